@@ -1,1 +1,4 @@
-//! chainrule
+//! chainrule: the compiler for differentiable formulas.
+
+pub mod ast;
+pub mod span;
