@@ -73,6 +73,12 @@ impl Builder {
         self.intern(Inst::Param(index), ty)
     }
 
+    /// The values of all arguments, in order.
+    pub fn params(&mut self) -> Vec<Val> {
+        let types: Vec<Type> = self.func.params.iter().map(|param| param.ty).collect();
+        types.into_iter().enumerate().map(|(index, ty)| self.intern(Inst::Param(index as u32), ty)).collect()
+    }
+
     /// A value about which nothing is known. See [`Inst::Opaque`].
     pub fn opaque(&mut self, ty: Type) -> Val {
         self.opaques += 1;
