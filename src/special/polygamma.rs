@@ -2,9 +2,10 @@
 
 use std::f64::consts::{E, PI, TAU};
 
-/// `ψ(x) = Γ'(x)/Γ(x)`, DLMF 5.2.2. Error ≤ 4 units where conditioning counts.
+/// `ψ(x) = Γ'(x)/Γ(x)`, DLMF 5.2.2. Error ≤ 3 units for positive `x`, ≤ 2 elsewhere where conditioning counts.
 ///
-/// Recurrence up to 10 (DLMF 5.5.2), then the asymptotic series (5.11.2); reflection for negative `x` (5.5.4).
+/// Between 1 and 2 a polynomial, from there up to 10 by recurrence (DLMF 5.5.2), then the asymptotic series (5.11.2);
+/// reflection for negative `x` (5.5.4).
 /// `digamma(±0) = ∓inf`, NaN at the poles -1, -2, … and at -inf, inf at inf.
 pub fn digamma(x: f64) -> f64 {
     if x.abs() < 1e-20 {
@@ -23,13 +24,60 @@ pub fn digamma(x: f64) -> f64 {
 }
 
 fn digamma_positive(x: f64) -> f64 {
-    let mut shifted = x;
-    let mut below = 0.0;
-    while shifted < 10.0 {
-        below += 1.0 / shifted;
-        shifted += 1.0;
+    if x >= 10.0 {
+        return digamma_asymptotic(x);
     }
-    // Σ B_2k / (2k x^2k), from the largest term down to beneath the last digit at x = 10.
+    if x < 1.0 {
+        return digamma_between_one_and_two(x + 1.0) - 1.0 / x;
+    }
+    let mut base = x;
+    let mut sum = 0.0;
+    while base >= 2.0 {
+        base -= 1.0;
+        sum += 1.0 / base;
+    }
+    digamma_between_one_and_two(base) + sum
+}
+
+/// `ψ(x) = (x - root)·p(x - 3/2)`: the factor keeps all digits at the root, where sums would cancel.
+fn digamma_between_one_and_two(x: f64) -> f64 {
+    // The only positive root, as an unevaluated sum of two doubles.
+    const ROOT: f64 = 1.461_632_144_968_362_3;
+    const ROOT_REST: f64 = 9.549_995_429_965_697e-17;
+    // Interpolates ψ(x)/(x - root) at the Chebyshev points of [1, 2], computed with 90 digits; relative error below 2^-54.
+    const P: [f64; 24] = [
+        0.951_055_876_031_832_8,
+        -0.423_627_421_281_460_47,
+        0.240_542_484_240_787_36,
+        -0.148_404_923_053_917_61,
+        0.094_988_724_452_83,
+        -0.061_922_133_271_657_06,
+        0.040_760_833_944_626_57,
+        -0.026_975_796_844_275_36,
+        0.017_907_248_195_969_127,
+        -0.011_908_215_172_584_002,
+        0.007_927_024_067_961_237,
+        -0.005_280_017_820_898_74,
+        0.003_518_080_075_106_669_4,
+        -0.002_344_650_082_351_321,
+        0.001_563_567_975_753_388_5,
+        -0.001_042_261_556_504_223,
+        0.000_689_971_780_116_684_1,
+        -0.000_459_962_514_461_257_6,
+        0.000_326_806_804_414_176_4,
+        -0.000_217_868_214_550_145_1,
+        9.173_383_289_174_792e-5,
+        -6.115_542_617_507_51e-5,
+        0.000_122_309_830_554_067_47,
+        -8.153_978_973_309_418e-5,
+    ];
+    let t = x - 1.5;
+    let quotient = P.iter().rev().fold(0.0, |sum, c| sum * t + c);
+    ((x - ROOT) - ROOT_REST) * quotient
+}
+
+/// `ln x - 1/(2x) - Σ B_2k/(2k x^2k)`, for `x ≥ 10`.
+fn digamma_asymptotic(x: f64) -> f64 {
     const SERIES: [f64; 8] = [
         1.0 / 12.0,
         -1.0 / 120.0,
@@ -40,10 +88,10 @@ fn digamma_positive(x: f64) -> f64 {
         1.0 / 12.0,
         -3617.0 / 8160.0,
     ];
-    let inverse = 1.0 / shifted;
+    let inverse = 1.0 / x;
     let square = inverse * inverse;
     let tail = SERIES.iter().rev().fold(0.0, |sum, c| (sum + c) * square);
-    shifted.ln() - (below + (0.5 * inverse + tail))
+    x.ln() - (0.5 * inverse + tail)
 }
 
 /// The `n`-th derivative of `digamma`, DLMF 5.15: `polygamma(0, x) = digamma(x)`, `∂ polygamma(n, x) = polygamma(n + 1, x)`.
