@@ -6,5 +6,3 @@ pub mod ir;
 pub mod ops;
 pub mod span;
 pub mod special;
-pub mod ad;
-pub mod opt;
