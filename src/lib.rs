@@ -1,4 +1,6 @@
 //! chainrule: the compiler for differentiable formulas.
 
 pub mod ast;
+pub mod error;
 pub mod span;
+pub mod syntax;
