@@ -288,7 +288,7 @@ operators! {
         known: &[(&[0.0, -0.0], 0.0), (&[1.0, NAN], NAN)], cost: 2, doc: "greatest of two or more; ties share the derivative" }
     Clamp { name: "clamp", args: &[F, F, F], eval: Eval::F3(special::clamp),
         rule: &["domain(y, if(b <= a and a <= c, g, 0))", "domain(y, if(a < b and b <= c, g, 0))",
-            "domain(y, if(max(a, b) > c, g, 0))"],
+            "domain(y, if(c < max(a, b), g, 0))"],
         domain: &[REAL, over(-9.0, -1.0), over(1.0, 9.0)], kink: Some(|x| x[0] == x[1] || x[0] == x[2]),
         known: &[(&[5.0, 0.0, 1.0], 1.0)], cost: 3, doc: "`clamp(x, lo, hi)`: `x` held between two bounds; derivative 1 on them" }
 
@@ -314,10 +314,10 @@ operators! {
         doc: "sigmoid(a)*sigmoid(-a), the derivative of sigmoid" }
     Softplus { name: "softplus", eval: Eval::F1(special::softplus), rule: &["g*sigmoid(a)"], domain: &[REAL],
         known: &[(&[-INF], 0.0)], cost: 30, doc: "`ln(1 + exp(x))`" }
-    Relu { name: "relu", eval: Eval::F1(special::relu), rule: &["domain(y, if(a > 0, g, 0))"], domain: &[NONZERO],
+    Relu { name: "relu", eval: Eval::F1(special::relu), rule: &["domain(y, if(0 < a, g, 0))"], domain: &[NONZERO],
         kink: Some(|x| x[0] == 0.0), known: &[(&[-1.0], 0.0), (&[2.0], 2.0)], doc: "`x` where positive, else 0; derivative 0 at 0" }
     LeakyRelu { name: "leaky_relu", args: &[F, F], eval: Eval::F2(special::leaky_relu),
-        rule: &["domain(y, if(a > 0, g, g*b))", "domain(y, if(a > 0, 0, g*a))"], domain: &[NONZERO, over(0.01, 0.3)],
+        rule: &["domain(y, if(0 < a, g, g*b))", "domain(y, if(0 < a, 0, g*a))"], domain: &[NONZERO, over(0.01, 0.3)],
         kink: Some(|x| x[0] == 0.0), known: &[(&[-2.0, 0.5], -1.0)], doc: "`leaky_relu(x, a)`: `x` where positive, else `a*x`" }
     Silu { name: "silu", eval: Eval::F1(special::silu), rule: &["g*(sigmoid(a) + a*sigmoid_slope(a))"], domain: &[REAL],
         known: &[(&[0.0], 0.0)], cost: 20, doc: "`x*sigmoid(x)`" }

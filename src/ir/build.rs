@@ -73,6 +73,12 @@ impl Builder {
         self.intern(Inst::Param(index), ty)
     }
 
+    /// The values of all arguments, in order.
+    pub fn params(&mut self) -> Vec<Val> {
+        let types: Vec<Type> = self.func.params.iter().map(|param| param.ty).collect();
+        types.into_iter().enumerate().map(|(index, ty)| self.intern(Inst::Param(index as u32), ty)).collect()
+    }
+
     /// A value about which nothing is known. See [`Inst::Opaque`].
     pub fn opaque(&mut self, ty: Type) -> Val {
         self.opaques += 1;
@@ -151,6 +157,47 @@ impl Builder {
     /// Copies the arguments of another graph, so that `Param` instructions mean the same here.
     pub fn copy_params(&mut self, from: &Func) {
         self.func.params = from.params.clone();
+    }
+
+    /// `root` with `new` in the place of `old`. Costs the size of the graph between the two.
+    pub fn substitute(&mut self, root: Val, old: Val, new: Val) -> Val {
+        if root < old {
+            return root;
+        }
+        let place = |val: Val| (val.0 - old.0) as usize;
+        let mut depends = vec![false; place(root) + 1];
+        depends[0] = true;
+        for val in (old.0 + 1..=root.0).map(Val) {
+            depends[place(val)] =
+                self.func.operands(val).iter().any(|&operand| operand >= old && depends[place(operand)]);
+        }
+        let mut wanted = vec![false; depends.len()];
+        wanted[place(root)] = depends[place(root)];
+        for val in (old.0..=root.0).rev().map(Val) {
+            if wanted[place(val)] {
+                for &operand in self.func.operands(val).iter().filter(|&&operand| operand >= old) {
+                    wanted[place(operand)] |= depends[place(operand)];
+                }
+            }
+        }
+        let mut replaced = vec![new; depends.len()];
+        for val in (old.0 + 1..=root.0).map(Val) {
+            if wanted[place(val)] {
+                let args: Vec<Val> = self
+                    .func
+                    .operands(val)
+                    .iter()
+                    .map(|&operand| {
+                        if operand >= old && depends[place(operand)] { replaced[place(operand)] } else { operand }
+                    })
+                    .collect();
+                self.span = self.func.span(val);
+                if let Some(op) = self.func.inst(val).op() {
+                    replaced[place(val)] = self.emit(op, &args);
+                }
+            }
+        }
+        if depends[place(root)] { replaced[place(root)] } else { root }
     }
 
     fn intern(&mut self, inst: Inst, ty: Type) -> Val {
