@@ -1,4 +1,7 @@
 //! The tests of the crate from outside, in one program; a module for each topic.
 
 mod errors;
+#[cfg(feature = "jit")]
+mod jit;
+mod random;
 mod syntax;

@@ -1,0 +1,239 @@
+//! Machine code: a graph as functions of the host, made by Cranelift.
+//!
+//! What the code computes is what `interp` computes, to the bit (all NaNs being one). Elementary functions are
+//! calls of the functions that the operator table names; arithmetic, comparisons and choices are instructions.
+//!
+//! - [`plan`] decides what is computed, in which order, in which function.
+//! - [`emit`] turns a planned chunk into a machine function, [`lower`] an operator into instructions.
+//! - [`shims`] are the functions that the code calls, [`link`] names them.
+//! - [`target`] is the host, [`dump`] the code as text.
+//!
+//! Graphs of up to [`WHOLE`] operations are one function that Cranelift optimises. Larger ones are cut, because the
+//! thorough register allocation is quadratic on long reverse sweeps, and because a function's frame grows with
+//! it: a function of 10^6 operations would overflow the stack of a thread.
+
+mod dump;
+mod emit;
+mod link;
+mod lower;
+mod plan;
+mod shims;
+mod target;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cranelift::codegen::Context;
+use cranelift_jit::{JITBuilder, JITModule};
+use cranelift_module::{Module, ModuleError};
+
+use crate::ir::Func;
+use plan::Plan;
+use shims::Symbol;
+pub use target::Effort;
+use target::Target;
+
+/// Why there is no machine code.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Error {
+    /// No code can be made for this machine. The interpreter runs everywhere.
+    #[error("no machine code for this machine: {0}")]
+    Unsupported(&'static str),
+    /// Cranelift or the system refused.
+    #[error("machine code: {0}")]
+    Backend(String),
+}
+
+impl From<ModuleError> for Error {
+    fn from(error: ModuleError) -> Error {
+        Error::Backend(error.to_string())
+    }
+}
+
+/// How code is made. The default decides by the size of the graph.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Options {
+    /// How much work goes into the code.
+    pub effort: Option<Effort>,
+    /// About how many operations a machine function has.
+    pub chunk: Option<usize>,
+}
+
+/// The largest graph, in operations, that is one machine function.
+pub const WHOLE: usize = 2000;
+
+/// The operations of a machine function where there are several.
+const CHUNK: usize = 500;
+
+impl Options {
+    fn prepare(&self, func: &Func) -> Result<(Target, Plan), Error> {
+        let size = func.operations();
+        let effort = self.effort.unwrap_or(if size <= WHOLE { Effort::Full } else { Effort::Quick });
+        let target = Target::host(effort)?;
+        let chunk = self.chunk.unwrap_or(if size <= WHOLE { usize::MAX } else { CHUNK });
+        Ok((target, plan::plan(func, shims::RETURNS_PAIRS, chunk)))
+    }
+}
+
+/// A chunk: arguments, results, tape; the index of the first failed check or [`emit::PASSED`].
+///
+/// It reads one double a parameter, writes one a result, and reads and writes the slots of the tape that its plan has.
+type Entry = unsafe extern "C" fn(*const f64, *mut f64, *mut u64) -> u64;
+
+/// Compiled code, cheap to clone, callable from any thread.
+#[derive(Clone)]
+pub struct Code {
+    owner: Arc<Owner>,
+}
+
+struct Owner {
+    n_params: usize,
+    n_results: usize,
+    first: Entry,
+    rest: Box<[Entry]>,
+    /// How many values wait between chunks.
+    tape_len: usize,
+    /// Tapes that no call is using.
+    tapes: Mutex<Vec<Box<[u64]>>>,
+    /// The memory that the code lies in.
+    module: Mutex<Option<JITModule>>,
+}
+
+/// Makes code of a graph.
+///
+/// # Errors
+/// Where the host is none that Cranelift knows, or memory for code is refused.
+pub fn compile(func: &Func, options: &Options) -> Result<Code, Error> {
+    let (target, plan) = options.prepare(func)?;
+    let mut builder = JITBuilder::with_isa(target.isa.clone(), cranelift_module::default_libcall_names());
+    builder.symbol_lookup_fn(Box::new(|name| Symbol::by_name(name)?.address()));
+    let mut module = Unfinished(Some(JITModule::new(builder)));
+    let entries = module.fill(func, &plan, &target)?;
+    let Some((&first, rest)) = entries.split_first() else { unreachable!("a plan has at least one chunk") };
+    let tapes = if plan.ends.len() > 1 { vec![tape(plan.tape)] } else { Vec::new() };
+    Ok(Code {
+        owner: Arc::new(Owner {
+            n_params: func.params.len(),
+            n_results: func.results.len(),
+            first,
+            rest: rest.into(),
+            tape_len: plan.tape,
+            tapes: Mutex::new(tapes),
+            module: Mutex::new(module.0.take()),
+        }),
+    })
+}
+
+/// The machine functions of a graph in Cranelift's language.
+///
+/// # Errors
+/// As [`compile`].
+pub fn clif(func: &Func) -> Result<String, Error> {
+    dump::clif(func, &Options::default())
+}
+
+/// The machine functions of a graph in the host's assembly language.
+///
+/// # Errors
+/// As [`compile`].
+pub fn asm(func: &Func) -> Result<String, Error> {
+    dump::asm(func, &Options::default())
+}
+
+impl Code {
+    /// Computes the results at a point. An argument of type `int` is a whole number, one of type `bool` 0 or 1; results are
+    /// numbers in the same way.
+    ///
+    /// # Errors
+    /// The index of the first check that fails; the results are then unspecified.
+    ///
+    /// # Panics
+    /// Where the lengths aren't those of the function's parameters and results.
+    #[inline]
+    pub fn call(&self, args: &[f64], out: &mut [f64]) -> Result<(), usize> {
+        let owner = &*self.owner;
+        assert_eq!(args.len(), owner.n_params, "one number a parameter");
+        assert_eq!(out.len(), owner.n_results, "room for each result");
+        let failed = if owner.rest.is_empty() {
+            // SAFETY: the lengths were checked above, one chunk uses no tape, and `owner` keeps the code in place.
+            unsafe { (owner.first)(args.as_ptr(), out.as_mut_ptr(), std::ptr::null_mut()) }
+        } else {
+            owner.call_chunks(args, out)
+        };
+        if failed == emit::PASSED { Ok(()) } else { Err(failed as usize) }
+    }
+}
+
+impl Owner {
+    fn call_chunks(&self, args: &[f64], out: &mut [f64]) -> u64 {
+        // Each thread that calls at the same time needs a tape; who finds none makes one, and it stays.
+        let idle = self.tapes.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut tape = idle.unwrap_or_else(|| tape(self.tape_len));
+        let mut failed = emit::PASSED;
+        for entry in std::iter::once(&self.first).chain(&self.rest) {
+            // SAFETY: `call` checked the lengths; the tape is as long as the plan of the code said, is this call's
+            // alone, and `self` keeps the code in place.
+            let this = unsafe { entry(args.as_ptr(), out.as_mut_ptr(), tape.as_mut_ptr()) };
+            failed = failed.min(this);
+        }
+        self.tapes.lock().unwrap_or_else(PoisonError::into_inner).push(tape);
+        failed
+    }
+}
+
+fn tape(len: usize) -> Box<[u64]> {
+    vec![0; len].into_boxed_slice()
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let module = self.module.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        free(module);
+    }
+}
+
+/// A module on its way to an owner.
+struct Unfinished(Option<JITModule>);
+
+impl Unfinished {
+    /// Compiles all chunks; their addresses.
+    fn fill(&mut self, func: &Func, plan: &Plan, target: &Target) -> Result<Vec<Entry>, Error> {
+        let Some(module) = &mut self.0 else { unreachable!("it is taken once, when it is full") };
+        let mut context = Context::new();
+        let mut ids = Vec::with_capacity(plan.ends.len());
+        let mut imports = link::Imports::new(Some(module));
+        let mut emitter = emit::Emitter::new(func, plan, target);
+        let signature = emit::signature(target);
+        for chunk in 0..plan.ends.len() {
+            context.clear();
+            context.func.signature = signature.clone();
+            emitter.chunk(chunk, &mut context.func, &mut imports);
+            let Some(module) = imports.module() else { unreachable!("it was given above") };
+            let id = module.declare_anonymous_function(&signature)?;
+            module.define_function(id, &mut context)?;
+            ids.push(id);
+        }
+        module.finalize_definitions()?;
+        Ok(ids.into_iter().map(|id| entry(module.get_finalized_function(id))).collect())
+    }
+}
+
+/// Where compilation failed half way.
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        free(self.0.take());
+    }
+}
+
+fn entry(address: *const u8) -> Entry {
+    // SAFETY: `emit` made the function at this address with `emit::signature`, which says the types of `Entry`
+    // in the host's C calling convention. `Owner` keeps the code in place for as long as it can be called.
+    unsafe { std::mem::transmute::<*const u8, Entry>(address) }
+}
+
+fn free(module: Option<JITModule>) {
+    if let Some(module) = module {
+        // SAFETY: no pointer into the module is called any more: the entries live in the same `Owner`, which is
+        // being dropped, so that no call is under way; those of an unfinished module were never given away.
+        unsafe { module.free_memory() }
+    }
+}

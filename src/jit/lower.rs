@@ -1,0 +1,225 @@
+//! One operator in terms of Cranelift's instructions.
+//!
+//! What the machine computes exactly as the operator's `eval` does becomes instructions; everything else is a
+//! call of that `eval`. Conditions are bytes that are 0 or 1. Nothing traps.
+
+use cranelift::codegen::ir::FuncRef;
+use cranelift::prelude::{FloatCC, FunctionBuilder, InstBuilder, IntCC, Value, types};
+
+use super::link::Imports;
+use super::shims::Symbol;
+use super::target::Target;
+use crate::ops::Op;
+
+/// A machine function in the making.
+pub struct Lowering<'a, 'b> {
+    pub builder: FunctionBuilder<'a>,
+    pub imports: &'a mut Imports<'b>,
+    pub target: &'a Target,
+}
+
+/// The largest exponent that is multiplied out in line.
+pub const INLINE_POWER: i64 = 64;
+
+impl Lowering<'_, '_> {
+    /// The value of an operator at up to three operands; 0 where integer arithmetic has no result.
+    pub fn op(&mut self, op: Op, x: &[Value]) -> Value {
+        match op {
+            Op::Neg => self.builder.ins().fneg(x[0]),
+            Op::Add => self.builder.ins().fadd(x[0], x[1]),
+            Op::Sub => self.builder.ins().fsub(x[0], x[1]),
+            Op::Mul => self.builder.ins().fmul(x[0], x[1]),
+            Op::Div => self.builder.ins().fdiv(x[0], x[1]),
+            Op::Fma if self.target.fma => self.builder.ins().fma(x[0], x[1], x[2]),
+            Op::Sqrt => self.builder.ins().sqrt(x[0]),
+            Op::Abs => self.builder.ins().fabs(x[0]),
+            Op::Floor if self.target.rounding => self.builder.ins().floor(x[0]),
+            Op::Ceil if self.target.rounding => self.builder.ins().ceil(x[0]),
+            Op::Trunc => self.trunc(x[0]),
+            Op::Round => self.round(x[0]),
+            Op::Min => self.builder.ins().fmin(x[0], x[1]),
+            Op::Max => self.builder.ins().fmax(x[0], x[1]),
+            Op::Clamp => {
+                let raised = self.builder.ins().fmax(x[0], x[1]);
+                self.builder.ins().fmin(raised, x[2])
+            }
+            Op::Relu => {
+                let zero = self.f64(0.0);
+                self.builder.ins().fmax(x[0], zero)
+            }
+            Op::LeakyRelu => {
+                let product = self.builder.ins().fmul(x[1], x[0]);
+                self.where_positive(x[0], x[0], product)
+            }
+            Op::Step => {
+                let (one, rest) = (self.f64(1.0), self.zero_unless_nan(x[0]));
+                self.where_positive(x[0], one, rest)
+            }
+            Op::Sign => self.sign(x[0]),
+            Op::Stop => x[0],
+            Op::Domain => {
+                let (nan, undefined) = (self.f64(f64::NAN), self.is_nan(x[0]));
+                self.builder.ins().select(undefined, nan, x[1])
+            }
+            Op::Fma | Op::Floor | Op::Ceil => self.call(Symbol::Value(op), x)[0],
+            Op::Powi | Op::Pow | Op::XlogPow => self.call(Symbol::Value(op), x)[0],
+            Op::Exp | Op::Expm1 | Op::Exp2 | Op::Ln | Op::Log2 | Op::Log10 | Op::Log1p | Op::LogBase | Op::Xlogy => {
+                self.call(Symbol::Value(op), x)[0]
+            }
+            Op::Cbrt | Op::Hypot | Op::Unit => self.call(Symbol::Value(op), x)[0],
+            Op::Sin | Op::Cos | Op::Tan | Op::Asin | Op::Acos | Op::Atan | Op::Atan2 | Op::Sinc | Op::SincN => {
+                self.call(Symbol::Value(op), x)[0]
+            }
+            Op::Sinh | Op::Cosh | Op::Tanh | Op::Asinh | Op::Acosh | Op::Atanh => self.call(Symbol::Value(op), x)[0],
+            Op::Mod | Op::DivFloor => self.call(Symbol::Value(op), x)[0],
+            Op::Erf | Op::Erfc | Op::Gamma | Op::Lgamma | Op::Digamma | Op::Polygamma => {
+                self.call(Symbol::Value(op), x)[0]
+            }
+            Op::Sigmoid | Op::SigmoidSlope | Op::Softplus | Op::Silu | Op::Gelu | Op::Logit => {
+                self.call(Symbol::Value(op), x)[0]
+            }
+            Op::Lt => self.builder.ins().fcmp(FloatCC::LessThan, x[0], x[1]),
+            Op::Le => self.builder.ins().fcmp(FloatCC::LessThanOrEqual, x[0], x[1]),
+            Op::Eq => self.builder.ins().fcmp(FloatCC::Equal, x[0], x[1]),
+            Op::Ne => self.builder.ins().fcmp(FloatCC::NotEqual, x[0], x[1]),
+            Op::Not => {
+                let one = self.builder.ins().iconst(types::I8, 1);
+                self.builder.ins().bxor(x[0], one)
+            }
+            Op::And => self.builder.ins().band(x[0], x[1]),
+            Op::Or => self.builder.ins().bor(x[0], x[1]),
+            Op::Select => self.builder.ins().select(x[0], x[1], x[2]),
+            Op::ToF64 => self.builder.ins().fcvt_from_sint(types::F64, x[0]),
+            Op::INeg | Op::IAbs | Op::IAdd | Op::ISub | Op::IMul => {
+                let (value, fault) = self.int(op, x);
+                let zero = self.int_const(0);
+                self.builder.ins().select(fault, zero, value)
+            }
+            Op::IDiv | Op::IMod | Op::IPow => self.call(Symbol::Value(op), x)[0],
+            Op::IMin => self.choose_int(IntCC::SignedLessThan, x),
+            Op::IMax => self.choose_int(IntCC::SignedGreaterThan, x),
+            Op::ILt => self.builder.ins().icmp(IntCC::SignedLessThan, x[0], x[1]),
+            Op::ILe => self.builder.ins().icmp(IntCC::SignedLessThanOrEqual, x[0], x[1]),
+            Op::IEq => self.builder.ins().icmp(IntCC::Equal, x[0], x[1]),
+        }
+    }
+
+    /// Whether integer arithmetic has no result.
+    pub fn fault(&mut self, op: Op, x: &[Value]) -> Value {
+        match op {
+            Op::INeg | Op::IAbs | Op::IAdd | Op::ISub | Op::IMul => self.int(op, x).1,
+            _ => self.call(Symbol::Fault(op), x)[0],
+        }
+    }
+
+    /// `x^n` by the multiplications of `special::powi`, in its order.
+    pub fn power(&mut self, x: Value, n: i64) -> Value {
+        let (mut power, mut rest) = (x, n);
+        while rest & 1 == 0 {
+            power = self.builder.ins().fmul(power, power);
+            rest >>= 1;
+        }
+        let mut result = power;
+        rest >>= 1;
+        while rest != 0 {
+            power = self.builder.ins().fmul(power, power);
+            if rest & 1 == 1 {
+                result = self.builder.ins().fmul(result, power);
+            }
+            rest >>= 1;
+        }
+        result
+    }
+
+    /// Calls a function outside; its results.
+    pub fn call(&mut self, symbol: Symbol, x: &[Value]) -> &[Value] {
+        let callee: FuncRef = self.imports.get(symbol, self.builder.func, &*self.target.isa);
+        let call = self.builder.ins().call(callee, x);
+        self.builder.inst_results(call)
+    }
+
+    pub fn f64(&mut self, value: f64) -> Value {
+        self.builder.ins().f64const(value)
+    }
+
+    pub fn int_const(&mut self, value: i64) -> Value {
+        self.builder.ins().iconst(types::I64, value)
+    }
+
+    fn is_nan(&mut self, x: Value) -> Value {
+        self.builder.ins().fcmp(FloatCC::Unordered, x, x)
+    }
+
+    fn where_positive(&mut self, x: Value, then: Value, otherwise: Value) -> Value {
+        let zero = self.f64(0.0);
+        let positive = self.builder.ins().fcmp(FloatCC::GreaterThan, x, zero);
+        self.builder.ins().select(positive, then, otherwise)
+    }
+
+    fn zero_unless_nan(&mut self, x: Value) -> Value {
+        let (zero, nan) = (self.f64(0.0), self.is_nan(x));
+        self.builder.ins().select(nan, x, zero)
+    }
+
+    fn sign(&mut self, x: Value) -> Value {
+        let (zero, one, minus_one) = (self.f64(0.0), self.f64(1.0), self.f64(-1.0));
+        let rest = self.zero_unless_nan(x);
+        let negative = self.builder.ins().fcmp(FloatCC::LessThan, x, zero);
+        let rest = self.builder.ins().select(negative, minus_one, rest);
+        self.where_positive(x, one, rest)
+    }
+
+    fn trunc(&mut self, x: Value) -> Value {
+        if self.target.rounding { self.builder.ins().trunc(x) } else { self.call(Symbol::Value(Op::Trunc), &[x])[0] }
+    }
+
+    /// Half away from zero: adding a half would round the double just below 0.5 up, adding that double does not.
+    fn round(&mut self, x: Value) -> Value {
+        let below_half = self.f64(0.5f64.next_down());
+        let below_half = self.builder.ins().fcopysign(below_half, x);
+        let moved = self.builder.ins().fadd(x, below_half);
+        self.trunc(moved)
+    }
+
+    fn choose_int(&mut self, condition: IntCC, x: &[Value]) -> Value {
+        let first = self.builder.ins().icmp(condition, x[0], x[1]);
+        self.builder.ins().select(first, x[0], x[1])
+    }
+
+    /// Wrapping integer arithmetic, and whether it wrapped.
+    fn int(&mut self, op: Op, x: &[Value]) -> (Value, Value) {
+        let is_negative = |lowering: &mut Self, value: Value| {
+            let zero = lowering.int_const(0);
+            lowering.builder.ins().icmp(IntCC::SignedLessThan, value, zero)
+        };
+        match op {
+            Op::IAdd => {
+                let sum = self.builder.ins().iadd(x[0], x[1]);
+                // The sum's sign differs from both operands' signs.
+                let (a, b) = (self.builder.ins().bxor(sum, x[0]), self.builder.ins().bxor(sum, x[1]));
+                let both = self.builder.ins().band(a, b);
+                (sum, is_negative(self, both))
+            }
+            Op::ISub => {
+                let difference = self.builder.ins().isub(x[0], x[1]);
+                // The operands' signs differ, and the difference has the second one's.
+                let (a, b) = (self.builder.ins().bxor(x[0], x[1]), self.builder.ins().bxor(x[0], difference));
+                let both = self.builder.ins().band(a, b);
+                (difference, is_negative(self, both))
+            }
+            Op::IMul => {
+                let product = self.builder.ins().imul(x[0], x[1]);
+                let high = self.builder.ins().smulhi(x[0], x[1]);
+                let bits = self.int_const(63);
+                let sign = self.builder.ins().sshr(product, bits);
+                (product, self.builder.ins().icmp(IntCC::NotEqual, high, sign))
+            }
+            // Only the least integer has no opposite.
+            _ => {
+                let value = if op == Op::IAbs { self.builder.ins().iabs(x[0]) } else { self.builder.ins().ineg(x[0]) };
+                let least = self.int_const(i64::MIN);
+                (value, self.builder.ins().icmp(IntCC::Equal, x[0], least))
+            }
+        }
+    }
+}

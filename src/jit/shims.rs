@@ -1,0 +1,140 @@
+//! What machine code calls: the operators' own `eval`, under the C calling convention.
+//!
+//! A shim is generic over the index of its row, so that the compiler sees which function it calls and
+//! inlines or tail-calls it. The table stays the only place that says what an operator computes.
+
+use crate::ops::{Eval, OPS, Op, Type};
+
+/// A function outside of the machine code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Symbol {
+    /// The value of an operator.
+    Value(Op),
+    /// Whether an integer operator has no result.
+    Fault(Op),
+    /// Sine and cosine of one number.
+    SinCos,
+}
+
+/// Whether a C function that returns two doubles in a struct leaves them where Cranelift looks for two results.
+/// Elsewhere sine and cosine are two calls.
+pub const RETURNS_PAIRS: bool = cfg!(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(windows)));
+
+impl Symbol {
+    pub const COUNT: usize = 2 * OPS.len() + 1;
+
+    /// A small number of its own.
+    pub fn index(self) -> usize {
+        match self {
+            Symbol::SinCos => 0,
+            Symbol::Value(op) => 1 + 2 * op as usize,
+            Symbol::Fault(op) => 2 + 2 * op as usize,
+        }
+    }
+
+    pub fn name(self) -> String {
+        match self {
+            Symbol::Value(op) => op.name().to_owned(),
+            Symbol::Fault(op) => format!("{}.fault", op.name()),
+            Symbol::SinCos => "sincos".to_owned(),
+        }
+    }
+
+    /// Finds the function with a name. Machine code imports nothing else.
+    pub fn by_name(name: &str) -> Option<Symbol> {
+        match name.strip_suffix(".fault") {
+            Some(op) => Op::by_name(op).map(Symbol::Fault),
+            None if name == "sincos" => Some(Symbol::SinCos),
+            None => Op::by_name(name).map(Symbol::Value),
+        }
+    }
+
+    /// The types of its arguments and results.
+    pub fn signature(self) -> (&'static [Type], &'static [Type]) {
+        match self {
+            Symbol::Value(op) => (op.row().args, std::slice::from_ref(&op.row().result)),
+            Symbol::Fault(op) => (op.row().args, &[Type::Bool]),
+            Symbol::SinCos => (&[Type::F64], &[Type::F64, Type::F64]),
+        }
+    }
+
+    /// Where it is; `None` for what is never called because machine code has an instruction for it.
+    pub fn address(self) -> Option<*const u8> {
+        match self {
+            Symbol::Value(op) => value(op),
+            Symbol::Fault(op) => fault(op),
+            Symbol::SinCos => Some(sincos as *const u8),
+        }
+    }
+}
+
+#[repr(C)]
+struct Pair(f64, f64);
+
+extern "C" fn sincos(x: f64) -> Pair {
+    let (sin, cos) = x.sin_cos();
+    Pair(sin, cos)
+}
+
+extern "C" fn f1<const OP: usize>(a: f64) -> f64 {
+    match const { OPS[OP].eval } {
+        Eval::F1(eval) => eval(a),
+        _ => unreachable!("the list below says the kind of the row"),
+    }
+}
+
+extern "C" fn f2<const OP: usize>(a: f64, b: f64) -> f64 {
+    match const { OPS[OP].eval } {
+        Eval::F2(eval) | Eval::Fold(eval) => eval(a, b),
+        _ => unreachable!("the list below says the kind of the row"),
+    }
+}
+
+extern "C" fn f3<const OP: usize>(a: f64, b: f64, c: f64) -> f64 {
+    match const { OPS[OP].eval } {
+        Eval::F3(eval) => eval(a, b, c),
+        _ => unreachable!("the list below says the kind of the row"),
+    }
+}
+
+extern "C" fn fi<const OP: usize>(a: f64, n: i64) -> f64 {
+    match const { OPS[OP].eval } {
+        Eval::FI(eval) => eval(a, n),
+        _ => unreachable!("the list below says the kind of the row"),
+    }
+}
+
+extern "C" fn i2<const OP: usize>(a: i64, b: i64) -> i64 {
+    match const { OPS[OP].eval } {
+        Eval::I2(eval) => eval(a, b).unwrap_or(0),
+        _ => unreachable!("the list below says the kind of the row"),
+    }
+}
+
+extern "C" fn i2_fault<const OP: usize>(a: i64, b: i64) -> bool {
+    match const { OPS[OP].eval } {
+        Eval::I2(eval) => eval(a, b).is_err(),
+        _ => unreachable!("the list below says the kind of the row"),
+    }
+}
+
+macro_rules! addresses {
+    ($op:expr; $($shim:ident: $($name:ident)*;)*) => {
+        match $op { $($(Op::$name => Some($shim::<{ Op::$name as usize }> as *const u8),)*)* _ => None }
+    };
+}
+
+fn value(op: Op) -> Option<*const u8> {
+    addresses! { op;
+        f1: Exp Expm1 Exp2 Ln Log2 Log10 Log1p Cbrt Sin Cos Tan Asin Acos Atan Sinc Sinh Cosh Tanh Asinh Acosh Atanh
+            Floor Ceil Trunc Erf Erfc Gamma Lgamma Digamma Sigmoid SigmoidSlope Softplus Silu Gelu Logit;
+        f2: Pow LogBase Xlogy Hypot Unit Atan2 SincN Mod DivFloor Polygamma;
+        f3: Fma XlogPow;
+        fi: Powi;
+        i2: IDiv IMod IPow;
+    }
+}
+
+fn fault(op: Op) -> Option<*const u8> {
+    addresses! { op; i2_fault: IDiv IMod IPow; }
+}
