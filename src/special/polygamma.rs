@@ -113,6 +113,9 @@ pub fn polygamma(n: f64, x: f64) -> f64 {
     }
     let is_odd = n % 2.0 == 1.0;
     let sign = if is_odd { 1.0 } else { -1.0 };
+    if x == f64::INFINITY {
+        return sign * 0.0;
+    }
     if x > 0.0 {
         return sign * zeta(n, x, 1.0);
     }
