@@ -53,7 +53,7 @@ fn gamma_between_one_and_two(x: f64) -> f64 {
     1.0 - (x - 1.0) * (2.0 - x) * quotient
 }
 
-/// `ln|Γ(x)|`. Error ≤ 3 units where conditioning counts; the zeros at 1 and 2 keep all digits.
+/// `ln|Γ(x)|`. Error ≤ 4 units where conditioning counts; the zeros at 1 and 2 keep all digits.
 ///
 /// inf at the poles 0, -1, -2, … and at ±inf. The crate `libm` serves except between -3 and -2.
 pub fn lgamma(x: f64) -> f64 {
