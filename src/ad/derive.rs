@@ -1,0 +1,215 @@
+//! The passes: derivatives of a whole function as a function.
+//!
+//! Every pass keeps the primal's arguments and values and adds to them, so primal and derivative share all they can.
+//! Names: results of the primal keep theirs (a single nameless one is called `value`); `d_x` is the derivative by
+//! `x`, `d_x_z` the second derivative, and with several results `f_d_x` that of the result `f`.
+
+use super::{adjoints, tangents};
+use crate::ir::{Builder, Func, Output, Val};
+use crate::ops::{Op, Type};
+use crate::opt::compact;
+
+/// The arguments to differentiate by, as indices into the parameters; each of type `f64`.
+pub type Wrt<'a> = &'a [usize];
+
+/// Which way derivatives flow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Mode {
+    /// One sweep an argument.
+    Forward,
+    /// One sweep a result.
+    Reverse,
+    /// Whichever needs fewer sweeps; for small Hessians, whichever gives fewer operations.
+    #[default]
+    Auto,
+}
+
+/// Below this size a Hessian is built both ways and the smaller one taken.
+const TRY_BOTH: usize = 2_000;
+
+/// `f(x)` with tangents: arguments `x`, then `x_dot` for each argument in `wrt`; results `f`, then `f_dot`.
+pub fn jvp(func: &Func, wrt: Wrt) -> Func {
+    let mut pass = Pass::new(func);
+    let seeds: Vec<(Val, Val)> = wrt
+        .iter()
+        .map(|&index| {
+            let name = pass.fresh_name(&format!("{}_dot", func.params[index].name));
+            (pass.inputs[index], pass.builder.param(&name, Type::F64))
+        })
+        .collect();
+    let outputs = pass.outputs();
+    let dots = tangents(&mut pass.builder, &seeds, &outputs);
+    for (index, dot) in dots.into_iter().enumerate() {
+        pass.push_derivative(format!("{}_dot", pass.primal_name(index)), dot);
+    }
+    pass.finish()
+}
+
+/// `f(x)` with adjoints: arguments `x`, then `f_bar` for each result of type `f64`; results `f`, then `x_bar` for each in
+/// `wrt`.
+pub fn vjp(func: &Func, wrt: Wrt) -> Func {
+    let mut pass = Pass::new(func);
+    let outputs = pass.outputs();
+    let mut seeds = Vec::new();
+    for (index, &output) in outputs.iter().enumerate() {
+        if pass.builder.func().ty(output) == Type::F64 {
+            let name = pass.fresh_name(&format!("{}_bar", pass.primal_name(index)));
+            seeds.push((output, pass.builder.param(&name, Type::F64)));
+        }
+    }
+    let inputs: Vec<Val> = wrt.iter().map(|&index| pass.inputs[index]).collect();
+    let bars = adjoints(&mut pass.builder, &seeds, &inputs);
+    for (&index, bar) in wrt.iter().zip(bars) {
+        pass.push_derivative(format!("{}_bar", func.params[index].name), bar);
+    }
+    pass.finish()
+}
+
+/// The value and the derivatives of the only result: `value, d_x, d_z, …`.
+pub fn gradient(func: &Func, wrt: Wrt, mode: Mode) -> Func {
+    jacobian(func, wrt, mode)
+}
+
+/// The values of all results, then result by result the derivatives by each argument in `wrt`.
+pub fn jacobian(func: &Func, wrt: Wrt, mode: Mode) -> Func {
+    let mut pass = Pass::new(func);
+    let rows = pass.jacobian(wrt, mode);
+    let single = rows.len() == 1;
+    for (index, row) in rows.into_iter().enumerate() {
+        let owner = if single { String::new() } else { format!("{}_", pass.primal_name(index)) };
+        for (&input, derivative) in wrt.iter().zip(row) {
+            pass.push_derivative(format!("{owner}d_{}", func.params[input].name), derivative);
+        }
+    }
+    pass.finish()
+}
+
+/// The value, tangent by the direction given in arguments `x_dot`: an alias of [`jvp`] in the field's other word.
+pub fn directional(func: &Func, wrt: Wrt) -> Func {
+    jvp(func, wrt)
+}
+
+/// The value, the gradient and the lower triangle of the Hessian of the only result: `value, d_x, …, d_x_x, d_z_x, d_z_z, …`.
+///
+/// A column is a tangent of the gradient (forward over reverse) with a unit direction, so a sparse Hessian costs what
+/// its structure needs. For one argument, or where it gives fewer operations, forward over forward.
+pub fn hessian(func: &Func, wrt: Wrt, mode: Mode) -> Func {
+    match mode {
+        Mode::Forward => hessian_over(func, wrt, Mode::Forward),
+        Mode::Reverse => hessian_over(func, wrt, Mode::Reverse),
+        Mode::Auto if wrt.len() <= 1 => hessian_over(func, wrt, Mode::Forward),
+        Mode::Auto if func.len() * wrt.len() > TRY_BOTH => hessian_over(func, wrt, Mode::Reverse),
+        Mode::Auto => {
+            let (forward, reverse) = (hessian_over(func, wrt, Mode::Forward), hessian_over(func, wrt, Mode::Reverse));
+            if cost(&forward) < cost(&reverse) { forward } else { reverse }
+        }
+    }
+}
+
+fn hessian_over(func: &Func, wrt: Wrt, inner: Mode) -> Func {
+    let mut pass = Pass::new(func);
+    let Some(first) = pass.jacobian(wrt, inner).into_iter().next() else { return pass.finish() };
+    for (&input, &derivative) in wrt.iter().zip(&first) {
+        pass.push_derivative(format!("d_{}", func.params[input].name), derivative);
+    }
+    let one = pass.builder.f64(1.0);
+    // By symmetry column j is needed from row j on only.
+    let mut columns = Vec::new();
+    for (column, &input) in wrt.iter().enumerate() {
+        let rows: Vec<Option<Val>> = first[column..].to_vec();
+        let targets: Vec<Val> = rows.iter().flatten().copied().collect();
+        let mut dots = tangents(&mut pass.builder, &[(pass.inputs[input], one)], &targets).into_iter();
+        columns.push(rows.iter().map(|row| row.and_then(|_| dots.next().flatten())).collect::<Vec<_>>());
+    }
+    for (row, &by) in wrt.iter().enumerate() {
+        for (column, &and_by) in wrt.iter().enumerate().take(row + 1) {
+            let name = format!("d_{}_{}", func.params[by].name, func.params[and_by].name);
+            pass.push_derivative(name, columns[column][row - column]);
+        }
+    }
+    pass.finish()
+}
+
+/// The value and the derivatives of orders 1 to `order` of the only result by one argument: `value, d1, d2, …`.
+pub fn nth(func: &Func, input: usize, order: usize) -> Func {
+    let mut pass = Pass::new(func);
+    let one = pass.builder.f64(1.0);
+    let mut derivative = pass.outputs().first().copied();
+    for number in 1..=order {
+        derivative = derivative.and_then(|val| tangents(&mut pass.builder, &[(pass.inputs[input], one)], &[val])[0]);
+        pass.push_derivative(format!("d{number}"), derivative);
+    }
+    pass.finish()
+}
+
+/// Rough cost of one evaluation, in multiplications.
+pub fn cost(func: &Func) -> u64 {
+    func.insts().iter().filter_map(|inst| inst.op()).map(|op: Op| u64::from(op.row().cost)).sum()
+}
+
+/// A derivative in the making.
+struct Pass<'a> {
+    func: &'a Func,
+    builder: Builder,
+    inputs: Vec<Val>,
+    results: Vec<Output>,
+}
+
+impl<'a> Pass<'a> {
+    fn new(func: &'a Func) -> Pass<'a> {
+        let mut builder = Builder::resume(func.clone());
+        let inputs = builder.params();
+        let mut pass = Pass { func, builder, inputs, results: Vec::new() };
+        for index in 0..func.results.len() {
+            let output = Output { name: pass.primal_name(index), value: func.results[index].value };
+            pass.results.push(output);
+        }
+        pass
+    }
+
+    fn outputs(&self) -> Vec<Val> {
+        self.func.results.iter().map(|result| result.value).collect()
+    }
+
+    fn primal_name(&self, index: usize) -> String {
+        match self.func.results[index].name.as_str() {
+            "" => "value".to_owned(),
+            name => name.to_owned(),
+        }
+    }
+
+    /// A name for a new argument that no argument has yet.
+    fn fresh_name(&self, wanted: &str) -> String {
+        let taken = |name: &str| self.builder.func().params.iter().any(|param| param.name == name);
+        let numbered = (2..).map(|number| format!("{wanted}_{number}"));
+        std::iter::once(wanted.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
+    }
+
+    /// One row a result: the derivatives by the arguments in `wrt`.
+    fn jacobian(&mut self, wrt: Wrt, mode: Mode) -> Vec<Vec<Option<Val>>> {
+        let outputs = self.outputs();
+        let one = self.builder.f64(1.0);
+        let inputs: Vec<Val> = wrt.iter().map(|&index| self.inputs[index]).collect();
+        let forward = match mode {
+            Mode::Forward => true,
+            Mode::Reverse => false,
+            Mode::Auto => inputs.len() <= 1 || (inputs.len() < outputs.len()),
+        };
+        if forward {
+            let columns: Vec<Vec<Option<Val>>> =
+                inputs.iter().map(|&input| tangents(&mut self.builder, &[(input, one)], &outputs)).collect();
+            (0..outputs.len()).map(|row| columns.iter().map(|column| column[row]).collect()).collect()
+        } else {
+            outputs.iter().map(|&output| adjoints(&mut self.builder, &[(output, one)], &inputs)).collect()
+        }
+    }
+
+    fn push_derivative(&mut self, name: String, derivative: Option<Val>) {
+        let value = derivative.unwrap_or_else(|| self.builder.f64(0.0));
+        self.results.push(Output { name, value });
+    }
+
+    fn finish(self) -> Func {
+        compact(&self.builder.finish(self.results))
+    }
+}

@@ -1,0 +1,695 @@
+//! From the parsed text to the graph: names get values, functions are expanded where they are called, derivatives
+//! inside the program are taken.
+//!
+//! Expressions are in postorder, so an expression is lowered by a loop with a stack of values; calls and blocks push
+//! tasks on a stack of their own. Nothing recurses on the machine's stack, however deep the text or the calls are.
+//!
+//! - A function means its body with the arguments put in place. Equal calls (same function, same values) are
+//!   expanded once; a program that would explode meets [`Limits::operations`](crate::Limits).
+//! - Where a derivative is taken by a parameter, the parameter is an **opaque** value while the body is expanded, and
+//!   the argument is put in its place afterwards: `f(t) = t*x; f'(x)` is `x`, not `2*x`.
+//! - A statement in error leaves its names `Unknown`, and what uses them says nothing more.
+
+mod arith;
+pub mod builtin;
+mod names;
+
+use std::rc::Rc;
+
+use hashbrown::HashMap;
+
+use crate::Limits;
+use crate::ad;
+use crate::ast::{Ast, BlockId, Name, Node, NodeKind, Role, Statement, StatementKind, Target, TreeId};
+use crate::error::{Problem, Warning};
+use crate::ir::{Builder, Func, Inst, Output, Val, guard};
+use crate::ops::{Op, Type};
+use crate::span::Span;
+use arith::Operand;
+use builtin::{Builtin, Derivative};
+use names::Names;
+pub use names::{Argument, resolve};
+
+/// A program as a graph, with what the text says beside it.
+pub struct Lowered {
+    pub func: Func,
+    /// In the order of the graph's parameters.
+    pub arguments: Vec<Argument>,
+    /// Definitions at the top of the text, in order: name, place, value. For `trace`.
+    pub definitions: Vec<(Name, Span, Val)>,
+    pub warnings: Vec<Warning>,
+}
+
+/// Lowers a program.
+///
+/// # Errors
+/// All problems that can be found in one go.
+pub fn lower(ast: &Ast, limits: &Limits) -> Result<Lowered, Vec<Problem>> {
+    let later = not_yet(ast);
+    if !later.is_empty() {
+        return Err(later);
+    }
+    let names = resolve(ast);
+    if !names.problems.is_empty() {
+        return Err(names.problems);
+    }
+    Lowering::new(ast, limits, names).run()
+}
+
+/// What a name or an expression stands for.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Value {
+    Scalar(Val),
+    Tuple(Rc<[Value]>),
+    Function(Function),
+    /// What is in error, and has been reported.
+    Unknown,
+}
+
+/// A function as a value, with the number of derivative marks.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Function {
+    body: Body,
+    primes: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Body {
+    Builtin(Builtin),
+    /// A body and the scope that its definition stands in.
+    User(TreeId, ScopeId),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct ScopeId(u32);
+
+struct Scope {
+    parent: Option<ScopeId>,
+    names: HashMap<Name, Value>,
+}
+
+/// What is left to do; the last one is next.
+enum Task {
+    /// Go on with an expression at a node.
+    Tree { tree: TreeId, next: usize },
+    /// Go on with a block at a statement; the value of the block is the value of its last statement.
+    Block { block: BlockId, next: usize },
+    /// Give the value on the stack to the names of a statement.
+    Bind { block: BlockId, index: usize },
+    /// Leave a scope.
+    Leave(ScopeId),
+    /// The value of a call is on the stack.
+    Return { call: CallKey, opaques: Vec<(Val, Val)>, at: Span },
+    /// The value of a function at an opaque argument is on the stack: differentiate it.
+    Differentiate { function: Function, opaque: Val, argument: Val, at: Span },
+}
+
+type CallKey = (Function, Vec<Value>);
+
+struct Lowering<'a> {
+    ast: &'a Ast,
+    limits: &'a Limits,
+    names: Names,
+    builder: Builder,
+    scopes: Vec<Scope>,
+    scope: ScopeId,
+    tasks: Vec<Task>,
+    /// Values of operands, with the node that each is the root of.
+    values: Vec<(Value, Node)>,
+    calls: HashMap<CallKey, Value>,
+    /// `f'` at an opaque argument.
+    derivatives: HashMap<Function, (Val, Value)>,
+    expansions: usize,
+    definitions: Vec<(Name, Span, Val)>,
+    problems: Vec<Problem>,
+    warnings: Vec<Warning>,
+    /// Whether integer arithmetic may fail at run time: only arguments make integers that aren't constants.
+    may_fault: bool,
+}
+
+impl<'a> Lowering<'a> {
+    fn new(ast: &'a Ast, limits: &'a Limits, mut names: Names) -> Lowering<'a> {
+        let warnings = std::mem::take(&mut names.warnings);
+        Lowering {
+            ast,
+            limits,
+            may_fault: names.arguments.iter().any(|argument| argument.role == Role::Index),
+            names,
+            builder: Builder::new("f"),
+            scopes: Vec::new(),
+            scope: ScopeId(0),
+            tasks: Vec::new(),
+            values: Vec::new(),
+            calls: HashMap::new(),
+            derivatives: HashMap::new(),
+            expansions: 0,
+            definitions: Vec::new(),
+            problems: Vec::new(),
+            warnings,
+        }
+    }
+
+    fn run(mut self) -> Result<Lowered, Vec<Problem>> {
+        let Some(root) = self.ast.root else { return Err(vec![]) };
+        let mut globals = HashMap::new();
+        for argument in &self.names.arguments {
+            let ty = if argument.role == Role::Index { Type::Int } else { Type::F64 };
+            self.builder.span = argument.at;
+            let val = self.builder.param(self.ast.name(argument.name), ty);
+            globals.insert(argument.name, Value::Scalar(val));
+        }
+        self.scopes.push(Scope { parent: None, names: globals });
+        self.tasks.push(Task::Block { block: root, next: 0 });
+        while let Some(task) = self.tasks.pop() {
+            if let Err(problem) = self.step(task) {
+                self.recover(problem);
+            }
+            if self.builder.func().len() > self.limits.operations || self.expansions > self.limits.operations {
+                let problem = self.explosion();
+                self.problems.push(problem);
+                return Err(self.problems);
+            }
+        }
+        let results = self.results(root);
+        if !self.problems.is_empty() {
+            return Err(self.problems);
+        }
+        let roots: Vec<Val> = results.iter().map(|result| result.value).collect();
+        guard::add_checks(&mut self.builder, &roots);
+        let func = self.builder.finish(results);
+        Ok(Lowered { func, arguments: self.names.arguments, definitions: self.definitions, warnings: self.warnings })
+    }
+
+    /// After a problem: the statement at the top of the text that it is in has an unknown value, and the next one goes on.
+    fn recover(&mut self, problem: Problem) {
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+        while let Some(task) = self.tasks.pop() {
+            if let Task::Bind { block, .. } = task
+                && Some(block) == self.ast.root
+            {
+                self.tasks.push(task);
+                break;
+            }
+        }
+        self.scope = ScopeId(0);
+        self.values.clear();
+        self.values.push((Value::Unknown, Node { kind: NodeKind::Integer(0), span: Span::default() }));
+    }
+
+    fn explosion(&self) -> Problem {
+        let block = self.ast.root.map(|root| self.ast.block(root));
+        let at = block.and_then(|block| block.statements.last()).map_or(Span::default(), |statement| statement.span);
+        let largest = self.names.functions.values().map(|function| function.size).fold(0.0, f64::max);
+        let operations = largest.max(self.builder.func().len() as f64);
+        Problem::TooLarge { at, operations, limit: self.limits.operations }
+    }
+
+    fn step(&mut self, task: Task) -> Result<(), Problem> {
+        match task {
+            Task::Tree { tree, next } => self.tree(tree, next),
+            Task::Block { block, next } => {
+                let statements = &self.ast.block(block).statements;
+                let Some(statement) = statements.get(next) else { return Ok(()) };
+                self.tasks.push(Task::Block { block, next: next + 1 });
+                self.tasks.push(Task::Bind { block, index: next });
+                self.statement(statement);
+                Ok(())
+            }
+            Task::Bind { block, index } => self.bind(block, index),
+            Task::Leave(scope) => {
+                self.scope = scope;
+                Ok(())
+            }
+            Task::Return { call, opaques, at } => {
+                let Some((mut value, root)) = self.values.pop() else { return Ok(()) };
+                for (opaque, argument) in opaques {
+                    value = self.put(value, opaque, argument);
+                }
+                self.calls.insert(call, value.clone());
+                self.values.push((value, Node { span: at, ..root }));
+                Ok(())
+            }
+            Task::Differentiate { function, opaque, argument, at } => {
+                let Some((value, root)) = self.values.pop() else { return Ok(()) };
+                let value = self.nth_derivative(value, opaque, function.primes, at)?;
+                self.derivatives.insert(function, (opaque, value.clone()));
+                let value = self.put(value, opaque, argument);
+                self.values.push((value, Node { span: at, ..root }));
+                Ok(())
+            }
+        }
+    }
+
+    fn statement(&mut self, statement: &Statement) {
+        match &statement.kind {
+            StatementKind::Declare { .. } | StatementKind::Define { target: Target::Function { .. }, .. } => {}
+            StatementKind::Define { value, .. } | StatementKind::Expression(value) => {
+                self.tasks.push(Task::Tree { tree: *value, next: 0 });
+            }
+        }
+    }
+
+    /// After a statement: its names get their values; the last statement of a block leaves its value.
+    fn bind(&mut self, block: BlockId, index: usize) -> Result<(), Problem> {
+        let ast = self.ast;
+        let statements = &ast.block(block).statements;
+        let (statement, last) = (&statements[index], index + 1 == statements.len());
+        let is_root = Some(block) == ast.root;
+        let value = match &statement.kind {
+            StatementKind::Declare { .. } => None,
+            StatementKind::Define { target: Target::Function { name, params, .. }, value, .. } => {
+                let function = Function { body: Body::User(*value, self.scope), primes: 0 };
+                self.define(*name, Value::Function(function));
+                if last && is_root {
+                    // The function is the program: call it with the arguments.
+                    let args: Vec<Value> = params.iter().map(|(name, _)| self.lookup(*name)).collect();
+                    let operands = args.into_iter().zip(params).map(|(value, (_, at))| Operand { value, at: *at });
+                    let operands: Vec<Operand> = operands.collect();
+                    return self.expand(function, operands, statement.span);
+                }
+                Some(Value::Function(function))
+            }
+            StatementKind::Expression(_) => self.values.pop().map(|(value, _)| value),
+            StatementKind::Define { target, value: tree, .. } => {
+                let value = self.values.pop().map_or(Value::Unknown, |(value, _)| value);
+                match (target, &value) {
+                    (Target::Name(name, span), _) => {
+                        self.define(*name, value.clone());
+                        if let (true, Value::Scalar(val)) = (is_root, &value) {
+                            self.definitions.push((*name, *span, *val));
+                        }
+                    }
+                    (Target::Tuple(names), Value::Unknown) => {
+                        for (name, _) in names {
+                            self.define(*name, Value::Unknown);
+                        }
+                    }
+                    (Target::Tuple(names), Value::Tuple(members)) if names.len() == members.len() => {
+                        for ((name, span), member) in names.iter().zip(members.iter()) {
+                            self.define(*name, member.clone());
+                            if let (true, Value::Scalar(val)) = (is_root, member) {
+                                self.definitions.push((*name, *span, *val));
+                            }
+                        }
+                    }
+                    (Target::Tuple(names), _) => {
+                        for (name, _) in names {
+                            self.define(*name, Value::Unknown);
+                        }
+                        let found = match &value {
+                            Value::Tuple(members) => Some(members.len()),
+                            _ => None,
+                        };
+                        let at = ast.tree_span(*tree);
+                        let names_at = names[0].1.to(names[names.len() - 1].1);
+                        let problem = Problem::TupleSize { at, names_at, names: names.len(), found };
+                        if !self.problems.contains(&problem) {
+                            self.problems.push(problem);
+                        }
+                    }
+                    (Target::Function { .. } | Target::Element { .. }, _) => {}
+                }
+                Some(value)
+            }
+        };
+        if last {
+            let root = Node { kind: NodeKind::Integer(0), span: statement.span };
+            self.values.push((value.unwrap_or(Value::Unknown), root));
+        }
+        Ok(())
+    }
+
+    fn define(&mut self, name: Name, value: Value) {
+        self.scopes[self.scope.0 as usize].names.insert(name, value);
+    }
+
+    fn lookup(&self, name: Name) -> Value {
+        let mut scope = Some(self.scope);
+        while let Some(id) = scope {
+            let here = &self.scopes[id.0 as usize];
+            if let Some(value) = here.names.get(&name) {
+                return value.clone();
+            }
+            scope = here.parent;
+        }
+        Value::Unknown
+    }
+
+    fn open(&mut self, parent: ScopeId) {
+        self.scopes.push(Scope { parent: Some(parent), names: HashMap::new() });
+        self.tasks.push(Task::Leave(self.scope));
+        self.scope = ScopeId(self.scopes.len() as u32 - 1);
+    }
+
+    /// Goes through an expression from a node on, until its end or until a call or block must come first.
+    fn tree(&mut self, tree: TreeId, next: usize) -> Result<(), Problem> {
+        let ast = self.ast;
+        let first = ast.trees[tree.0 as usize].start;
+        let nodes = ast.tree(tree);
+        for (index, &node) in nodes.iter().enumerate().skip(next) {
+            self.builder.span = node.span;
+            let value = match node.kind {
+                NodeKind::Number(value) => Value::Scalar(self.builder.f64(value)),
+                NodeKind::Integer(value) => Value::Scalar(self.builder.int(value)),
+                NodeKind::Name { name, primes } => self.name(name, primes, first + index as u32),
+                NodeKind::Unary(op) => {
+                    let [a] = self.operands();
+                    arith::unary(&mut self.builder, op, &a)?
+                }
+                NodeKind::Binary(op) => {
+                    let [a, b] = self.operands();
+                    arith::binary(&mut self.builder, op, &a, &b, self.may_fault)?
+                }
+                NodeKind::If => {
+                    let [c, a, b] = self.operands();
+                    arith::choose(&mut self.builder, &c, &a, &b)?
+                }
+                NodeKind::Tuple(n) => {
+                    let members = self.values.split_off(self.values.len() - n as usize);
+                    Value::Tuple(members.into_iter().map(|(value, _)| value).collect())
+                }
+                NodeKind::Call { name, primes, args, .. } => {
+                    self.tasks.push(Task::Tree { tree, next: index + 1 });
+                    return self.call(name, primes, args as usize, node);
+                }
+                NodeKind::Block(block) => {
+                    self.tasks.push(Task::Tree { tree, next: index + 1 });
+                    self.open(self.scope);
+                    self.tasks.push(Task::Block { block, next: 0 });
+                    return Ok(());
+                }
+                // `not_yet` has refused the text.
+                NodeKind::Subscript { .. } | NodeKind::Array(_) | NodeKind::Form(_) => Value::Unknown,
+            };
+            self.values.push((value, node));
+        }
+        Ok(())
+    }
+
+    fn operands<const N: usize>(&mut self) -> [Operand; N] {
+        let mut operands = self.take(N).into_iter();
+        std::array::from_fn(|_| operands.next().unwrap_or(Operand { value: Value::Unknown, at: Span::default() }))
+    }
+
+    fn take(&mut self, n: usize) -> Vec<Operand> {
+        let start = self.values.len().saturating_sub(n);
+        self.values.drain(start..).map(|(value, node)| Operand { value, at: node.span }).collect()
+    }
+
+    fn name(&mut self, name: Name, primes: u32, node: u32) -> Value {
+        match self.lookup(name) {
+            Value::Function(function) => Value::Function(Function { primes: function.primes + primes, ..function }),
+            Value::Unknown => {
+                let text = self.ast.name(name);
+                if primes > 0 || self.names.function_values.contains(&node) {
+                    match builtin::by_name(text) {
+                        Some(builtin) => Value::Function(Function { body: Body::Builtin(builtin), primes }),
+                        None => Value::Unknown,
+                    }
+                } else {
+                    builtin::constant(text).map_or(Value::Unknown, |value| Value::Scalar(self.builder.f64(value)))
+                }
+            }
+            value => value,
+        }
+    }
+
+    fn call(&mut self, name: Name, primes: u32, args: usize, node: Node) -> Result<(), Problem> {
+        let roots: Vec<Node> = self.values[self.values.len() - args..].iter().map(|&(_, root)| root).collect();
+        let operands = self.take(args);
+        let function = match self.lookup(name) {
+            Value::Function(function) => Function { primes: function.primes + primes, ..function },
+            Value::Unknown => match builtin::by_name(self.ast.name(name)) {
+                Some(Builtin::Derivative(which)) if primes == 0 => {
+                    let value = self.derivative(which, operands, &roots, node.span)?;
+                    self.values.push((value, node));
+                    return Ok(());
+                }
+                Some(builtin) => Function { body: Body::Builtin(builtin), primes },
+                None => return self.push(Value::Unknown, node),
+            },
+            Value::Scalar(_) | Value::Tuple(_) => {
+                let name = self.ast.name(name).to_owned();
+                return Err(Problem::NotFunction { name, at: node.span, defined: None });
+            }
+        };
+        self.expand(function, operands, node.span)
+    }
+
+    fn push(&mut self, value: Value, node: Node) -> Result<(), Problem> {
+        self.values.push((value, node));
+        Ok(())
+    }
+
+    /// Pushes the value of a call, or the tasks that will.
+    fn expand(&mut self, function: Function, mut args: Vec<Operand>, at: Span) -> Result<(), Problem> {
+        let root = Node { kind: NodeKind::Call { name: Name(0), primes: 0, args: 0, callee: at }, span: at };
+        if args.iter().any(|arg| arg.value == Value::Unknown) {
+            return self.push(Value::Unknown, root);
+        }
+        if function.primes > 0 {
+            return self.expand_derivative(function, &args, at, root);
+        }
+        let Body::User(body, scope) = function.body else {
+            let Body::Builtin(builtin) = function.body else { return Ok(()) };
+            self.builder.span = at;
+            check_arity(builtin.arity(), args.len(), at)?;
+            let value = arith::call(&mut self.builder, builtin, &args)?;
+            return self.push(value, root);
+        };
+        let info = &self.names.functions[&body];
+        let (params, differentiated) = (info.params.clone(), info.differentiated.clone());
+        check_arity((params.len(), params.len()), args.len(), at)?;
+        let key = (function, args.iter().map(|arg| arg.value.clone()).collect::<Vec<Value>>());
+        if let Some(value) = self.calls.get(&key) {
+            return self.push(value.clone(), root);
+        }
+        self.expansions += 1;
+        let mut opaques = Vec::new();
+        for (arg, _) in args.iter_mut().zip(&differentiated).filter(|(_, differentiated)| **differentiated) {
+            let argument = arith::number(&mut self.builder, arg)?;
+            let opaque = self.builder.opaque(Type::F64);
+            opaques.push((opaque, argument));
+            arg.value = Value::Scalar(opaque);
+        }
+        self.tasks.push(Task::Return { call: key, opaques, at });
+        self.open(scope);
+        for ((name, _), arg) in params.iter().zip(args) {
+            self.define(*name, arg.value);
+        }
+        self.tasks.push(Task::Tree { tree: body, next: 0 });
+        Ok(())
+    }
+
+    /// `f'(x)`: the function at an opaque argument, differentiated, and then the argument in its place.
+    fn expand_derivative(&mut self, function: Function, args: &[Operand], at: Span, root: Node) -> Result<(), Problem> {
+        let [arg] = args else {
+            return Err(Problem::WrongArity {
+                name: String::new(),
+                at,
+                callee: at,
+                found: args.len(),
+                least: 1,
+                most: 1,
+                defined: None,
+            });
+        };
+        let argument = arith::number(&mut self.builder, arg)?;
+        if let Some((opaque, value)) = self.derivatives.get(&function).cloned() {
+            let value = self.put(value, opaque, argument);
+            return self.push(value, root);
+        }
+        let opaque = self.builder.opaque(Type::F64);
+        self.tasks.push(Task::Differentiate { function, opaque, argument, at });
+        let operand = Operand { value: Value::Scalar(opaque), at: arg.at };
+        self.expand(Function { primes: 0, ..function }, vec![operand], at)
+    }
+
+    fn nth_derivative(&mut self, value: Value, by: Val, order: u32, at: Span) -> Result<Value, Problem> {
+        let mut value = match value {
+            Value::Unknown => return Ok(Value::Unknown),
+            value => arith::number(&mut self.builder, &Operand { value, at })?,
+        };
+        let one = self.builder.f64(1.0);
+        for _ in 0..order {
+            let derivative = ad::tangents(&mut self.builder, &[(by, one)], &[value])[0];
+            value = match derivative {
+                Some(derivative) => derivative,
+                None => self.builder.f64(0.0),
+            };
+            if self.builder.func().len() > self.limits.operations {
+                break;
+            }
+        }
+        Ok(Value::Scalar(value))
+    }
+
+    /// A value with the argument in the place of an opaque name.
+    fn put(&mut self, value: Value, opaque: Val, argument: Val) -> Value {
+        match value {
+            Value::Scalar(val) => Value::Scalar(self.builder.substitute(val, opaque, argument)),
+            Value::Tuple(members) => {
+                Value::Tuple(members.iter().map(|member| self.put(member.clone(), opaque, argument)).collect())
+            }
+            value @ (Value::Function(_) | Value::Unknown) => value,
+        }
+    }
+
+    /// `d(y, x)` and its family, on scalars.
+    fn derivative(
+        &mut self,
+        which: Derivative,
+        operands: Vec<Operand>,
+        roots: &[Node],
+        at: Span,
+    ) -> Result<Value, Problem> {
+        if operands.iter().any(|operand| operand.value == Value::Unknown) {
+            return Ok(Value::Unknown);
+        }
+        let (y, x) = (&operands[0], &operands[1]);
+        let name = match roots[1].kind {
+            NodeKind::Name { name, primes: 0 } => Some(self.ast.name(name).to_owned()),
+            _ => None,
+        };
+        let by = match x.value {
+            Value::Scalar(val) if name.is_some() => match self.builder.func().inst(val) {
+                Inst::Param(_) | Inst::Opaque(_) if self.builder.func().ty(val) == Type::F64 => val,
+                _ => return Err(Problem::DerivativeByComputed { at: x.at, name }),
+            },
+            _ => return Err(Problem::DerivativeByComputed { at: x.at, name }),
+        };
+        let name = name.unwrap_or_default();
+        let direction = match operands.get(2) {
+            Some(direction) if which == Derivative::Jvp => arith::number(&mut self.builder, direction)?,
+            _ => self.builder.f64(1.0),
+        };
+        let many = matches!(which, Derivative::Jacobian | Derivative::Jvp);
+        let ys: Vec<Value> = match &y.value {
+            Value::Tuple(members) if many => members.to_vec(),
+            value => vec![value.clone()],
+        };
+        let mut dots = Vec::new();
+        for value in ys {
+            let y = arith::number(&mut self.builder, &Operand { value, at: y.at })?;
+            let mut dot = ad::tangents(&mut self.builder, &[(by, direction)], &[y])[0];
+            if dot.is_none() {
+                let warning = Warning::ZeroDerivative { at, name: name.clone() };
+                if !self.warnings.contains(&warning) {
+                    self.warnings.push(warning);
+                }
+            }
+            if which == Derivative::Hessian {
+                dot = dot.and_then(|dot| ad::tangents(&mut self.builder, &[(by, direction)], &[dot])[0]);
+            }
+            let mut dot = dot.unwrap_or_else(|| self.builder.f64(0.0));
+            if which == Derivative::Vjp {
+                let weight = arith::number(&mut self.builder, &operands[2])?;
+                dot = self.builder.binary(Op::Mul, weight, dot);
+            }
+            dots.push(Value::Scalar(dot));
+        }
+        Ok(match (dots.pop(), dots.is_empty()) {
+            (Some(only), true) => only,
+            (last, _) => Value::Tuple(dots.into_iter().chain(last).collect()),
+        })
+    }
+
+    /// The results of the program, from the value that its last statement left.
+    fn results(&mut self, root: BlockId) -> Vec<Output> {
+        let ast = self.ast;
+        let Some(last) = ast.block(root).statements.last() else { return Vec::new() };
+        let value = self.values.pop().map_or(Value::Unknown, |(value, _)| value);
+        // What the results are called: the names that they consist of.
+        let mut result_names: Vec<String> = Vec::new();
+        let mut at = last.span;
+        match &last.kind {
+            StatementKind::Declare { .. } => {
+                self.problems.push(Problem::NoResult { at: last.span });
+                return Vec::new();
+            }
+            StatementKind::Define { target: Target::Name(name, _), .. } => {
+                result_names.push(ast.name(*name).to_owned())
+            }
+            StatementKind::Define { target: Target::Tuple(names), .. } => {
+                result_names.extend(names.iter().map(|(name, _)| ast.name(*name).to_owned()));
+            }
+            StatementKind::Define { target: Target::Function { .. } | Target::Element { .. }, .. } => {}
+            StatementKind::Expression(tree) => {
+                at = ast.tree_span(*tree);
+                let nodes = ast.tree(*tree);
+                let (members, tuple) = match nodes.last().map(|node| node.kind) {
+                    Some(NodeKind::Tuple(n)) => (&nodes[..nodes.len() - 1], n as usize),
+                    _ => (nodes, 1),
+                };
+                // Only where every member is a single node can each be a name.
+                if members.len() == tuple {
+                    result_names.extend(members.iter().map(|node| match node.kind {
+                        NodeKind::Name { name, primes: 0 } => ast.name(name).to_owned(),
+                        _ => String::new(),
+                    }));
+                }
+            }
+        }
+        let members = match value {
+            Value::Unknown => return Vec::new(),
+            Value::Tuple(members) => members.to_vec(),
+            value => vec![value],
+        };
+        let several = members.len() > 1;
+        let mut outputs = Vec::new();
+        for (index, value) in members.into_iter().enumerate() {
+            let own = result_names.get(index).filter(|name| !name.is_empty()).cloned();
+            let name = own.unwrap_or_else(|| if several { format!("y{index}") } else { String::new() });
+            match arith::number(&mut self.builder, &Operand { value, at }) {
+                Ok(value) => outputs.push(Output { name, value }),
+                Err(problem) => self.problems.push(problem),
+            }
+        }
+        outputs
+    }
+}
+
+fn check_arity((least, most): (usize, usize), found: usize, at: Span) -> Result<(), Problem> {
+    if (least..=most).contains(&found) {
+        return Ok(());
+    }
+    Err(Problem::WrongArity { name: String::new(), at, callee: at, found, least, most, defined: None })
+}
+
+/// Arrays, sums and loops parse; they come with a later version.
+fn not_yet(ast: &Ast) -> Vec<Problem> {
+    const ENOUGH: usize = 5;
+    let mut problems = Vec::new();
+    for node in &ast.nodes {
+        let what = match node.kind {
+            NodeKind::Subscript { .. } => "a subscript",
+            NodeKind::Array(_) => "an array",
+            NodeKind::Form(form) => match ast.form(form) {
+                crate::ast::Form::Reduce { .. } => "a reduction over an index",
+                crate::ast::Form::Comprehension { .. } => "an array",
+                crate::ast::Form::Iterate { .. } => "`iterate`",
+            },
+            _ => continue,
+        };
+        problems.push(Problem::NotYet { at: node.span, what });
+        if problems.len() == ENOUGH {
+            return problems;
+        }
+    }
+    for statement in ast.blocks.iter().flat_map(|block| &block.statements) {
+        match &statement.kind {
+            StatementKind::Declare { items, .. } => {
+                let shaped = items.iter().filter(|item| !item.shape.is_empty());
+                problems.extend(shaped.map(|item| Problem::NotYet { at: item.span, what: "an array argument" }));
+            }
+            StatementKind::Define { target: Target::Element { span, .. }, .. } => {
+                problems.push(Problem::NotYet { at: *span, what: "an array" });
+            }
+            StatementKind::Define { .. } | StatementKind::Expression(_) => {}
+        }
+    }
+    problems.truncate(ENOUGH);
+    problems
+}
