@@ -4,4 +4,5 @@ mod errors;
 #[cfg(feature = "jit")]
 mod jit;
 mod random;
+mod special;
 mod syntax;
