@@ -1,6 +1,6 @@
 //! Lines and brackets: splits a text into statements and decides which newlines are white space.
 //!
-//! The result is the text itself with comments and newlines of the second kind turned into blanks, byte for byte, so that
+//! The result is the text itself with comments and newlines of the second kind turned into blanks, byte for byte (and tabs), so that
 //! places in it are places in the source. Newlines that are left separate the statements of blocks. On the
 //! way, brackets are matched, the depth of nesting is measured, and tokens that are none are reported.
 //!
@@ -31,7 +31,7 @@ pub(super) fn split(source: &str, limits: &Limits) -> Layout {
     let mut splitter = Splitter {
         source,
         limits,
-        text: source.as_bytes().to_vec(),
+        text: source.bytes().map(|byte| if byte == b'\t' { b' ' } else { byte }).collect(),
         statements: Vec::new(),
         problems: Vec::new(),
         open: Vec::new(),
