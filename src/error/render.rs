@@ -52,7 +52,11 @@ pub fn render(report: &Report, level: Level, source: &str, source_name: &str, st
     for help in &report.help {
         group = group.element(Tag::HELP.message(help.as_str()));
     }
-    renderer.render(&[group])
+    let text = renderer.render(&[group]);
+    // The renderer announces a part of a file it believes to be another than that of the line above.
+    let is_noise = |(number, line): &(usize, &str)| *number == 3 && line.contains(":::");
+    let lines = text.lines().enumerate().filter(|line| !is_noise(line)).map(|(_, line)| line);
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn renderer(style: Style) -> Renderer {

@@ -143,13 +143,11 @@ impl Problem {
                 let report = report(message, *at, "not the name of a reduction");
                 match nearest {
                     Some(nearest) => report.help(format!("did you mean `{nearest}`?")),
-                    None => report.help(format!("the reductions are {}", super::reports::list_reductions())),
+                    None => report.help(format!("the reductions are {}", list_reductions())),
                 }
             }
             Problem::OneIndex { at, name } => {
-                report(format!("`{name}` runs over one index"), *at, "here are several").help(format!(
-                    "for the place in several dimensions use one `{name}` for each, such as `{name}[i](max[j](x[i, j]))`"
-                ))
+                report(format!("`{name}` runs over one index"), *at, "this is a second one")
             }
             Problem::SubscriptsThenCall { at, subscripts } => {
                 report("an element can't be called", *at, "arguments of what?")
@@ -178,7 +176,7 @@ impl Problem {
             }
             Problem::RangesWithoutDefinition { at } => {
                 report("`for` belongs to a definition or stands in `[ ]`", *at, "not here")
-                    .help("write `z[i] = … for i in 0..n` or `[… for i in 0..n]`")
+                    .help("write `z[i] = … for i in 0..n`, `[… for i in 0..n]` or `sum[i in 0..n](…)`")
             }
             Problem::UnusedValue { at, sign_below } => {
                 let report = report("this value is not used", *at, "only the last statement is a result")
@@ -389,13 +387,15 @@ pub fn shorten(text: &str) -> String {
     shorten_to(text, 40)
 }
 
+/// The beginning and the end of a longer text, on one line.
 fn shorten_to(text: &str, limit: usize) -> String {
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
     if text.chars().nth(limit).is_none() {
-        return text.to_string();
+        return text.chars().map(plain).collect();
     }
     let head = text.chars().take(limit - 12);
     let tail = text.chars().rev().take(11).collect::<Vec<_>>();
-    head.chain(['…']).chain(tail.into_iter().rev()).collect()
+    head.chain(['…']).chain(tail.into_iter().rev()).map(plain).collect()
 }
 
 /// The candidate that was probably meant by `name`, if one is near enough.

@@ -82,7 +82,7 @@ impl<'s> Context<'s> {
         let Some(next) = self.next else {
             let at = Span::new(self.end, self.end);
             return match self.previous {
-                Some(previous) if !after_operand && self.wants_value(error) => {
+                Some(previous) if !after_operand && (previous.kind != Kind::Word || self.wants_value(error)) => {
                     let before = Some((previous.span, self.text(previous).to_string()));
                     Problem::MissingOperand { at, before, found: None }
                 }
@@ -215,7 +215,7 @@ impl<'s> Context<'s> {
     }
 
     fn wants_value(&self, error: &Error<Rule>) -> bool {
-        positives(error).contains(&Rule::number)
+        positives(error).iter().any(|rule| is_value(*rule))
     }
 
     /// What pest wanted, in words.
@@ -230,7 +230,7 @@ impl<'s> Context<'s> {
             "`for`, `while` or `do`"
         } else if has(Rule::dots) {
             "`..` or `..=`"
-        } else if has(Rule::number) {
+        } else if self.wants_value(error) {
             "a value"
         } else if has(Rule::word_in) {
             "`in` and a range"
@@ -246,6 +246,11 @@ impl<'s> Context<'s> {
         };
         Some(wanted)
     }
+}
+
+/// Rules that an expression begins with.
+fn is_value(rule: Rule) -> bool {
+    matches!(rule, Rule::number | Rule::prefix | Rule::group | Rule::expr | Rule::equation | Rule::statement)
 }
 
 fn positives(error: &Error<Rule>) -> &[Rule] {
@@ -334,9 +339,7 @@ pub(super) fn mend_sign(source: &str, sign: Token, previous: Option<Token>) -> O
         (_, Some(spelling), Some(left)) if spelling.starts_with(['^', '_']) => Some(format!("{left}{spelling}")),
         (_, Some("'" | "''"), Some(left)) => Some(format!("{left}'")),
         (_, Some(operator @ ("*" | "/")), Some(left)) if !right.is_empty() => Some(format!("{left}{operator}{right}")),
-        (_, Some(operator @ ("-" | "+" | "and" | "or" | "=" | "<=" | ">=" | "!=" | "==")), Some(left))
-            if !right.is_empty() =>
-        {
+        (_, Some(operator @ ("-" | "+" | "=" | "<=" | ">=" | "!=" | "==")), Some(left)) if !right.is_empty() => {
             Some(format!("{left} {operator} {right}"))
         }
         _ => None,

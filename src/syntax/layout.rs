@@ -1,6 +1,6 @@
 //! Lines and brackets: splits a text into statements and decides which newlines are white space.
 //!
-//! The result is the text itself with comments and newlines of the second kind turned into blanks, byte for byte, so that
+//! The result is the text itself with comments and newlines of the second kind turned into blanks, byte for byte (and tabs), so that
 //! places in it are places in the source. Newlines that are left separate the statements of blocks. On the
 //! way, brackets are matched, the depth of nesting is measured, and tokens that are none are reported.
 //!
@@ -31,11 +31,12 @@ pub(super) fn split(source: &str, limits: &Limits) -> Layout {
     let mut splitter = Splitter {
         source,
         limits,
-        text: source.as_bytes().to_vec(),
+        text: source.bytes().map(|byte| if byte == b'\t' { b' ' } else { byte }).collect(),
         statements: Vec::new(),
         problems: Vec::new(),
         open: Vec::new(),
         counts: [0; 3],
+        given_up: [0; 3],
         begun: None,
         previous: None,
         pending: None,
@@ -60,6 +61,8 @@ struct Splitter<'s> {
     open: Vec<Open>,
     /// How many of `(`, `[`, `{` are open.
     counts: [u32; 3],
+    /// How many of each were given up as unclosed, so that their ends are no further problem.
+    given_up: [u32; 3],
     /// Where the statement that is being read began, in the innermost block.
     begun: Option<Begun>,
     /// The token before, in that statement.
@@ -178,6 +181,10 @@ impl Splitter<'_> {
 
     fn newline(&mut self, token: Token) {
         self.blank(token.span);
+        // With the carriage return that may be before it.
+        if let Some(end @ b'\r') = self.text[..token.span.start as usize].last_mut() {
+            *end = b' ';
+        }
         let white = match self.open.last() {
             Some(open) if open.bracket != b'{' => true,
             _ => self.begun.is_none() || self.previous.is_none_or(|previous| self.wants_more(previous)),
@@ -288,6 +295,11 @@ impl Splitter<'_> {
         let closer = token.text(self.source).as_bytes()[0];
         let bracket = opener(closer);
         match self.open.last() {
+            None if self.given_up[kind_of(bracket)] > 0 => {
+                self.given_up[kind_of(bracket)] -= 1;
+                self.bad = true;
+                return;
+            }
             None => return self.report(Problem::Unopened { at: token.span, bracket: char::from(closer) }),
             Some(open) if open.bracket != bracket => {
                 let (opened, found) = (open.at, char::from(open.bracket));
@@ -311,10 +323,14 @@ impl Splitter<'_> {
 
     fn pop(&mut self) -> Option<Open> {
         let open = self.open.pop()?;
-        self.counts[kind_of(open.bracket)] -= 1;
-        self.depth = open.depth;
-        self.begun = open.begun;
+        self.restore(&open);
         Some(open)
+    }
+
+    fn restore(&mut self, outside: &Open) {
+        self.counts[kind_of(outside.bracket)] -= 1;
+        self.depth = outside.depth;
+        self.begun = outside.begun;
     }
 
     /// `=` cannot stand within `( )` and `[ ]`. On a line of its own within them it says that a bracket was left
@@ -346,8 +362,9 @@ impl Splitter<'_> {
         if let Some(open) = self.open.last() {
             self.report(Problem::Unclosed { opened: open.at, bracket: char::from(open.bracket), at });
         }
-        while self.open.last().is_some_and(|open| open.bracket != b'{') {
-            self.pop();
+        while let Some(open) = self.open.pop_if(|open| open.bracket != b'{') {
+            self.given_up[kind_of(open.bracket)] += 1;
+            self.restore(&open);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The tests of the crate from outside, in one program; a module for each topic.
 
 mod errors;
+mod hostile;
 #[cfg(feature = "jit")]
 mod jit;
 mod random;
