@@ -24,7 +24,6 @@ pub struct Layout {
 ///
 /// A call allocates nothing on the back end of machine code and takes slices of exactly the lengths its documentation
 /// says; other lengths are [`Error::Length`].
-#[derive(Debug)]
 pub struct Compiled<K> {
     inner: Arc<Inner>,
     kind: PhantomData<fn() -> K>,
@@ -36,7 +35,12 @@ impl<K> Clone for Compiled<K> {
     }
 }
 
-#[derive(Debug)]
+impl<K> std::fmt::Debug for Compiled<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.debug_struct("Compiled").field("backend", &self.backend()).field("layout", &self.layout()).finish()
+    }
+}
+
 struct Inner {
     program: Program,
     func: Func,
@@ -52,7 +56,7 @@ impl<K> Compiled<K> {
         let ints = (0..layout.args).filter(|&index| is_int(&func, index)).collect();
         #[cfg(feature = "jit")]
         let code = match backend {
-            Backend::Auto => crate::jit::compile(&func, layout, &crate::jit::Options::default()).ok(),
+            Backend::Auto => crate::jit::compile(&func, &crate::jit::Options::default()).ok(),
             Backend::Interpreter => None,
         };
         #[cfg(not(feature = "jit"))]
@@ -109,8 +113,17 @@ impl<K> Compiled<K> {
         }
         #[cfg(feature = "jit")]
         if let Some(code) = &inner.code {
-            return match code.call(args, seeds, outs) {
-                Ok(()) => Ok(()),
+            let all: Vec<f64> = args.iter().chain(seeds).copied().collect();
+            let mut out = vec![0.0; inner.func.results.len()];
+            return match code.call(&all, &mut out) {
+                Ok(()) => {
+                    let mut outs = outs;
+                    let slots = outs.iter_mut().flat_map(|out| out.iter_mut());
+                    for (slot, value) in slots.zip(out) {
+                        *slot = value;
+                    }
+                    Ok(())
+                }
                 // The interpreter knows why, and where.
                 Err(_) => inner.interpret(args, seeds, [&mut [], &mut [], &mut []]),
             };
@@ -195,13 +208,7 @@ impl Compiled<Jvp> {
     ///
     /// # Errors
     /// As for the gradient.
-    pub fn call(
-        &self,
-        args: &[f64],
-        direction: &[f64],
-        values: &mut [f64],
-        tangents: &mut [f64],
-    ) -> Result<(), Error> {
+    pub fn call(&self, args: &[f64], direction: &[f64], values: &mut [f64], tangents: &mut [f64]) -> Result<(), Error> {
         self.run(args, direction, [values, tangents, &mut []])
     }
 }
@@ -212,13 +219,7 @@ impl Compiled<Vjp> {
     ///
     /// # Errors
     /// As for the gradient.
-    pub fn call(
-        &self,
-        args: &[f64],
-        weights: &[f64],
-        values: &mut [f64],
-        adjoints: &mut [f64],
-    ) -> Result<(), Error> {
+    pub fn call(&self, args: &[f64], weights: &[f64], values: &mut [f64], adjoints: &mut [f64]) -> Result<(), Error> {
         self.run(args, weights, [values, adjoints, &mut []])
     }
 }
@@ -252,4 +253,3 @@ impl Compiled<Nth> {
         Ok(value[0])
     }
 }
-

@@ -6,9 +6,12 @@
 //!
 //! To add a cause, add a variant; the compiler then shows what else it needs.
 
+use crate::ops::Fault;
+use crate::program::ArgumentFaults;
 use crate::span::Span;
 use std::fmt;
 
+mod arguments;
 mod render;
 mod reports;
 
@@ -278,6 +281,11 @@ pub enum Problem {
         operations: f64,
         limit: usize,
     },
+    /// Integer arithmetic without a result, at run time.
+    NoInteger {
+        at: Span,
+        fault: Fault,
+    },
     /// Part of the language, but not of this version.
     NotYet {
         at: Span,
@@ -316,19 +324,44 @@ pub struct Report {
     pub help: Vec<String>,
 }
 
+/// Whatever can go wrong between a text and the numbers.
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+pub enum Error {
+    /// The text is no program, or integer arithmetic in it has no result at a point.
+    #[error(transparent)]
+    Formula(Box<FormulaError>),
+    /// Values given by name don't fit the arguments.
+    #[error("{0}")]
+    Arguments(Box<ArgumentFaults>),
+    #[error("`{name}` is not an argument of the program; these are: {}", known.join(", "))]
+    UnknownArgument { name: String, known: Vec<String> },
+    #[error("`{name}` is an integer; there is no derivative by it")]
+    NotDifferentiable { name: String },
+    #[error("`{name}` is asked for twice")]
+    RepeatedArgument { name: String },
+    /// A gradient or Hessian is of one result.
+    #[error("the program has {found} results, so its derivatives form a jacobian")]
+    SeveralResults { found: usize },
+    /// A slice of a call has the wrong length.
+    #[error("{what}: expected {expected} numbers, found {found}")]
+    Length { what: &'static str, expected: usize, found: usize },
+    #[error("`{name}` is an integer, and {value} is none")]
+    NotWhole { name: String, value: f64 },
+}
+
 /// Everything that is wrong with one text. Displays as a message for each problem, in order of place.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Error {
+pub struct FormulaError {
     pub problems: Vec<Problem>,
     pub source: String,
     /// `formula`, or the name of a file.
     pub source_name: String,
 }
 
-impl Error {
-    pub fn new(source_name: &str, source: &str, mut problems: Vec<Problem>) -> Error {
+impl FormulaError {
+    pub fn new(source_name: &str, source: &str, mut problems: Vec<Problem>) -> FormulaError {
         problems.sort_by_key(Problem::span);
-        Error { problems, source: source.to_string(), source_name: source_name.to_string() }
+        FormulaError { problems, source: source.to_string(), source_name: source_name.to_string() }
     }
 
     pub fn render(&self, style: Style) -> String {
@@ -340,13 +373,13 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for FormulaError {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(&self.render(Style::Plain))
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for FormulaError {}
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Level {

@@ -8,7 +8,7 @@
 //! and what is deep is parsed on a thread whose stack has the size for it.
 
 use crate::ast::{Ast, Block, BlockId, StatementKind};
-use crate::error::{Error, Problem, Warning};
+use crate::error::{FormulaError, Problem, Warning};
 use crate::span::Span;
 
 mod build;
@@ -73,14 +73,14 @@ pub(crate) fn parse_rule(text: &str) -> Result<Ast, String> {
 }
 
 /// The text in these bytes, or an error that says where it is not UTF-8.
-pub fn source_from_bytes<'b>(bytes: &'b [u8], source_name: &str) -> Result<&'b str, Box<Error>> {
+pub fn source_from_bytes<'b>(bytes: &'b [u8], source_name: &str) -> Result<&'b str, Box<FormulaError>> {
     std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
         let byte = bytes.get(at).copied().unwrap_or_default();
         let problem = Problem::NotUtf8 { at: Span::new(at, at), byte };
         // What can be read, to the end of the line.
         let end = bytes[at..].iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |len| at + len);
-        Box::new(Error::new(source_name, &String::from_utf8_lossy(&bytes[..end]), vec![problem]))
+        Box::new(FormulaError::new(source_name, &String::from_utf8_lossy(&bytes[..end]), vec![problem]))
     })
 }
 

@@ -1,6 +1,7 @@
 //! The words of every problem and warning.
 
 use super::{Problem, Report, Warning};
+use crate::ops::Fault;
 use crate::span::Span;
 
 impl Problem {
@@ -294,6 +295,15 @@ impl Problem {
                 let message = format!("expanded, the program has {size} operations, more than the limit of {limit}");
                 report(message, *at, "calls of functions are expanded in place")
                     .help("a function that calls another twice, many levels deep, doubles with each level")
+            }
+            Problem::NoInteger { at, fault } => {
+                let message = match fault {
+                    Fault::Overflow => "the integer is too large for 64 bits",
+                    Fault::DivisionByZero => "integer division by zero",
+                    Fault::NegativePower => "a negative power of an integer is not an integer",
+                };
+                report(message, *at, "at this point there is no integer here")
+                    .help("guard it: what stands in the branch of an `if` that is not taken does not matter")
             }
             Problem::NotYet { at, what } => {
                 report(format!("{what} is not supported yet"), *at, "arrays, sums and loops come later")

@@ -1,12 +1,12 @@
 //! Every bad text in `tests/errors` gets the message in its snapshot.
 
-use chainrule::error::Error;
+use chainrule::error::FormulaError;
 use chainrule::syntax::{Limits, parse};
 
 pub fn message(source: &str) -> String {
     match parse(source, &Limits::default()) {
         Ok((ast, _)) => format!("this parses:\n{ast}"),
-        Err(problems) => Error::new("formula", source, problems).to_string(),
+        Err(problems) => FormulaError::new("formula", source, problems).to_string(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Texts that nobody writes by hand: deep, long, or broken ones give a tree or a message, soon and in little space.
 
 use chainrule::ast::Ast;
-use chainrule::error::{Error, Problem};
+use chainrule::error::{FormulaError, Problem};
 use chainrule::span::Span;
 use chainrule::syntax::{Limits, parse};
 use proptest::prelude::*;
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 fn tree(source: &str) -> Ast {
     match parse(source, &Limits::default()) {
         Ok((ast, _)) => ast,
-        Err(problems) => panic!("{}", Error::new("formula", source, problems)),
+        Err(problems) => panic!("{}", FormulaError::new("formula", source, problems)),
     }
 }
 
@@ -113,7 +113,8 @@ fn megabytes_of_one_thing_end_soon() {
             let source = piece.repeat(200_000 / piece.len());
             if let Err(problems) = parse(&source, &Limits::default()) {
                 assert!(!problems.is_empty() && problems.len() <= 100, "{piece:?}");
-                let message = Error::new("formula", &source, problems[..problems.len().min(3)].to_vec()).to_string();
+                let message =
+                    FormulaError::new("formula", &source, problems[..problems.len().min(3)].to_vec()).to_string();
                 assert!(message.len() <= 3 * 4096, "{piece:?}: {} bytes", message.len());
             }
         }
@@ -166,7 +167,7 @@ fn check_spans(source: &str) {
                 inside(report.at);
                 report.other.iter().for_each(|(span, _)| inside(*span));
             }
-            let message = Error::new("formula", source, problems.clone()).to_string();
+            let message = FormulaError::new("formula", source, problems.clone()).to_string();
             assert!(message.len() <= 4096 * problems.len(), "{message}");
             assert!(message.starts_with("error: "));
         }
