@@ -125,6 +125,15 @@ pub enum Problem {
         at: Span,
         mended: Option<String>,
     },
+    AssignInBinder {
+        at: Span,
+        mended: String,
+    },
+    /// `sum(… for i in 0..n)`, `sum(i in 0..n)(…)`
+    RoundBinders {
+        at: Span,
+        name: String,
+    },
     LooseNot {
         not: Span,
         operator: Span,
@@ -196,6 +205,12 @@ pub enum Problem {
     CounterWithoutRange {
         at: Span,
         name: String,
+    },
+
+    /// `let x = 3`
+    UselessWord {
+        at: Span,
+        word: String,
     },
 
     /// What nothing above knows better: `wanted` is in words.

@@ -124,6 +124,13 @@ impl Problem {
                     None => report.help("a comparison is written `==`"),
                 }
             }
+            Problem::AssignInBinder { at, mended } => {
+                report("a range is given with `in`, not with `=`", *at, "expected `in`").help(write(mended))
+            }
+            Problem::RoundBinders { at, name } => {
+                report(format!("the indices of `{name}` stand in `[ ]`"), *at, "not here")
+                    .help(format!("write `{name}[i in 0..n](…)`"))
+            }
             Problem::LooseNot { not, operator, mended } => {
                 report("`not` needs brackets here", *not, "binds looser than the operator before it")
                     .other(*operator, "this operator")
@@ -199,6 +206,10 @@ impl Problem {
                     .help(format!("write `for {name} in 0..n`"))
             }
 
+            Problem::UselessWord { at, word } => {
+                report(format!("`{word}` is no word of the language"), *at, "not needed")
+                    .help("write `a = …` to define, and the result as the last statement")
+            }
             Problem::Unexpected { at, found, wanted } => {
                 let message = match found {
                     Some(found) => format!("unexpected `{}`", shorten(found)),
@@ -216,7 +227,7 @@ impl Warning {
         match self {
             Warning::Lookalike { name, at, other, other_at } => {
                 let message = format!("`{}` reads like `{}` and is another name", shorten(name), shorten(other));
-                report(message, *at, "letters of several scripts").other(*other_at, "the name it reads like")
+                report(message, *at, "made of other letters").other(*other_at, "the name it reads like")
             }
         }
     }

@@ -41,7 +41,7 @@ impl Names {
     }
 
     /// Warnings for the names that read like others.
-    pub fn lookalikes(&self) -> Vec<Warning> {
+    pub fn lookalikes(&self, limit: usize) -> Vec<Warning> {
         let mut warnings = Vec::new();
         if self.texts.iter().all(|text| text.is_ascii()) {
             return warnings;
@@ -52,7 +52,7 @@ impl Names {
         for i in plain.into_iter().chain(odd) {
             let skeleton = unicode_security::skeleton(&self.texts[i]).collect::<String>();
             let &mut other = first.entry(skeleton).or_insert(i);
-            if other != i && is_odd(&self.texts[i]) {
+            if other != i && is_odd(&self.texts[i]) && warnings.len() < limit {
                 warnings.push(Warning::Lookalike {
                     name: self.texts[i].clone(),
                     at: self.places[i],
