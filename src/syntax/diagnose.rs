@@ -117,9 +117,9 @@ impl<'s> Context<'s> {
                 }
                 Problem::AssignInExpression { at, mended: Some(format!("{left} == {right}")) }
             }
-            (Kind::Assign, _) => match (self.assign, self.previous) {
-                (Some(first), _) => Problem::SecondAssign { first: first.span, second: at },
-                (None, _) => self.unexpected(error, next),
+            (Kind::Assign, _) => match self.assign {
+                Some(first) => Problem::SecondAssign { first: first.span, second: at },
+                None => self.unexpected(error, next),
             },
             (Kind::Comma, _) => match self.assign {
                 Some(assign) if !in_brackets => {

@@ -50,9 +50,12 @@ impl Names {
         // Names whose letters are beyond suspicion come first, so that the others are found to be like them.
         let (plain, odd): (Vec<_>, Vec<_>) = (0..self.texts.len()).partition(|&i| !is_odd(&self.texts[i]));
         for i in plain.into_iter().chain(odd) {
+            if warnings.len() >= limit {
+                break;
+            }
             let skeleton = unicode_security::skeleton(&self.texts[i]).collect::<String>();
             let &mut other = first.entry(skeleton).or_insert(i);
-            if other != i && is_odd(&self.texts[i]) && warnings.len() < limit {
+            if other != i && is_odd(&self.texts[i]) {
                 warnings.push(Warning::Lookalike {
                     name: self.texts[i].clone(),
                     at: self.places[i],
