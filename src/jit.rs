@@ -66,11 +66,11 @@ const CHUNK: usize = 500;
 
 impl Options {
     fn prepare(&self, func: &Func) -> Result<(Target, Plan), Error> {
-        let size = func.operations();
-        let effort = self.effort.unwrap_or(if size <= WHOLE { Effort::Full } else { Effort::Quick });
-        let target = Target::host(effort)?;
-        let chunk = self.chunk.unwrap_or(if size <= WHOLE { usize::MAX } else { CHUNK });
-        Ok((target, plan::plan(func, shims::RETURNS_PAIRS, chunk)))
+        let steps = plan::steps(func);
+        let (effort, chunk) =
+            if steps.len() <= WHOLE { (Effort::Full, usize::MAX) } else { (Effort::Registers, CHUNK) };
+        let target = Target::host(self.effort.unwrap_or(effort))?;
+        Ok((target, plan::plan(func, steps, self.chunk.unwrap_or(chunk))))
     }
 }
 
@@ -82,14 +82,16 @@ type Entry = unsafe extern "C" fn(*const f64, *mut f64, *mut u64) -> u64;
 /// Compiled code, cheap to clone, callable from any thread.
 #[derive(Clone)]
 pub struct Code {
+    n_params: usize,
+    n_results: usize,
+    /// The only chunk, if there is one only. `owner` keeps it in place.
+    whole: Option<Entry>,
     owner: Arc<Owner>,
 }
 
+/// What all clones of a code share.
 struct Owner {
-    n_params: usize,
-    n_results: usize,
-    first: Entry,
-    rest: Box<[Entry]>,
+    chunks: Box<[Entry]>,
     /// How many values wait between chunks.
     tape_len: usize,
     /// Tapes that no call is using.
@@ -108,19 +110,15 @@ pub fn compile(func: &Func, options: &Options) -> Result<Code, Error> {
     builder.symbol_lookup_fn(Box::new(|name| Symbol::by_name(name)?.address()));
     let mut module = Unfinished(Some(JITModule::new(builder)));
     let entries = module.fill(func, &plan, &target)?;
-    let Some((&first, rest)) = entries.split_first() else { unreachable!("a plan has at least one chunk") };
-    let tapes = if plan.ends.len() > 1 { vec![tape(plan.tape)] } else { Vec::new() };
-    Ok(Code {
-        owner: Arc::new(Owner {
-            n_params: func.params.len(),
-            n_results: func.results.len(),
-            first,
-            rest: rest.into(),
-            tape_len: plan.tape,
-            tapes: Mutex::new(tapes),
-            module: Mutex::new(module.0.take()),
-        }),
-    })
+    let whole = if let [only] = *entries { Some(only) } else { None };
+    let tapes = if whole.is_none() { vec![tape(plan.tape)] } else { Vec::new() };
+    let owner = Owner {
+        chunks: entries.into(),
+        tape_len: plan.tape,
+        tapes: Mutex::new(tapes),
+        module: Mutex::new(module.0.take()),
+    };
+    Ok(Code { n_params: func.params.len(), n_results: func.results.len(), whole, owner: Arc::new(owner) })
 }
 
 /// The machine functions of a graph in Cranelift's language.
@@ -150,14 +148,12 @@ impl Code {
     /// Where the lengths aren't those of the function's parameters and results.
     #[inline]
     pub fn call(&self, args: &[f64], out: &mut [f64]) -> Result<(), usize> {
-        let owner = &*self.owner;
-        assert_eq!(args.len(), owner.n_params, "one number a parameter");
-        assert_eq!(out.len(), owner.n_results, "room for each result");
-        let failed = if owner.rest.is_empty() {
+        assert_eq!(args.len(), self.n_params, "one number a parameter");
+        assert_eq!(out.len(), self.n_results, "room for each result");
+        let failed = match self.whole {
             // SAFETY: the lengths were checked above, one chunk uses no tape, and `owner` keeps the code in place.
-            unsafe { (owner.first)(args.as_ptr(), out.as_mut_ptr(), std::ptr::null_mut()) }
-        } else {
-            owner.call_chunks(args, out)
+            Some(entry) => unsafe { entry(args.as_ptr(), out.as_mut_ptr(), std::ptr::null_mut()) },
+            None => self.owner.call_chunks(args, out),
         };
         if failed == emit::PASSED { Ok(()) } else { Err(failed as usize) }
     }
@@ -169,7 +165,7 @@ impl Owner {
         let idle = self.tapes.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut tape = idle.unwrap_or_else(|| tape(self.tape_len));
         let mut failed = emit::PASSED;
-        for entry in std::iter::once(&self.first).chain(&self.rest) {
+        for entry in &self.chunks {
             // SAFETY: `call` checked the lengths; the tape is as long as the plan of the code said, is this call's
             // alone, and `self` keeps the code in place.
             let this = unsafe { entry(args.as_ptr(), out.as_mut_ptr(), tape.as_mut_ptr()) };

@@ -187,9 +187,11 @@ impl Builder {
                     .func
                     .operands(val)
                     .iter()
-                    .map(|&operand| {
-                        if operand >= old && depends[place(operand)] { replaced[place(operand)] } else { operand }
-                    })
+                    .map(
+                        |&operand| {
+                            if operand >= old && depends[place(operand)] { replaced[place(operand)] } else { operand }
+                        },
+                    )
                     .collect();
                 self.span = self.func.span(val);
                 if let Some(op) = self.func.inst(val).op() {

@@ -3,6 +3,9 @@
 //! The function takes the addresses of the arguments, the results and the tape, and returns the index of the first check
 //! that failed, or [`PASSED`]. Arguments, constants and values of earlier chunks are fetched at their first use;
 //! results and what later chunks need are stored as soon as they exist.
+//!
+//! No register of a double survives a call. What has a place in memory already is fetched from there again after a
+//! call, rather than saved on the stack once more.
 
 use cranelift::codegen::ir::{self, immediates::Offset32};
 use cranelift::codegen::packed_option::PackedOption;
@@ -14,7 +17,6 @@ use cranelift::prelude::{
 use super::link::{Imports, machine_type};
 use super::lower::{INLINE_POWER, Lowering};
 use super::plan::{Plan, Step};
-use super::shims::Symbol;
 use super::target::Target;
 use crate::ir::{Func, Inst, Val};
 use crate::ops::{Op, Type};
@@ -63,8 +65,8 @@ impl<'a> Emitter<'a> {
         builder.switch_to_block(block);
         builder.seal_block(block);
         let &[args, out, tape] = builder.block_params(block) else { unreachable!("`signature` has three arguments") };
-        let lowering = Lowering { builder, imports, target: self.target };
-        let mut filling = Chunk { emitter: self, lowering, args, out, tape, failed: None };
+        let lowering = Lowering::new(builder, imports, self.target);
+        let mut filling = Chunk { emitter: self, lowering, args, out, tape, again: Vec::new(), failed: None };
         for &step in filling.emitter.plan.chunk(chunk) {
             filling.step(step);
         }
@@ -83,27 +85,42 @@ struct Chunk<'c, 'a, 'b, 'm> {
     args: Value,
     out: Value,
     tape: Value,
+    /// The values that are in memory too, as an argument or in the tape.
+    again: Vec<Val>,
     /// The index of the first check that failed, if there was a check.
     failed: Option<Value>,
 }
 
 impl Chunk<'_, '_, '_, '_> {
     fn step(&mut self, step: Step) {
+        let calls = self.lowering.calls;
         match step {
             Step::Value(val) => {
                 let value = self.compute(val);
+                self.forget_after(calls);
                 self.keep(val, value);
             }
             Step::SinCos(sin, cos) => {
                 let operand = self.emitter.func.operands(sin).as_slice()[0];
                 let operand = self.get(operand);
-                let &[sin_value, cos_value] = self.lowering.call(Symbol::SinCos, &[operand]) else {
-                    unreachable!("its signature has two results")
-                };
+                let (sin_value, cos_value) = self.lowering.sincos(operand);
+                self.forget_after(calls);
                 self.keep(sin, sin_value);
                 self.keep(cos, cos_value);
             }
-            Step::Check(index) => self.check(index),
+            Step::Check(index) => {
+                self.check(index);
+                self.forget_after(calls);
+            }
+        }
+    }
+
+    /// Lets go of what can be fetched again, if there was a call since there were `calls`.
+    fn forget_after(&mut self, calls: usize) {
+        if self.lowering.calls > calls {
+            for val in self.again.drain(..) {
+                self.emitter.values[val.index()] = PackedOption::default();
+            }
         }
     }
 
@@ -155,13 +172,17 @@ impl Chunk<'_, '_, '_, '_> {
             return value;
         }
         let value = match self.emitter.func.inst(val) {
-            Inst::Param(index) => self.argument(index, self.emitter.func.ty(val)),
+            Inst::Param(index) => {
+                self.again.push(val);
+                self.argument(index, self.emitter.func.ty(val))
+            }
             Inst::F64(bits) => self.lowering.f64(bits.value()),
             Inst::Int(value) => self.lowering.int_const(value),
             Inst::Bool(value) => self.lowering.builder.ins().iconst(types::I8, i64::from(value)),
             Inst::Opaque(_) => self.lowering.f64(f64::NAN),
             Inst::Unary(..) | Inst::Binary(..) | Inst::Ternary(..) | Inst::Nary(..) => {
                 let slot = self.emitter.plan.slot(val).expect("what an earlier chunk made for this one has a slot");
+                self.again.push(val);
                 let ty = machine_type(self.emitter.func.ty(val));
                 self.lowering.builder.ins().load(ty, MemFlagsData::trusted(), self.tape, element(slot))
             }
@@ -177,9 +198,8 @@ impl Chunk<'_, '_, '_, '_> {
 
     fn argument(&mut self, index: u32, ty: Type) -> Value {
         assert!((index as usize) < self.emitter.func.params.len(), "the verifier knows the arguments");
-        // The arguments don't change while the function runs, and results don't overlap them.
-        let flags = MemFlagsData::trusted().with_readonly().with_can_move();
-        let number = self.lowering.builder.ins().load(types::F64, flags, self.args, element(index));
+        // Not marked readonly: the optimiser would merge the fetches before and after a call.
+        let number = self.lowering.builder.ins().load(types::F64, MemFlagsData::trusted(), self.args, element(index));
         match ty {
             Type::F64 => number,
             Type::Int => self.lowering.builder.ins().fcvt_to_sint_sat(types::I64, number),
@@ -194,6 +214,7 @@ impl Chunk<'_, '_, '_, '_> {
     fn keep(&mut self, val: Val, value: Value) {
         self.set(val, value);
         if let Some(slot) = self.emitter.plan.slot(val) {
+            self.again.push(val);
             self.lowering.builder.ins().store(MemFlagsData::trusted(), value, self.tape, element(slot));
         }
         self.store_result(val, value);
