@@ -1,8 +1,10 @@
 //! How fast machine code is made, and how fast it runs, against the same mathematics written by hand.
 //!
 //! ```text
-//! cargo rustc --release --example jit_speed -- -C target-cpu=native && target/release/examples/jit_speed
+//! cargo rustc --release --example jit_speed -- -C target-cpu=native && target/release/examples/jit_speed 100000
 //! ```
+//!
+//! The argument is the size of the largest graph that is tried, in operations.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -64,33 +66,55 @@ fn main() {
     let times = race(&mut contestants, 1000, 500);
     println!("  call of the identity {:.2} ns, by hand {:.2} ns", times[1].0, times[0].0);
 
-    if std::env::var("SEED").is_ok() {
-        return;
-    }
-    for (size, calls) in [(150, 5), (1_000, 5), (2_000, 5), (2_000, 0)] {
-        println!("{size} operations, {calls} % calls");
-        let func = large(size, calls);
-        for (name, options) in &variants {
-            compile_time(name, &func, options, 20);
+    let largest = std::env::args().nth(1).map_or(2_000, |size| size.parse().unwrap());
+    for size in [300, 600, 1_000, 2_000, 10_000, 100_000, 1_000_000] {
+        if size > largest {
+            break;
         }
-        run_time(&func, &variants);
-    }
-    let sizes: &[usize] = if std::env::args().len() > 1 { &[10_000, 100_000, 1_000_000] } else { &[10_000, 100_000] };
-    for &size in sizes {
         for calls in [0, 5] {
-            println!("{size} operations, {calls} % calls");
-            let func = large(size, calls);
-            let chunked = [100, 200, 500, 1000].into_iter().flat_map(|chunk| {
-                efforts
-                    .map(|effort| (format!("{effort:?}/{chunk}"), Options { effort: Some(effort), chunk: Some(chunk) }))
-            });
-            let variants: Vec<_> = chunked.collect();
-            for (name, options) in &variants {
-                compile_time(name, &func, options, 1);
+            let func = random::sweep(size, calls, 42);
+            let live = func.live().iter().filter(|&&live| live).count();
+            println!("reverse mode, {} operations, {live} live, {calls} % calls in the forward sweep", func.operations());
+            let mut variants = vec![("default".to_owned(), Options::default())];
+            for chunk in [250, 500, 1_000].into_iter().filter(|&chunk| chunk <= size && size < 1_000_000) {
+                for effort in efforts {
+                    variants
+                        .push((format!("{effort:?}/{chunk}"), Options { effort: Some(effort), chunk: Some(chunk) }));
+                }
             }
-            run_time(&func, &variants);
+            for (name, options) in &variants {
+                measure(name, &func, options);
+            }
         }
     }
+}
+
+fn measure(name: &str, func: &Func, options: &Options) {
+    let start = Instant::now();
+    let mut code = jit::compile(func, options).unwrap();
+    let mut compile = start.elapsed().as_secs_f64();
+    for _ in 0..(20_000 / func.operations()) {
+        let start = Instant::now();
+        code = jit::compile(func, options).unwrap();
+        compile = compile.min(start.elapsed().as_secs_f64());
+    }
+    let args: Vec<f64> = (0..16).map(|index| 0.9 + 0.01 * f64::from(index)).collect();
+    let mut out = vec![0.0; func.results.len()];
+    let mut call = f64::INFINITY;
+    for _ in 0..(2_000_000 / func.operations()).clamp(3, 1000) {
+        let start = Instant::now();
+        code.call(black_box(&args), &mut out).unwrap();
+        call = call.min(start.elapsed().as_secs_f64());
+    }
+    let (operations, memory) = (func.operations() as f64, peak_memory());
+    let (compile, call) = (compile * 1e6 / operations, call * 1e9 / operations);
+    println!("  {name:14} compile {compile:.2} us, call {call:.2} ns an operation; peak memory so far {memory}");
+}
+
+/// The most memory that the process has had, as Linux says it.
+fn peak_memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("unknown").trim().to_owned()
 }
 
 fn compile_time(name: &str, func: &Func, options: &Options, rounds: usize) {
@@ -105,21 +129,6 @@ fn compile_time(name: &str, func: &Func, options: &Options, rounds: usize) {
     let median = times[times.len() / 2];
     let each = median / func.operations() as f64;
     println!("  compile and drop, {name:14} {:9.1} us least, {median:9.1} median, {each:.2} an operation", times[0]);
-}
-
-fn run_time(func: &Func, variants: &[(String, Options)]) {
-    let codes: Vec<_> = variants.iter().map(|(_, options)| jit::compile(func, options).unwrap()).collect();
-    let args: Vec<f64> = (0..16).map(|index| 0.9 + 0.01 * f64::from(index)).collect();
-    let mut out = vec![0.0; func.results.len()];
-    for ((name, _), code) in variants.iter().zip(&codes) {
-        let mut least = f64::INFINITY;
-        for _ in 0..(2_000_000 / func.operations()).clamp(3, 1000) {
-            let start = Instant::now();
-            code.call(black_box(&args), &mut out).unwrap();
-            least = least.min(start.elapsed().as_secs_f64() * 1e9);
-        }
-        println!("  call, {name:14} {:.2} ns an operation", least / func.operations() as f64);
-    }
 }
 
 /// For each contestant, the least nanoseconds and the median ratio to the first. They take turns.
@@ -206,7 +215,3 @@ fn output(name: &str, value: Val) -> Output {
 #[path = "../tests/suite/random.rs"]
 #[allow(dead_code)]
 mod random;
-
-fn large(size: usize, calls: usize) -> Func {
-    random::large(size, calls, 42)
-}

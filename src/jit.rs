@@ -8,9 +8,9 @@
 //! - [`shims`] are the functions that the code calls, [`link`] names them.
 //! - [`target`] is the host, [`dump`] the code as text.
 //!
-//! Graphs of up to [`WHOLE`] operations are one function that Cranelift optimises. Larger ones are cut, because the
-//! thorough register allocation is quadratic on long reverse sweeps, and because a function's frame grows with
-//! it: a function of 10^6 operations would overflow the stack of a thread.
+//! Graphs of up to [`WHOLE`] operations are one function. Larger ones are cut, because the thorough register allocation is
+//! quadratic on long reverse sweeps, and because a function's frame grows with it: a function of 10^6 operations
+//! would overflow the stack of a thread.
 
 mod dump;
 mod emit;
@@ -20,6 +20,7 @@ mod plan;
 mod shims;
 mod target;
 
+use std::mem::MaybeUninit;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cranelift::codegen::Context;
@@ -49,7 +50,8 @@ impl From<ModuleError> for Error {
     }
 }
 
-/// How code is made. The default decides by the size of the graph.
+/// How code is made. The defaults were measured (`examples/jit_speed.rs`): graphs come with their algebra done, and the optimiser,
+/// which moves each operation to its first use, makes long functions slower.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Options {
     /// How much work goes into the code.
@@ -59,17 +61,19 @@ pub struct Options {
 }
 
 /// The largest graph, in operations, that is one machine function.
-pub const WHOLE: usize = 2000;
+pub const WHOLE: usize = 300;
 
 /// The operations of a machine function where there are several.
-const CHUNK: usize = 500;
+const CHUNK: usize = 250;
+
+/// The longest tape that lies on the stack of the caller, which needs no lock.
+const STACK_TAPE: usize = 1024;
 
 impl Options {
     fn prepare(&self, func: &Func) -> Result<(Target, Plan), Error> {
         let steps = plan::steps(func);
-        let (effort, chunk) =
-            if steps.len() <= WHOLE { (Effort::Full, usize::MAX) } else { (Effort::Registers, CHUNK) };
-        let target = Target::host(self.effort.unwrap_or(effort))?;
+        let chunk = if steps.len() <= WHOLE { usize::MAX } else { CHUNK };
+        let target = Target::host(self.effort.unwrap_or(Effort::Registers))?;
         Ok((target, plan::plan(func, steps, self.chunk.unwrap_or(chunk))))
     }
 }
@@ -95,7 +99,7 @@ struct Owner {
     /// How many values wait between chunks.
     tape_len: usize,
     /// Tapes that no call is using.
-    tapes: Mutex<Vec<Box<[u64]>>>,
+    tapes: Mutex<Vec<Box<Tape>>>,
     /// The memory that the code lies in.
     module: Mutex<Option<JITModule>>,
 }
@@ -111,7 +115,7 @@ pub fn compile(func: &Func, options: &Options) -> Result<Code, Error> {
     let mut module = Unfinished(Some(JITModule::new(builder)));
     let entries = module.fill(func, &plan, &target)?;
     let whole = if let [only] = *entries { Some(only) } else { None };
-    let tapes = if whole.is_none() { vec![tape(plan.tape)] } else { Vec::new() };
+    let tapes = if plan.tape > STACK_TAPE { vec![tape(plan.tape)] } else { Vec::new() };
     let owner = Owner {
         chunks: entries.into(),
         tape_len: plan.tape,
@@ -161,23 +165,37 @@ impl Code {
 
 impl Owner {
     fn call_chunks(&self, args: &[f64], out: &mut [f64]) -> u64 {
+        if self.tape_len <= STACK_TAPE {
+            let mut tape = [const { MaybeUninit::<u64>::uninit() }; STACK_TAPE];
+            return self.run(args, out, &mut tape);
+        }
         // Each thread that calls at the same time needs a tape; who finds none makes one, and it stays.
         let idle = self.tapes.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut tape = idle.unwrap_or_else(|| tape(self.tape_len));
+        let failed = self.run(args, out, &mut tape);
+        self.tapes.lock().unwrap_or_else(PoisonError::into_inner).push(tape);
+        failed
+    }
+
+    fn run(&self, args: &[f64], out: &mut [f64], tape: &mut Tape) -> u64 {
+        assert!(tape.len() >= self.tape_len, "room for each value");
+        let tape = tape.as_mut_ptr().cast();
         let mut failed = emit::PASSED;
         for entry in &self.chunks {
-            // SAFETY: `call` checked the lengths; the tape is as long as the plan of the code said, is this call's
-            // alone, and `self` keeps the code in place.
-            let this = unsafe { entry(args.as_ptr(), out.as_mut_ptr(), tape.as_mut_ptr()) };
+            // SAFETY: `call` checked the lengths of `args` and `out`; the tape is as long as the plan of the code
+            // said, is this call's alone, and a chunk reads only what an earlier one wrote; `self` keeps the code in place.
+            let this = unsafe { entry(args.as_ptr(), out.as_mut_ptr(), tape) };
             failed = failed.min(this);
         }
-        self.tapes.lock().unwrap_or_else(PoisonError::into_inner).push(tape);
         failed
     }
 }
 
-fn tape(len: usize) -> Box<[u64]> {
-    vec![0; len].into_boxed_slice()
+/// What waits between chunks. It needs no initial values.
+type Tape = [MaybeUninit<u64>];
+
+fn tape(len: usize) -> Box<Tape> {
+    Box::new_uninit_slice(len)
 }
 
 impl Drop for Owner {

@@ -13,6 +13,7 @@ use cranelift::prelude::{
     AbiParam, FloatCC, FunctionBuilder, FunctionBuilderContext, InstBuilder, IntCC, MemFlagsData, Signature, Value,
     types,
 };
+use hashbrown::HashMap;
 
 use super::link::{Imports, machine_type};
 use super::lower::{INLINE_POWER, Lowering};
@@ -66,7 +67,16 @@ impl<'a> Emitter<'a> {
         builder.seal_block(block);
         let &[args, out, tape] = builder.block_params(block) else { unreachable!("`signature` has three arguments") };
         let lowering = Lowering::new(builder, imports, self.target);
-        let mut filling = Chunk { emitter: self, lowering, args, out, tape, again: Vec::new(), failed: None };
+        let mut filling = Chunk {
+            emitter: self,
+            lowering,
+            args,
+            out,
+            tape,
+            again: Vec::new(),
+            squares: HashMap::new(),
+            failed: None,
+        };
         for &step in filling.emitter.plan.chunk(chunk) {
             filling.step(step);
         }
@@ -87,6 +97,8 @@ struct Chunk<'c, 'a, 'b, 'm> {
     tape: Value,
     /// The values that are in memory too, as an argument or in the tape.
     again: Vec<Val>,
+    /// Of what is raised to constant powers: itself, its square, the square of that, and so on.
+    squares: HashMap<Val, Vec<Value>>,
     /// The index of the first check that failed, if there was a check.
     failed: Option<Value>,
 }
@@ -129,8 +141,9 @@ impl Chunk<'_, '_, '_, '_> {
         match func.inst(val) {
             Inst::Binary(Op::Powi, a, n) => match func.inst(n) {
                 Inst::Int(n @ 1..=INLINE_POWER) => {
-                    let a = self.get(a);
-                    self.lowering.power(a, n)
+                    let base = self.get(a);
+                    let squares = self.squares.entry(a).or_insert_with(|| vec![base]);
+                    self.lowering.power(squares, n)
                 }
                 _ => self.apply(Op::Powi, &[a, n]),
             },

@@ -120,23 +120,20 @@ impl<'a, 'b> Lowering<'a, 'b> {
         }
     }
 
-    /// `x^n` by the multiplications of `special::powi`, in its order.
-    pub fn power(&mut self, x: Value, n: i64) -> Value {
-        let (mut power, mut rest) = (x, n);
-        while rest & 1 == 0 {
-            power = self.builder.ins().fmul(power, power);
-            rest >>= 1;
-        }
-        let mut result = power;
-        rest >>= 1;
-        while rest != 0 {
-            power = self.builder.ins().fmul(power, power);
-            if rest & 1 == 1 {
-                result = self.builder.ins().fmul(result, power);
+    /// `x^n` by the multiplications of `special::powi`, in its order. `squares` are `x`, `x^2`, `x^4` and so on, as far as they exist.
+    pub fn power(&mut self, squares: &mut Vec<Value>, n: i64) -> Value {
+        let mut result = None;
+        for bit in 0..=n.ilog2() as usize {
+            if bit == squares.len() {
+                let last = squares[bit - 1];
+                squares.push(self.builder.ins().fmul(last, last));
             }
-            rest >>= 1;
+            if n >> bit & 1 == 1 {
+                let power = squares[bit];
+                result = Some(result.map_or(power, |result| self.builder.ins().fmul(result, power)));
+            }
         }
-        result
+        result.expect("the exponent is positive")
     }
 
     /// Sine and cosine of a number.
