@@ -74,7 +74,10 @@ fn main() {
         for calls in [0, 5] {
             let func = random::sweep(size, calls, 42);
             let live = func.live().iter().filter(|&&live| live).count();
-            println!("reverse mode, {} operations, {live} live, {calls} % calls in the forward sweep", func.operations());
+            println!(
+                "reverse mode, {} operations, {live} live, {calls} % calls in the forward sweep",
+                func.operations()
+            );
             let mut variants = vec![("default".to_owned(), Options::default())];
             for chunk in [250, 500, 1_000].into_iter().filter(|&chunk| chunk <= size && size < 1_000_000) {
                 for effort in efforts {

@@ -20,6 +20,7 @@ mod plan;
 mod shims;
 mod target;
 
+use std::fmt;
 use std::mem::MaybeUninit;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -139,6 +140,13 @@ pub fn clif(func: &Func) -> Result<String, Error> {
 /// As [`compile`].
 pub fn asm(func: &Func) -> Result<String, Error> {
     dump::asm(func, &Options::default())
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let chunks = self.owner.chunks.len();
+        write!(f, "Code {{ {} parameters, {} results, {chunks} chunks }}", self.n_params, self.n_results)
+    }
 }
 
 impl Code {

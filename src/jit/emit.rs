@@ -16,7 +16,7 @@ use cranelift::prelude::{
 use hashbrown::HashMap;
 
 use super::link::{Imports, machine_type};
-use super::lower::{INLINE_POWER, Lowering};
+use super::lower::{INLINE_POWER, INLINE_RECIPROCAL, Lowering};
 use super::plan::{Plan, Step};
 use super::target::Target;
 use crate::ir::{Func, Inst, Val};
@@ -97,8 +97,8 @@ struct Chunk<'c, 'a, 'b, 'm> {
     tape: Value,
     /// The values that are in memory too, as an argument or in the tape.
     again: Vec<Val>,
-    /// Of what is raised to constant powers: itself, its square, the square of that, and so on.
-    squares: HashMap<Val, Vec<Value>>,
+    /// Of what is raised to constant powers, and of reciprocals that are: itself, its square, the square of that, and so on.
+    squares: HashMap<(Val, bool), Vec<Value>>,
     /// The index of the first check that failed, if there was a check.
     failed: Option<Value>,
 }
@@ -140,10 +140,10 @@ impl Chunk<'_, '_, '_, '_> {
         let func = self.emitter.func;
         match func.inst(val) {
             Inst::Binary(Op::Powi, a, n) => match func.inst(n) {
-                Inst::Int(n @ 1..=INLINE_POWER) => {
-                    let base = self.get(a);
-                    let squares = self.squares.entry(a).or_insert_with(|| vec![base]);
-                    self.lowering.power(squares, n)
+                Inst::Int(n @ 1..=INLINE_POWER) => self.power(a, false, n),
+                Inst::Int(n @ INLINE_RECIPROCAL..=-1) => {
+                    let (power, of_reciprocal) = (self.power(a, false, -n), self.power(a, true, -n));
+                    self.lowering.reciprocal_power(power, of_reciprocal)
                 }
                 _ => self.apply(Op::Powi, &[a, n]),
             },
@@ -163,6 +163,17 @@ impl Chunk<'_, '_, '_, '_> {
                 unreachable!("steps are operations")
             }
         }
+    }
+
+    /// A power of `a` or of `1/a`.
+    fn power(&mut self, a: Val, of_reciprocal: bool, n: i64) -> Value {
+        if !self.squares.contains_key(&(a, of_reciprocal)) {
+            let base = self.get(a);
+            let base = if of_reciprocal { self.lowering.reciprocal(base) } else { base };
+            self.squares.insert((a, of_reciprocal), vec![base]);
+        }
+        let squares = self.squares.entry((a, of_reciprocal)).or_default();
+        self.lowering.power(squares, n)
     }
 
     fn apply(&mut self, op: Op, operands: &[Val]) -> Value {

@@ -22,8 +22,9 @@ pub struct Lowering<'a, 'b> {
     pair: Option<StackSlot>,
 }
 
-/// The largest exponent that is multiplied out in line.
+/// The largest exponent that is multiplied out in line, and the least one.
 pub const INLINE_POWER: i64 = 64;
+pub const INLINE_RECIPROCAL: i64 = -16;
 
 impl<'a, 'b> Lowering<'a, 'b> {
     pub fn new(builder: FunctionBuilder<'a>, imports: &'a mut Imports<'b>, target: &'a Target) -> Lowering<'a, 'b> {
@@ -134,6 +135,22 @@ impl<'a, 'b> Lowering<'a, 'b> {
             }
         }
         result.expect("the exponent is positive")
+    }
+
+    /// `x^-m` of the power `x^m`, or where that is no normal number, of `(1/x)^m`: see `special::powi`.
+    pub fn reciprocal_power(&mut self, power: Value, of_reciprocal: Value) -> Value {
+        let reciprocal = self.reciprocal(power);
+        let size = self.builder.ins().fabs(power);
+        let (least, infinite) = (self.f64(f64::MIN_POSITIVE), self.f64(f64::INFINITY));
+        let enough = self.builder.ins().fcmp(FloatCC::GreaterThanOrEqual, size, least);
+        let finite = self.builder.ins().fcmp(FloatCC::LessThan, size, infinite);
+        let normal = self.builder.ins().band(enough, finite);
+        self.builder.ins().select(normal, reciprocal, of_reciprocal)
+    }
+
+    pub fn reciprocal(&mut self, x: Value) -> Value {
+        let one = self.f64(1.0);
+        self.builder.ins().fdiv(one, x)
     }
 
     /// Sine and cosine of a number.
