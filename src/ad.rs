@@ -18,7 +18,7 @@
 pub mod derive;
 mod rules;
 
-pub use derive::{Mode, Wrt, directional, gradient, hessian, jacobian, jvp, nth, vjp};
+pub use derive::{Mode, Wrt, cost, gradient, hessian, hessian_vector, jacobian, jvp, nth, vjp};
 pub use rules::check_rules;
 
 use crate::ir::guard::{self, Guards};

@@ -9,6 +9,8 @@
 
 use crate::span::Span;
 
+mod print;
+
 /// An interned name, in NFKC form; [`Ast::name`] gives its text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub struct Name(pub u32);
@@ -172,6 +174,22 @@ pub enum Target {
     Function { name: Name, span: Span, params: Vec<(Name, Span)> },
     Element { name: Name, span: Span, subscripts: Vec<TreeId> },
     Tuple(Vec<(Name, Span)>),
+}
+
+impl NodeKind {
+    /// How many values before it in the postorder it takes.
+    pub fn operands(self) -> usize {
+        match self {
+            NodeKind::Number(_) | NodeKind::Integer(_) | NodeKind::Name { .. } => 0,
+            NodeKind::Block(_) | NodeKind::Form(_) => 0,
+            NodeKind::Unary(_) => 1,
+            NodeKind::Binary(_) => 2,
+            NodeKind::If => 3,
+            NodeKind::Call { args, .. } => args as usize,
+            NodeKind::Subscript { subscripts } => subscripts as usize + 1,
+            NodeKind::Tuple(count) | NodeKind::Array(count) => count as usize,
+        }
+    }
 }
 
 impl Ast {

@@ -400,9 +400,7 @@ impl<'a> Lowering<'a> {
 
     fn name(&mut self, name: Name, primes: u32, node: u32) -> Value {
         match self.lookup(name) {
-            Value::Function(function) => {
-                Value::Function(Function { primes: function.primes + primes, ..function })
-            }
+            Value::Function(function) => Value::Function(Function { primes: function.primes + primes, ..function }),
             Value::Unknown => {
                 let text = self.ast.name(name);
                 if primes > 0 || self.names.function_values.contains(&node) {
@@ -611,7 +609,9 @@ impl<'a> Lowering<'a> {
                 self.problems.push(Problem::NoResult { at: last.span });
                 return Vec::new();
             }
-            StatementKind::Define { target: Target::Name(name, _), .. } => result_names.push(ast.name(*name).to_owned()),
+            StatementKind::Define { target: Target::Name(name, _), .. } => {
+                result_names.push(ast.name(*name).to_owned())
+            }
             StatementKind::Define { target: Target::Tuple(names), .. } => {
                 result_names.extend(names.iter().map(|(name, _)| ast.name(*name).to_owned()));
             }

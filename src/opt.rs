@@ -10,48 +10,75 @@ pub use relax::{Relaxation, relax};
 use crate::ir::{Builder, Check, Func, Inst, Output, Val};
 use crate::ops::Op;
 
-/// The same function without what no result and no check depends on, and with its values in the order of first need kept.
+/// The same function without what no result and no check depends on.
+///
+/// The order of what stays is kept, arguments first and constants where they are first used: as the text form reads.
 pub fn compact(func: &Func) -> Func {
-    rebuild(func, |builder, func, val, translate| builder.copy(func, val, translate))
+    rebuild(func, |pass, val| pass.copy(val))
 }
 
 /// The last pass before code: `stop(x)` has done its work when no derivative follows, and becomes `x`.
 pub fn release(func: &Func) -> Func {
-    if func.insts().iter().all(|inst| inst.op() != Some(Op::Stop)) {
-        return compact(func);
-    }
-    rebuild(func, |builder, func, val, translate| match func.inst(val) {
-        Inst::Unary(Op::Stop, a) => translate(a),
-        _ => builder.copy(func, val, translate),
+    rebuild(func, |pass, val| match pass.from.inst(val) {
+        Inst::Unary(Op::Stop, a) => pass.get(a),
+        _ => pass.copy(val),
     })
 }
 
-/// Builds a function anew, instruction by instruction: `step` says what becomes of each live one, given the translation of
-/// its operands.
-pub(crate) fn rebuild(
-    func: &Func,
-    mut step: impl FnMut(&mut Builder, &Func, Val, &dyn Fn(Val) -> Val) -> Val,
-) -> Func {
-    let live = func.live();
-    let mut builder = Builder::new(&func.name);
-    builder.copy_params(func);
-    let mut map: Vec<Val> = Vec::with_capacity(func.len());
-    for val in func.vals() {
-        let new = if live[val.index()] || matches!(func.inst(val), Inst::Param(_)) {
-            let translate = |old: Val| map[old.index()];
-            step(&mut builder, func, val, &translate)
-        } else {
-            Val(u32::MAX)
-        };
-        map.push(new);
+/// A function being built anew from another, instruction by instruction.
+pub(crate) struct Rebuild<'a> {
+    pub from: &'a Func,
+    pub builder: Builder,
+    map: Vec<Option<Val>>,
+}
+
+impl Rebuild<'_> {
+    /// What has become of a value of the old function.
+    pub fn get(&mut self, old: Val) -> Val {
+        if let Some(new) = self.map[old.index()] {
+            return new;
+        }
+        let new = self.builder.constant(self.from, old);
+        self.map[old.index()] = Some(new);
+        new
     }
-    for check in &func.checks {
-        let site = map[check.site.index()];
-        if builder.func().inst(site).op().is_some_and(Op::may_fault) {
-            builder.check(Check { guard: map[check.guard.index()], site });
+
+    /// The same instruction on what has become of its operands.
+    pub fn copy(&mut self, val: Val) -> Val {
+        let operands = self.from.operands(val);
+        let args: Vec<Val> = operands.iter().map(|&operand| self.get(operand)).collect();
+        match self.from.inst(val).op() {
+            Some(op) => self.builder.emit(op, &args),
+            None => self.get(val),
         }
     }
-    let results = func.results.iter().map(|result| Output { name: result.name.clone(), value: map[result.value.index()] });
-    let results = results.collect();
-    builder.finish(results)
+}
+
+/// Builds a function anew: `step` says what becomes of each live instruction, operands first.
+pub(crate) fn rebuild(func: &Func, mut step: impl FnMut(&mut Rebuild, Val) -> Val) -> Func {
+    let live = func.live();
+    let mut pass = Rebuild { from: func, builder: Builder::new(&func.name), map: vec![None; func.len()] };
+    pass.builder.copy_params(func);
+    let params = pass.builder.params();
+    for val in func.vals() {
+        match func.inst(val) {
+            Inst::Param(index) => pass.map[val.index()] = Some(params[index as usize]),
+            Inst::Opaque(_) | Inst::F64(_) | Inst::Int(_) | Inst::Bool(_) => {}
+            Inst::Unary(..) | Inst::Binary(..) | Inst::Ternary(..) | Inst::Nary(..) => {
+                if live[val.index()] {
+                    pass.builder.span = func.span(val);
+                    pass.map[val.index()] = Some(step(&mut pass, val));
+                }
+            }
+        }
+    }
+    for check in &func.checks {
+        let (site, guard) = (pass.get(check.site), pass.get(check.guard));
+        if pass.builder.func().inst(site).op().is_some_and(Op::may_fault) {
+            pass.builder.check(Check { guard, site });
+        }
+    }
+    let results: Vec<Output> =
+        func.results.iter().map(|result| Output { name: result.name.clone(), value: pass.get(result.value) }).collect();
+    pass.builder.finish(results)
 }

@@ -30,13 +30,7 @@ const TRY_BOTH: usize = 2_000;
 /// `f(x)` with tangents: arguments `x`, then `x_dot` for each argument in `wrt`; results `f`, then `f_dot`.
 pub fn jvp(func: &Func, wrt: Wrt) -> Func {
     let mut pass = Pass::new(func);
-    let seeds: Vec<(Val, Val)> = wrt
-        .iter()
-        .map(|&index| {
-            let name = pass.fresh_name(&format!("{}_dot", func.params[index].name));
-            (pass.inputs[index], pass.builder.param(&name, Type::F64))
-        })
-        .collect();
+    let seeds = pass.tangent_params(wrt);
     let outputs = pass.outputs();
     let dots = tangents(&mut pass.builder, &seeds, &outputs);
     for (index, dot) in dots.into_iter().enumerate() {
@@ -84,13 +78,8 @@ pub fn jacobian(func: &Func, wrt: Wrt, mode: Mode) -> Func {
     pass.finish()
 }
 
-/// The value, tangent by the direction given in arguments `x_dot`: an alias of [`jvp`] in the field's other word.
-pub fn directional(func: &Func, wrt: Wrt) -> Func {
-    jvp(func, wrt)
-}
-
-/// The value, the gradient and the lower triangle of the Hessian of the only result: `value, d_x, …, d_x_x, d_z_x, d_z_z, …`.
-///
+/// The value, the gradient and the Hessian of the only result, row by row: `value, d_x, …, d_x_x, d_x_z, …`.
+//////
 /// A column is a tangent of the gradient (forward over reverse) with a unit direction, so a sparse Hessian costs what
 /// its structure needs. For one argument, or where it gives fewer operations, forward over forward.
 pub fn hessian(func: &Func, wrt: Wrt, mode: Mode) -> Func {
@@ -122,21 +111,44 @@ fn hessian_over(func: &Func, wrt: Wrt, inner: Mode) -> Func {
         columns.push(rows.iter().map(|row| row.and_then(|_| dots.next().flatten())).collect::<Vec<_>>());
     }
     for (row, &by) in wrt.iter().enumerate() {
-        for (column, &and_by) in wrt.iter().enumerate().take(row + 1) {
+        for (column, &and_by) in wrt.iter().enumerate() {
             let name = format!("d_{}_{}", func.params[by].name, func.params[and_by].name);
-            pass.push_derivative(name, columns[column][row - column]);
+            let (low, high) = (row.min(column), row.max(column));
+            pass.push_derivative(name, columns[low][high - low]);
         }
     }
     pass.finish()
 }
 
-/// The value and the derivatives of orders 1 to `order` of the only result by one argument: `value, d1, d2, …`.
-pub fn nth(func: &Func, input: usize, order: usize) -> Func {
+/// The value, the gradient of the only result, and the Hessian times the direction in arguments `x_dot`:
+/// `value, d_x, …, hv_x, …`. A tangent of the reverse sweep, so the cost doesn't grow with the number of arguments.
+pub fn hessian_vector(func: &Func, wrt: Wrt) -> Func {
+    let mut pass = Pass::new(func);
+    let seeds: Vec<(Val, Val)> = pass.tangent_params(wrt);
+    let first = pass.jacobian(wrt, Mode::Reverse).into_iter().next().unwrap_or_default();
+    let targets: Vec<Val> = first.iter().flatten().copied().collect();
+    let mut dots = tangents(&mut pass.builder, &seeds, &targets).into_iter();
+    let second: Vec<Option<Val>> = first.iter().map(|row| row.and_then(|_| dots.next().flatten())).collect();
+    for (prefix, row) in [("d", first), ("hv", second)] {
+        for (&input, derivative) in wrt.iter().zip(row) {
+            pass.push_derivative(format!("{prefix}_{}", func.params[input].name), derivative);
+        }
+    }
+    pass.finish()
+}
+
+/// The value and the derivatives of orders 1 to `order` of the only result by one argument: `value, d1, d2, …`. Without an
+/// argument they are 0.
+pub fn nth(func: &Func, input: Option<usize>, order: usize) -> Func {
     let mut pass = Pass::new(func);
     let one = pass.builder.f64(1.0);
+    let by = input.map(|input| pass.inputs[input]);
     let mut derivative = pass.outputs().first().copied();
     for number in 1..=order {
-        derivative = derivative.and_then(|val| tangents(&mut pass.builder, &[(pass.inputs[input], one)], &[val])[0]);
+        derivative = match (derivative, by) {
+            (Some(val), Some(by)) => tangents(&mut pass.builder, &[(by, one)], &[val])[0],
+            _ => None,
+        };
         pass.push_derivative(format!("d{number}"), derivative);
     }
     pass.finish()
@@ -176,6 +188,15 @@ impl<'a> Pass<'a> {
             "" => "value".to_owned(),
             name => name.to_owned(),
         }
+    }
+
+    /// An argument `x_dot` for each in `wrt`, beside the value that it is the tangent of.
+    fn tangent_params(&mut self, wrt: Wrt) -> Vec<(Val, Val)> {
+        let add = |&index: &usize| {
+            let name = self.fresh_name(&format!("{}_dot", self.func.params[index].name));
+            (self.inputs[index], self.builder.param(&name, Type::F64))
+        };
+        wrt.iter().map(add).collect()
     }
 
     /// A name for a new argument that no argument has yet.

@@ -125,33 +125,32 @@ impl Builder {
         let ty = if op == Op::Select { self.func.ty(args[1]) } else { op.row().result };
         let inst = match *args {
             [a] => Inst::Unary(op, a),
-            [a, b] if op.commutes() && b < a => Inst::Binary(op, b, a),
+            [a, b] if op.commutes() && self.rank(b) < self.rank(a) => Inst::Binary(op, b, a),
             [a, b] => Inst::Binary(op, a, b),
             [a, b, c] if !matches!(op, Op::Min | Op::Max) => Inst::Ternary(op, a, b, c),
             _ => {
                 let mut sorted = args.to_vec();
-                sorted.sort_unstable();
+                sorted.sort_by_key(|&arg| self.rank(arg));
                 Inst::Nary(op, self.intern_list(sorted))
             }
         };
         self.intern(inst, ty)
     }
 
-    /// Copies an instruction of another graph, its operands translated.
-    pub fn copy(&mut self, from: &Func, val: Val, translate: impl Fn(Val) -> Val) -> Val {
-        self.span = from.span(val);
-        match from.inst(val) {
-            Inst::Param(_) | Inst::Opaque(_) | Inst::F64(_) | Inst::Int(_) | Inst::Bool(_) => {
-                self.intern(from.inst(val), from.ty(val))
-            }
-            Inst::Unary(op, a) => self.emit(op, &[translate(a)]),
-            Inst::Binary(op, a, b) => self.emit(op, &[translate(a), translate(b)]),
-            Inst::Ternary(op, a, b, c) => self.emit(op, &[translate(a), translate(b), translate(c)]),
-            Inst::Nary(op, list) => {
-                let args: Vec<Val> = from.list(list).iter().map(|&arg| translate(arg)).collect();
-                self.emit(op, &args)
-            }
+    /// The order of operands that commute: as they were made, constants last. It doesn't depend on where a constant was
+    /// first used, so that the text form reads back to the same graph.
+    fn rank(&self, val: Val) -> (bool, u64) {
+        match self.func.inst(val) {
+            Inst::F64(bits) => (true, bits.value().to_bits()),
+            Inst::Int(value) => (true, value as u64),
+            Inst::Bool(value) => (true, u64::from(value)),
+            _ => (false, u64::from(val.0)),
         }
+    }
+
+    /// A constant of another graph.
+    pub fn constant(&mut self, from: &Func, val: Val) -> Val {
+        self.intern(from.inst(val), from.ty(val))
     }
 
     /// Copies the arguments of another graph, so that `Param` instructions mean the same here.

@@ -163,8 +163,7 @@ impl<'a> Walk<'a> {
             }
         }
         let flags = vec![false; params.len()];
-        let function =
-            Function { params: params.to_vec(), differentiated: flags.clone(), called: flags, size: 0.0 };
+        let function = Function { params: params.to_vec(), differentiated: flags.clone(), called: flags, size: 0.0 };
         self.found.functions.insert(body, function);
         self.scopes.push(Scope { parent: Some(scope), names, defines: HashMap::new() });
         self.scopes.len() - 1
@@ -237,7 +236,18 @@ impl<'a> Walk<'a> {
                 }
                 NodeKind::Call { name, primes, args: count, callee } => {
                     if let Some(function) = self.callee(scope, name, primes, callee, defining) {
-                        size += self.call(scope, function, name, primes, count as usize, node.span, callee, &args, start, nodes);
+                        size += self.call(
+                            scope,
+                            function,
+                            name,
+                            primes,
+                            count as usize,
+                            node.span,
+                            callee,
+                            &args,
+                            start,
+                            nodes,
+                        );
                     }
                 }
                 _ => {}
@@ -299,7 +309,8 @@ impl<'a> Walk<'a> {
                 } else if self.free.contains_key(&name) {
                     self.found.problems.push(Problem::NotFunction { name: text.to_owned(), at, defined: None });
                 } else {
-                    let known = builtin::names().chain(self.visible(scope));
+                    let mut known = self.visible(scope);
+                    known.extend(builtin::names().map(|name: &str| name));
                     let nearest = nearest(text, known).map(str::to_owned);
                     self.found.problems.push(Problem::UnknownFunction { name: text.to_owned(), at, nearest });
                 }
@@ -309,8 +320,8 @@ impl<'a> Walk<'a> {
     }
 
     /// The names of functions that can be seen.
-    fn visible(&self, scope: usize) -> impl Iterator<Item = &'a str> + use<'a> {
-        let mut names = Vec::new();
+    fn visible(&self, scope: usize) -> Vec<&'a str> {
+        let mut names: Vec<&'a str> = Vec::new();
         let mut scope = Some(scope);
         while let Some(index) = scope {
             for (name, (meaning, _)) in &self.scopes[index].names {
@@ -321,7 +332,7 @@ impl<'a> Walk<'a> {
             scope = self.scopes[index].parent;
         }
         names.sort_unstable();
-        names.into_iter()
+        names
     }
 
     /// Checks a call; its size when expanded.
@@ -371,11 +382,8 @@ impl<'a> Walk<'a> {
                 } else if primes > 0 && arity != 1 {
                     self.found.problems.push(Problem::MarkNeedsOneArgument { name: text.to_owned(), at: callee });
                 } else {
-                    let called: Vec<usize> = args
-                        .iter()
-                        .zip(&function.called)
-                        .filter_map(|(&arg, &called)| called.then_some(arg))
-                        .collect();
+                    let called: Vec<usize> =
+                        args.iter().zip(&function.called).filter_map(|(&arg, &called)| called.then_some(arg)).collect();
                     let size = function.size * 4f64.powi(primes as i32);
                     for arg in called {
                         self.function_argument(scope, bare(arg), start + arg as u32);

@@ -1,7 +1,7 @@
 //! Relaxations: identities of real numbers that don't hold for doubles to the bit. Each has a name, is off unless the
 //! caller asks for it, and is applied after the last differentiation.
 
-use super::rebuild;
+use super::{Rebuild, compact, rebuild};
 use crate::ir::{Builder, Func, Inst, Val};
 use crate::ops::Op;
 
@@ -19,12 +19,8 @@ pub enum Relaxation {
 }
 
 impl Relaxation {
-    pub const ALL: [Relaxation; 4] = [
-        Relaxation::FusedMultiplyAdd,
-        Relaxation::Reassociate,
-        Relaxation::SharedReciprocals,
-        Relaxation::FiniteOnly,
-    ];
+    pub const ALL: [Relaxation; 4] =
+        [Relaxation::FusedMultiplyAdd, Relaxation::Reassociate, Relaxation::SharedReciprocals, Relaxation::FiniteOnly];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -44,7 +40,7 @@ impl Relaxation {
 pub fn relax(func: &Func, allowed: &[Relaxation]) -> Func {
     let mut func = func.clone();
     if allowed.contains(&Relaxation::FiniteOnly) {
-        func = rebuild(&func, finite_only);
+        func = compact(&rebuild(&func, finite_only));
     }
     if allowed.contains(&Relaxation::Reassociate) {
         func = reassociate(&func);
@@ -58,45 +54,20 @@ pub fn relax(func: &Func, allowed: &[Relaxation]) -> Func {
     func
 }
 
-fn finite_only(builder: &mut Builder, func: &Func, val: Val, translate: &dyn Fn(Val) -> Val) -> Val {
-    let is = |builder: &Builder, val: Val, number: f64| builder.func().constant(val) == Some(number);
-    match func.inst(val) {
-        Inst::Binary(Op::Domain, _, v) => translate(v),
-        Inst::Binary(Op::Mul, a, b) => {
-            let (a, b) = (translate(a), translate(b));
-            if is(builder, a, 0.0) || is(builder, b, 0.0) { builder.f64(0.0) } else { builder.binary(Op::Mul, a, b) }
-        }
-        Inst::Binary(Op::Add, a, b) => {
-            let (a, b) = (translate(a), translate(b));
-            if is(builder, a, 0.0) {
-                b
-            } else if is(builder, b, 0.0) {
-                a
-            } else {
-                builder.binary(Op::Add, a, b)
-            }
-        }
-        Inst::Binary(Op::Sub, a, b) => {
-            let (a, b) = (translate(a), translate(b));
-            if a == b {
-                builder.f64(0.0)
-            } else if is(builder, a, 0.0) {
-                builder.unary(Op::Neg, b)
-            } else {
-                builder.binary(Op::Sub, a, b)
-            }
-        }
-        Inst::Binary(Op::Div, a, b) => {
-            let (a, b) = (translate(a), translate(b));
-            if a == b {
-                builder.f64(1.0)
-            } else if is(builder, a, 0.0) {
-                a
-            } else {
-                builder.binary(Op::Div, a, b)
-            }
-        }
-        _ => builder.copy(func, val, translate),
+fn finite_only(pass: &mut Rebuild, val: Val) -> Val {
+    let Inst::Binary(op, a, b) = pass.from.inst(val) else { return pass.copy(val) };
+    let (a, b) = (pass.get(a), pass.get(b));
+    let is_zero = |val: Val| pass.builder.func().constant(val) == Some(0.0);
+    match op {
+        Op::Domain => b,
+        Op::Mul if is_zero(a) || is_zero(b) => pass.builder.f64(0.0),
+        Op::Add if is_zero(a) => b,
+        Op::Add | Op::Sub if is_zero(b) => a,
+        Op::Sub if a == b => pass.builder.f64(0.0),
+        Op::Sub if is_zero(a) => pass.builder.unary(Op::Neg, b),
+        Op::Div if a == b => pass.builder.f64(1.0),
+        Op::Div if is_zero(a) => a,
+        _ => pass.copy(val),
     }
 }
 
@@ -108,13 +79,13 @@ fn shared_reciprocals(func: &Func) -> Func {
             divisions[b.index()] += 1;
         }
     }
-    rebuild(func, |builder, func, val, translate| match func.inst(val) {
+    rebuild(func, |pass, val| match func.inst(val) {
         Inst::Binary(Op::Div, a, b) if divisions[b.index()] > 1 => {
-            let one = builder.f64(1.0);
-            let reciprocal = builder.binary(Op::Div, one, translate(b));
-            builder.binary(Op::Mul, translate(a), reciprocal)
+            let (one, a, b) = (pass.builder.f64(1.0), pass.get(a), pass.get(b));
+            let reciprocal = pass.builder.binary(Op::Div, one, b);
+            pass.builder.binary(Op::Mul, a, reciprocal)
         }
-        _ => builder.copy(func, val, translate),
+        _ => pass.copy(val),
     })
 }
 
@@ -125,24 +96,25 @@ fn fused_multiply_add(func: &Func) -> Func {
         Inst::Binary(Op::Mul, a, b) if uses[val.index()] == 1 => Some((a, b)),
         _ => None,
     };
-    rebuild(func, |builder, func, val, translate| match func.inst(val) {
-        Inst::Binary(Op::Add, a, b) => match (product(a), product(b)) {
-            (Some((x, y)), _) => builder.emit(Op::Fma, &[translate(x), translate(y), translate(b)]),
-            (None, Some((x, y))) => builder.emit(Op::Fma, &[translate(x), translate(y), translate(a)]),
-            (None, None) => builder.copy(func, val, translate),
-        },
-        Inst::Binary(Op::Sub, a, b) => match (product(a), product(b)) {
-            (Some((x, y)), _) => {
-                let minus = builder.unary(Op::Neg, translate(b));
-                builder.emit(Op::Fma, &[translate(x), translate(y), minus])
-            }
-            (None, Some((x, y))) => {
-                let minus = builder.unary(Op::Neg, translate(x));
-                builder.emit(Op::Fma, &[minus, translate(y), translate(a)])
-            }
-            (None, None) => builder.copy(func, val, translate),
-        },
-        _ => builder.copy(func, val, translate),
+    // `x*y + c`, or `c - x*y` and `x*y - c` with a sign on one of them.
+    rebuild(func, |pass, val| match func.inst(val) {
+        Inst::Binary(op @ (Op::Add | Op::Sub), a, b) => {
+            let minus =
+                |pass: &mut Rebuild, val: Val| if op == Op::Sub { pass.builder.unary(Op::Neg, val) } else { val };
+            let (x, y, rest) = match (product(a), product(b)) {
+                (Some((x, y)), _) => {
+                    let rest = pass.get(b);
+                    (pass.get(x), pass.get(y), minus(pass, rest))
+                }
+                (None, Some((x, y))) => {
+                    let x = pass.get(x);
+                    (minus(pass, x), pass.get(y), pass.get(a))
+                }
+                (None, None) => return pass.copy(val),
+            };
+            pass.builder.emit(Op::Fma, &[x, y, rest])
+        }
+        _ => pass.copy(val),
     })
 }
 
@@ -161,23 +133,23 @@ fn reassociate(func: &Func) -> Func {
             }
         }
     }
-    rebuild(func, |builder, func, val, translate| match func.inst(val) {
+    let regrouped = rebuild(func, |pass, val| match func.inst(val) {
         Inst::Binary(op @ (Op::Add | Op::Mul), ..) if !continues[val.index()] => {
             let (mut terms, mut constants) = (Vec::new(), Vec::new());
             let mut open = vec![val];
             while let Some(part) = open.pop() {
                 match func.inst(part) {
                     Inst::Binary(_, a, b) if part == val || continues[part.index()] => open.extend([b, a]),
-                    Inst::F64(_) => constants.push(translate(part)),
-                    _ => terms.push(translate(part)),
+                    Inst::F64(_) => constants.push(pass.get(part)),
+                    _ => terms.push(pass.get(part)),
                 }
             }
-            terms.extend(constants.into_iter().reduce(|a, b| builder.binary(op, a, b)));
-            balanced(builder, op, terms)
+            terms.extend(constants.into_iter().reduce(|a, b| pass.builder.binary(op, a, b)));
+            balanced(&mut pass.builder, op, terms)
         }
-        // Written by its user; this one is dropped when the function is compacted.
-        _ => builder.copy(func, val, translate),
-    })
+        _ => pass.copy(val),
+    });
+    compact(&regrouped)
 }
 
 fn balanced(builder: &mut Builder, op: Op, mut terms: Vec<Val>) -> Val {

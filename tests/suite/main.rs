@@ -1,5 +1,9 @@
-//! The tests of the library, in one binary.
+//! The tests of the crate from outside, in one program; a module for each topic.
 
+mod errors;
+mod hostile;
 #[cfg(feature = "jit")]
 mod jit;
 mod random;
+mod special;
+mod syntax;

@@ -1,0 +1,255 @@
+//! What can be called: the machine code of a derivative, or the interpreter where there is none.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use crate::error::{Error, Problem};
+use crate::interp;
+use crate::ir::Func;
+use crate::program::{Backend, Gradient, Hessian, HessianVector, Jacobian, Jvp, Nth, Program, Value, Vjp, is_int};
+
+/// How the numbers of a call lie in its slices.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Layout {
+    /// Arguments of the program.
+    pub args: usize,
+    /// Tangents or weights beside them.
+    pub seeds: usize,
+    /// Values, first derivatives, second derivatives.
+    pub outs: [usize; 3],
+}
+
+/// A derivative as code. Cheap to clone, free to send and share between threads; it owns the code and frees it with the last
+/// clone.
+///
+/// A call allocates nothing on the back end of machine code and takes slices of exactly the lengths its documentation
+/// says; other lengths are [`Error::Length`].
+pub struct Compiled<K> {
+    inner: Arc<Inner>,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<K> Clone for Compiled<K> {
+    fn clone(&self) -> Self {
+        Compiled { inner: self.inner.clone(), kind: PhantomData }
+    }
+}
+
+impl<K> std::fmt::Debug for Compiled<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.debug_struct("Compiled").field("backend", &self.backend()).field("layout", &self.layout()).finish()
+    }
+}
+
+struct Inner {
+    program: Program,
+    func: Func,
+    layout: Layout,
+    /// Arguments that must be whole numbers.
+    ints: Vec<usize>,
+    #[cfg(feature = "jit")]
+    code: Option<crate::jit::Code>,
+}
+
+impl<K> Compiled<K> {
+    pub(crate) fn new(program: &Program, func: Func, layout: Layout, backend: Backend) -> Compiled<K> {
+        let ints = (0..layout.args).filter(|&index| is_int(&func, index)).collect();
+        #[cfg(feature = "jit")]
+        let code = match backend {
+            Backend::Auto => crate::jit::compile(&func, &crate::jit::Options::default()).ok(),
+            Backend::Interpreter => None,
+        };
+        #[cfg(not(feature = "jit"))]
+        let _ = backend;
+        let inner = Inner {
+            program: program.clone(),
+            func,
+            layout,
+            ints,
+            #[cfg(feature = "jit")]
+            code,
+        };
+        Compiled { inner: Arc::new(inner), kind: PhantomData }
+    }
+
+    /// The graph that runs, after all passes.
+    pub fn graph(&self) -> &Func {
+        &self.inner.func
+    }
+
+    /// How many numbers each slice of a call has.
+    pub fn layout(&self) -> Layout {
+        self.inner.layout
+    }
+
+    /// What runs the graph: `cranelift` or `interpreter`.
+    pub fn backend(&self) -> &'static str {
+        #[cfg(feature = "jit")]
+        if self.inner.code.is_some() {
+            return "cranelift";
+        }
+        "interpreter"
+    }
+
+    /// Every kind of call, by its parts.
+    pub(crate) fn run(&self, args: &[f64], seeds: &[f64], outs: [&mut [f64]; 3]) -> Result<(), Error> {
+        let inner = &*self.inner;
+        let layout = &inner.layout;
+        let lengths = [
+            ("arguments", layout.args, args.len()),
+            ("seeds", layout.seeds, seeds.len()),
+            ("values", layout.outs[0], outs[0].len()),
+            ("first derivatives", layout.outs[1], outs[1].len()),
+            ("second derivatives", layout.outs[2], outs[2].len()),
+        ];
+        if let Some(&(what, expected, found)) = lengths.iter().find(|(_, expected, found)| expected != found) {
+            return Err(Error::Length { what, expected, found });
+        }
+        for &index in &inner.ints {
+            if args[index].fract() != 0.0 || args[index].abs() > 9_007_199_254_740_992.0 {
+                let name = inner.func.params[index].name.clone();
+                return Err(Error::NotWhole { name, value: args[index] });
+            }
+        }
+        #[cfg(feature = "jit")]
+        if let Some(code) = &inner.code {
+            let all: Vec<f64> = args.iter().chain(seeds).copied().collect();
+            let mut out = vec![0.0; inner.func.results.len()];
+            return match code.call(&all, &mut out) {
+                Ok(()) => {
+                    let mut outs = outs;
+                    let slots = outs.iter_mut().flat_map(|out| out.iter_mut());
+                    for (slot, value) in slots.zip(out) {
+                        *slot = value;
+                    }
+                    Ok(())
+                }
+                // The interpreter knows why, and where.
+                Err(_) => inner.interpret(args, seeds, [&mut [], &mut [], &mut []]),
+            };
+        }
+        inner.interpret(args, seeds, outs)
+    }
+}
+
+impl Inner {
+    #[cold]
+    fn interpret(&self, args: &[f64], seeds: &[f64], mut outs: [&mut [f64]; 3]) -> Result<(), Error> {
+        let all: Vec<f64> = args.iter().chain(seeds).copied().collect();
+        let values = interp::values(&self.func, &all);
+        if let Some(failure) = interp::failure(&self.func, &values) {
+            let at = self.func.span(failure.site);
+            return Err(self.program.problem(Problem::NoInteger { at, fault: failure.fault }));
+        }
+        let slots = outs.iter_mut().flat_map(|out| out.iter_mut());
+        for (slot, result) in slots.zip(&self.func.results) {
+            *slot = values[result.value.index()].as_f64();
+        }
+        Ok(())
+    }
+}
+
+impl Compiled<Value> {
+    /// The value at `args` (one number an argument), of a program with one result.
+    ///
+    /// # Errors
+    /// [`Error::Length`]; [`Error::NotWhole`] and [`Error::Formula`] only for programs with `index` arguments.
+    pub fn call(&self, args: &[f64]) -> Result<f64, Error> {
+        let mut value = [0.0];
+        self.run(args, &[], [&mut value, &mut [], &mut []])?;
+        Ok(value[0])
+    }
+
+    /// The values of all results at `args`, into `values` (one number a result).
+    ///
+    /// # Errors
+    /// As [`Compiled::call`].
+    pub fn call_into(&self, args: &[f64], values: &mut [f64]) -> Result<(), Error> {
+        self.run(args, &[], [values, &mut [], &mut []])
+    }
+}
+
+impl Compiled<Gradient> {
+    /// The value at `args`; the derivatives, in the order they were asked for, into `gradient`.
+    ///
+    /// # Errors
+    /// [`Error::Length`]; [`Error::NotWhole`] and [`Error::Formula`] only for programs with `index` arguments.
+    pub fn call(&self, args: &[f64], gradient: &mut [f64]) -> Result<f64, Error> {
+        let mut value = [0.0];
+        self.run(args, &[], [&mut value, gradient, &mut []])?;
+        Ok(value[0])
+    }
+}
+
+impl Compiled<Jacobian> {
+    /// The values of the `m` results into `values`, the `m × n` derivatives into `jacobian`, row by row: a row a result.
+    ///
+    /// # Errors
+    /// As for the gradient.
+    pub fn call(&self, args: &[f64], values: &mut [f64], jacobian: &mut [f64]) -> Result<(), Error> {
+        self.run(args, &[], [values, jacobian, &mut []])
+    }
+}
+
+impl Compiled<Hessian> {
+    /// The value at `args`; the `n` derivatives into `gradient`, the `n × n` second derivatives into `hessian`, row by row.
+    ///
+    /// # Errors
+    /// As for the gradient.
+    pub fn call(&self, args: &[f64], gradient: &mut [f64], hessian: &mut [f64]) -> Result<f64, Error> {
+        let mut value = [0.0];
+        self.run(args, &[], [&mut value, gradient, hessian])?;
+        Ok(value[0])
+    }
+}
+
+impl Compiled<Jvp> {
+    /// The values of the `m` results into `values`, their derivatives in the `direction` (`n` numbers) into `tangents` (`m`).
+    ///
+    /// # Errors
+    /// As for the gradient.
+    pub fn call(&self, args: &[f64], direction: &[f64], values: &mut [f64], tangents: &mut [f64]) -> Result<(), Error> {
+        self.run(args, direction, [values, tangents, &mut []])
+    }
+}
+
+impl Compiled<Vjp> {
+    /// The values of the `m` results into `values`; the `n` derivatives of their sum, weighted by `weights` (`m` numbers),
+    /// into `adjoints`.
+    ///
+    /// # Errors
+    /// As for the gradient.
+    pub fn call(&self, args: &[f64], weights: &[f64], values: &mut [f64], adjoints: &mut [f64]) -> Result<(), Error> {
+        self.run(args, weights, [values, adjoints, &mut []])
+    }
+}
+
+impl Compiled<HessianVector> {
+    /// The value at `args`; the gradient (`n`) and the Hessian times `direction` (`n`) into the last two slices.
+    ///
+    /// # Errors
+    /// As for the gradient.
+    pub fn call(
+        &self,
+        args: &[f64],
+        direction: &[f64],
+        gradient: &mut [f64],
+        product: &mut [f64],
+    ) -> Result<f64, Error> {
+        let mut value = [0.0];
+        self.run(args, direction, [&mut value, gradient, product])?;
+        Ok(value[0])
+    }
+}
+
+impl Compiled<Nth> {
+    /// The value at `args`; the derivatives of orders 1 to `order` into `derivatives`.
+    ///
+    /// # Errors
+    /// As for the gradient.
+    pub fn call(&self, args: &[f64], derivatives: &mut [f64]) -> Result<f64, Error> {
+        let mut value = [0.0];
+        self.run(args, &[], [&mut value, derivatives, &mut []])?;
+        Ok(value[0])
+    }
+}

@@ -1,0 +1,403 @@
+//! What can be wrong with a formula, and how it is told.
+//!
+//! A [`Problem`] has a variant per cause with the facts and their places, no sentences. All sentences are in
+//! one place, [`Problem::report`], as a [`Report`]; `error/render.rs` lays a report out. [`Error`] is problems
+//! together with the text they are about, and [`Warning`]s are told in the same way.
+//!
+//! To add a cause, add a variant; the compiler then shows what else it needs.
+
+use crate::ops::Fault;
+use crate::program::ArgumentFaults;
+use crate::span::Span;
+use std::fmt;
+
+mod arguments;
+mod render;
+mod reports;
+
+pub use render::{Style, render};
+pub use reports::{nearest, shorten};
+
+/// A cause of failure, with its places in the text.
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+#[error("{}", self.report().message)]
+pub enum Problem {
+    // The text as a whole
+    Empty {
+        at: Span,
+        only_comments: bool,
+    },
+    NotUtf8 {
+        at: Span,
+        byte: u8,
+    },
+    TooLong {
+        bytes: usize,
+        limit: usize,
+    },
+    TooDeep {
+        at: Span,
+        limit: u32,
+    },
+    NoThread {
+        at: Span,
+        depth: u32,
+    },
+
+    // Tokens
+    UnknownSign {
+        at: Span,
+        sign: String,
+        spelling: Option<&'static str>,
+        mended: Option<String>,
+    },
+    MalformedNumber {
+        at: Span,
+        text: String,
+        mended: Option<String>,
+    },
+    NumberTooLarge {
+        at: Span,
+    },
+    ReservedWord {
+        at: Span,
+        word: String,
+    },
+    MisplacedMark {
+        at: Span,
+    },
+
+    // Brackets and lines
+    Unclosed {
+        opened: Span,
+        bracket: char,
+        at: Span,
+    },
+    Unopened {
+        at: Span,
+        bracket: char,
+    },
+    Mismatched {
+        opened: Span,
+        bracket: char,
+        closed: Span,
+        closer: char,
+    },
+    EmptyBrackets {
+        at: Span,
+    },
+    /// A line begins with a sign, and whether it goes on with the statement above can't be seen.
+    UnclearLine {
+        sign: Span,
+        above: Span,
+        joined: String,
+        apart: String,
+    },
+
+    // Expressions
+    MissingOperand {
+        at: Span,
+        before: Option<(Span, String)>,
+        found: Option<String>,
+    },
+    MissingArgument {
+        at: Span,
+    },
+    ImplicitProduct {
+        left: Span,
+        right: Span,
+        mended: String,
+    },
+    CallWithoutBrackets {
+        name: Span,
+        function: String,
+        argument: Span,
+        mended: String,
+    },
+    CallOfResult {
+        callee: Span,
+        arguments: Span,
+        mended: String,
+    },
+    ChainedComparison {
+        first: Span,
+        second: Span,
+        mended: String,
+    },
+    AssignInExpression {
+        at: Span,
+        mended: Option<String>,
+    },
+    LooseNot {
+        not: Span,
+        operator: Span,
+        mended: String,
+    },
+    ConditionAfterValue {
+        at: Span,
+    },
+    IfArguments {
+        at: Span,
+        found: u32,
+    },
+    MarkOnIf {
+        at: Span,
+    },
+    NotReduction {
+        at: Span,
+        name: String,
+        nearest: Option<String>,
+    },
+    OneIndex {
+        at: Span,
+        name: String,
+    },
+    SubscriptsThenCall {
+        at: Span,
+        subscripts: Span,
+    },
+
+    // Statements
+    BadTarget {
+        at: Span,
+        equals: Span,
+        target: String,
+    },
+    BareTupleTarget {
+        at: Span,
+        mended: String,
+    },
+    BareTuple {
+        comma: Span,
+        mended: String,
+    },
+    SecondAssign {
+        first: Span,
+        second: Span,
+    },
+    RangesWithoutElement {
+        at: Span,
+        name: String,
+    },
+    RangesWithoutDefinition {
+        at: Span,
+    },
+    UnusedValue {
+        at: Span,
+        sign_below: Option<Span>,
+    },
+    DeclarationInBlock {
+        at: Span,
+    },
+    EndlessIterate {
+        at: Span,
+    },
+    SecondLimit {
+        at: Span,
+        word: &'static str,
+    },
+    CounterWithoutRange {
+        at: Span,
+        name: String,
+    },
+
+    // Names
+    DefinedTwice {
+        name: String,
+        at: Span,
+        first: Span,
+    },
+    UsedTooEarly {
+        name: String,
+        at: Span,
+        defined: Span,
+    },
+    UnknownName {
+        name: String,
+        at: Span,
+        nearest: Option<String>,
+    },
+    UnknownFunction {
+        name: String,
+        at: Span,
+        nearest: Option<String>,
+    },
+    /// `defined` is where a definition makes it something else; without one it is an argument.
+    NotFunction {
+        name: String,
+        at: Span,
+        defined: Option<Span>,
+    },
+    NameAndFunction {
+        name: String,
+        at: Span,
+        call: Span,
+    },
+    CallsItself {
+        name: String,
+        at: Span,
+    },
+
+    // Kinds and calls
+    WrongArity {
+        name: String,
+        at: Span,
+        callee: Span,
+        found: usize,
+        least: usize,
+        most: usize,
+        defined: Option<Span>,
+    },
+    MarkNeedsOneArgument {
+        name: String,
+        at: Span,
+    },
+    WrongKind {
+        at: Span,
+        wanted: &'static str,
+        found: &'static str,
+    },
+    DifferentBranches {
+        at: Span,
+        kind: &'static str,
+        other_at: Span,
+        other_kind: &'static str,
+    },
+    TupleSize {
+        at: Span,
+        names_at: Span,
+        names: usize,
+        found: Option<usize>,
+    },
+    DerivativeByComputed {
+        at: Span,
+        name: Option<String>,
+    },
+    NoResult {
+        at: Span,
+    },
+    TooLarge {
+        at: Span,
+        operations: f64,
+        limit: usize,
+    },
+    /// Integer arithmetic without a result, at run time.
+    NoInteger {
+        at: Span,
+        fault: Fault,
+    },
+    /// Part of the language, but not of this version.
+    NotYet {
+        at: Span,
+        what: &'static str,
+    },
+
+    /// What nothing above knows better: `wanted` is in words.
+    Unexpected {
+        at: Span,
+        found: Option<String>,
+        wanted: Option<&'static str>,
+    },
+}
+
+/// What the user should know although the text means something.
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+#[error("{}", self.report().message)]
+pub enum Warning {
+    /// `name` mixes scripts and reads like `other`.
+    Lookalike { name: String, at: Span, other: String, other_at: Span },
+    /// The name of a built-in function stands for an argument.
+    FunctionAsName { name: String, at: Span },
+    /// A derivative by a name that the value can't depend on.
+    ZeroDerivative { at: Span, name: String },
+}
+
+/// Problems and warnings in words.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Report {
+    /// A lower-case clause.
+    pub message: String,
+    pub at: Span,
+    pub label: String,
+    /// The second place, where two matter.
+    pub other: Option<(Span, String)>,
+    pub help: Vec<String>,
+}
+
+/// Whatever can go wrong between a text and the numbers.
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+pub enum Error {
+    /// The text is no program, or integer arithmetic in it has no result at a point.
+    #[error(transparent)]
+    Formula(Box<FormulaError>),
+    /// Values given by name don't fit the arguments.
+    #[error("{0}")]
+    Arguments(Box<ArgumentFaults>),
+    #[error("`{name}` is not an argument of the program; these are: {}", known.join(", "))]
+    UnknownArgument { name: String, known: Vec<String> },
+    #[error("`{name}` is an integer; there is no derivative by it")]
+    NotDifferentiable { name: String },
+    #[error("`{name}` is asked for twice")]
+    RepeatedArgument { name: String },
+    /// A gradient or Hessian is of one result.
+    #[error("the program has {found} results, so its derivatives form a jacobian")]
+    SeveralResults { found: usize },
+    /// A slice of a call has the wrong length.
+    #[error("{what}: expected {expected} numbers, found {found}")]
+    Length { what: &'static str, expected: usize, found: usize },
+    #[error("`{name}` is an integer, and {value} is none")]
+    NotWhole { name: String, value: f64 },
+}
+
+/// Everything that is wrong with one text. Displays as a message for each problem, in order of place.
+#[derive(Clone, PartialEq, Debug)]
+pub struct FormulaError {
+    pub problems: Vec<Problem>,
+    pub source: String,
+    /// `formula`, or the name of a file.
+    pub source_name: String,
+}
+
+impl FormulaError {
+    pub fn new(source_name: &str, source: &str, mut problems: Vec<Problem>) -> FormulaError {
+        problems.sort_by_key(Problem::span);
+        FormulaError { problems, source: source.to_string(), source_name: source_name.to_string() }
+    }
+
+    pub fn render(&self, style: Style) -> String {
+        let reports = self
+            .problems
+            .iter()
+            .map(|problem| render(&problem.report(), Level::Error, &self.source, &self.source_name, style));
+        reports.collect::<Vec<_>>().join("\n\n")
+    }
+}
+
+impl fmt::Display for FormulaError {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.render(Style::Plain))
+    }
+}
+
+impl std::error::Error for FormulaError {}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Level {
+    Error,
+    Warning,
+}
+
+/// The warnings of one text, a message each, in order of place.
+pub fn render_warnings(warnings: &[Warning], source: &str, source_name: &str, style: Style) -> String {
+    let mut reports = warnings.iter().map(Warning::report).collect::<Vec<_>>();
+    reports.sort_by_key(|report| report.at);
+    let texts = reports.iter().map(|report| render(report, Level::Warning, source, source_name, style));
+    texts.collect::<Vec<_>>().join("\n\n")
+}
+
+impl Problem {
+    /// The place a message points at.
+    pub fn span(&self) -> Span {
+        self.report().at
+    }
+}

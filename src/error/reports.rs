@@ -1,0 +1,430 @@
+//! The words of every problem and warning.
+
+use super::{Problem, Report, Warning};
+use crate::ops::Fault;
+use crate::span::Span;
+
+impl Problem {
+    /// The problem in words.
+    pub fn report(&self) -> Report {
+        match self {
+            Problem::Empty { at, only_comments } => {
+                let message = if *only_comments { "there are only comments here" } else { "the text is empty" };
+                report(message, *at, "expected an expression").help("a formula is, for example, `x^2 + sin(x)`")
+            }
+            Problem::NotUtf8 { at, byte } => report("the text is not UTF-8", *at, format!("byte 0x{byte:02X} here"))
+                .help("save the file with the encoding UTF-8"),
+            Problem::TooLong { bytes, limit } => {
+                let message = format!("the text has {bytes} bytes, more than the limit of {limit}");
+                report(message, Span::default(), "")
+            }
+            Problem::TooDeep { at, limit } => {
+                report(format!("the text is nested more than {limit} levels deep"), *at, "too deep from here")
+                    .help("give an inner part a name: `a = …`, and use `a`")
+            }
+            Problem::NoThread { at, depth } => {
+                let message = format!("there is no memory for a text nested {depth} levels deep");
+                report(message, *at, "this is the deepest statement")
+            }
+
+            Problem::UnknownSign { at, sign, spelling, mended } => {
+                let report = report(format!("unknown {}", sign_name(sign)), *at, "not part of the language");
+                match (mended, spelling) {
+                    (Some(mended), _) => report.help(write(mended)),
+                    (None, Some(" ")) => report.help("write a plain space"),
+                    (None, Some(";")) => report.help("write `;` or an ordinary newline between statements"),
+                    (None, Some(spelling)) => report.help(write(spelling)),
+                    (None, None) => report,
+                }
+            }
+            Problem::MalformedNumber { at, text, mended } => {
+                let report = report(format!("malformed number `{}`", shorten(text)), *at, "this is not a number");
+                match mended {
+                    Some(mended) => report.help(write(mended)),
+                    None => report.help("numbers are written `1`, `.5`, `2.5e-3` or `1_000`"),
+                }
+            }
+            Problem::NumberTooLarge { at } => {
+                report("the number is larger than any double", *at, "the largest is about 1.8e308")
+                    .help("write `inf` for infinity")
+            }
+            Problem::ReservedWord { at, word } => {
+                report(format!("`{word}` is a reserved word, not a name"), *at, "a name or a value is expected here")
+                    .help(match word.as_str() {
+                        "if" => "a conditional is `if(condition, a, b)`".to_string(),
+                        "for" => "`z[i] = e for i in 0..n`, or `[e for i in 0..n]`".to_string(),
+                        "while" | "do" | "from" | "iterate" => {
+                            "a loop is `iterate x from start while condition do next`".to_string()
+                        }
+                        _ => format!("choose another name, such as `{word}_`"),
+                    })
+            }
+            Problem::MisplacedMark { at } => {
+                report("a derivative mark belongs to the name of a function", *at, "this is not a function's name")
+                    .help("`f'(x)` is the derivative of `f` at `x`")
+            }
+
+            Problem::Unclosed { opened, bracket, at } => {
+                let closer = closer(*bracket);
+                report(format!("missing `{closer}`"), *at, format!("expected `{closer}`"))
+                    .other(*opened, format!("this `{bracket}` is not closed"))
+            }
+            Problem::Unopened { at, bracket } => {
+                report(format!("`{bracket}` closes nothing"), *at, "no bracket is open here")
+            }
+            Problem::Mismatched { opened, bracket, closed, closer: found } => {
+                let wanted = closer(*bracket);
+                report(format!("`{found}` does not close `{bracket}`"), *closed, format!("expected `{wanted}`"))
+                    .other(*opened, "opened here")
+            }
+            Problem::EmptyBrackets { at } => report("there is nothing between the brackets", *at, "expected a value"),
+            Problem::UnclearLine { sign, above, joined, apart } => {
+                let message = "whether this line goes on with the statement above can't be seen";
+                report(message, *sign, "a line that begins with a sign")
+                    .other(*above, "the statement above")
+                    .help(format!("to go on, write `{}`", shorten_to(joined, 100)))
+                    .help(format!("to begin a statement, write `{}`", shorten_to(apart, 100)))
+            }
+
+            Problem::MissingOperand { at, before, found } => {
+                let message = match (before, found) {
+                    (Some((_, before)), None) => format!("nothing follows `{before}`"),
+                    (Some((_, before)), Some(found)) => {
+                        format!("a value is missing between `{before}` and `{}`", shorten(found))
+                    }
+                    (None, Some(found)) => format!("a value is missing before `{}`", shorten(found)),
+                    (None, None) => "a value is missing".to_string(),
+                };
+                report(message, *at, "expected a value")
+            }
+            Problem::MissingArgument { at } => report("a value is missing at the comma", *at, "expected a value"),
+            Problem::ImplicitProduct { left, right, mended } => {
+                report("two values stand side by side", *right, "expected an operator")
+                    .other(*left, "after this value")
+                    .help(format!("a product is written with `*`: `{}`", shorten_to(mended, 100)))
+            }
+            Problem::CallWithoutBrackets { name, function, argument, mended } => {
+                report(format!("the argument of `{function}` needs brackets"), *argument, "expected `(`")
+                    .other(*name, "a function")
+                    .help(write(mended))
+            }
+            Problem::CallOfResult { callee, arguments, mended } => {
+                report("only a name can be called", *arguments, "arguments of what?")
+                    .other(*callee, "this is a value, not a function")
+                    .help(format!("a product is written with `*`: `{}`", shorten_to(mended, 100)))
+            }
+            Problem::ChainedComparison { first, second, mended } => {
+                report("comparisons can't be chained", *second, "the second comparison")
+                    .other(*first, "the first comparison")
+                    .help(write(mended))
+            }
+            Problem::AssignInExpression { at, mended } => {
+                let report = report("`=` defines; it does not compare", *at, "inside an expression");
+                match mended {
+                    Some(mended) => report.help(format!("a comparison is written `{}`", shorten_to(mended, 100))),
+                    None => report.help("a comparison is written `==`"),
+                }
+            }
+            Problem::LooseNot { not, operator, mended } => {
+                report("`not` needs brackets here", *not, "binds looser than the operator before it")
+                    .other(*operator, "this operator")
+                    .help(write(mended))
+            }
+            Problem::ConditionAfterValue { at } => {
+                report("a conditional does not follow its value", *at, "not here")
+                    .help("a conditional is `if(condition, a, b)`")
+            }
+            Problem::IfArguments { at, found } => {
+                let message = format!("`if` takes a condition and two values, not {}", arguments(*found));
+                report(message, *at, "expected `if(condition, a, b)`")
+            }
+            Problem::MarkOnIf { at } => report("`if` is not a function", *at, "it has no derivative mark"),
+            Problem::NotReduction { at, name, nearest } => {
+                let message = format!("`{}[…](…)` is no reduction", shorten(name));
+                let report = report(message, *at, "not the name of a reduction");
+                match nearest {
+                    Some(nearest) => report.help(format!("did you mean `{nearest}`?")),
+                    None => report.help(format!("the reductions are {}", list_reductions())),
+                }
+            }
+            Problem::OneIndex { at, name } => {
+                report(format!("`{name}` runs over one index"), *at, "this is a second one")
+            }
+            Problem::SubscriptsThenCall { at, subscripts } => {
+                report("an element can't be called", *at, "arguments of what?")
+                    .other(*subscripts, "these subscripts give a value")
+                    .help("a product is written with `*`; the brackets of a reduction hold only names of indices, ranges and a condition: `sum[i in 0..n if i != j](e)`")
+            }
+
+            Problem::BadTarget { at, equals, target } => {
+                report(format!("`{}` can't be defined", shorten(target)), *at, "this is not a left side")
+                    .other(*equals, "needed by this `=`")
+                    .help("a left side is `a`, `f(x)`, `z[i]` or `(a, b)`; a comparison is written `==`")
+            }
+            Problem::BareTupleTarget { at, mended } => {
+                report("several names on the left need brackets", *at, "expected `(`").help(write(mended))
+            }
+            Problem::BareTuple { comma, mended } => {
+                report("a tuple on the right needs brackets", *comma, "unexpected comma").help(write(mended))
+            }
+            Problem::SecondAssign { first, second } => report("a statement has one `=`", *second, "the second one")
+                .other(*first, "the first one")
+                .help("write two statements, or `==` for a comparison"),
+            Problem::RangesWithoutElement { at, name } => {
+                let name = shorten(name);
+                report("`for` belongs to the definition of an array", *at, "nothing on the left has this index")
+                    .help(format!("write `{name}[i] = … for i in 0..n` or `{name} = [… for i in 0..n]`"))
+            }
+            Problem::RangesWithoutDefinition { at } => {
+                report("`for` belongs to a definition or stands in `[ ]`", *at, "not here")
+                    .help("write `z[i] = … for i in 0..n`, `[… for i in 0..n]` or `sum[i in 0..n](…)`")
+            }
+            Problem::UnusedValue { at, sign_below } => {
+                let report = report("this value is not used", *at, "only the last statement is a result")
+                    .help("give it a name: `a = …`");
+                match sign_below {
+                    Some(sign) => report
+                        .other(*sign, "this begins another statement")
+                        .help("to go on, put the sign at the end of the line above, or indent the line deeper"),
+                    None => report,
+                }
+            }
+            Problem::DeclarationInBlock { at } => report("a declaration stands in a block", *at, "not here")
+                .help("arguments are declared outside of all `{ }`"),
+            Problem::EndlessIterate { at } => report("this loop never ends", *at, "neither `for` nor `while`")
+                .help("`iterate x from start while condition do next` or `iterate x from start for k in 0..n do next`"),
+            Problem::SecondLimit { at, word } => report(format!("a loop has one `{word}`"), *at, "the second one"),
+            Problem::CounterWithoutRange { at, name } => {
+                let name = shorten(name);
+                report(format!("the counter `{name}` needs a range"), *at, "how many turns?")
+                    .help(format!("write `for {name} in 0..n`"))
+            }
+
+            Problem::DefinedTwice { name, at, first } => {
+                report(format!("`{}` is defined twice", shorten(name)), *at, "defined again here")
+                    .other(*first, "first defined here")
+                    .help("a name has one meaning: choose another name for the second")
+            }
+            Problem::UsedTooEarly { name, at, defined } => {
+                let message = format!("`{}` is used before it is defined", shorten(name));
+                report(message, *at, "used here").other(*defined, "defined here").help("move the definition up")
+            }
+            Problem::UnknownName { name, at, nearest } => {
+                let report = report(format!("unknown name `{}`", shorten(name)), *at, "not declared");
+                match nearest {
+                    Some(nearest) => report.help(format!("did you mean `{nearest}`?")),
+                    None => report.help(format!("declare it: `param {0}`, or `data {0}`", shorten(name))),
+                }
+            }
+            Problem::UnknownFunction { name, at, nearest } => {
+                let report = report(format!("unknown function `{}`", shorten(name)), *at, "no function has this name");
+                match nearest {
+                    Some(nearest) => report.help(format!("did you mean `{nearest}`?")),
+                    None => report.help(format!("define it: `{0}(x) = …`; for a product write `{0}*(…)`", shorten(name))),
+                }
+            }
+            Problem::NotFunction { name, at, defined } => {
+                let report = report(format!("`{}` is not a function", shorten(name)), *at, "called here")
+                    .help(format!("for a product write `{}*(…)`", shorten(name)));
+                match defined {
+                    Some(defined) => report.other(*defined, "defined here"),
+                    None => report,
+                }
+            }
+            Problem::NameAndFunction { name, at, call } => {
+                report(format!("`{name}` is both a name and the built-in function"), *at, "a number here")
+                    .other(*call, "the function here")
+                    .help(format!("choose another name for the number, such as `{name}_`"))
+            }
+            Problem::CallsItself { name, at } => {
+                report(format!("the function `{}` calls itself", shorten(name)), *at, "called in its own body")
+                    .help("repetition is written as a recurrence or with `iterate`")
+            }
+            Problem::WrongArity { name, at, callee, found, least, most, defined } => {
+                let wanted = match (*least, *most) {
+                    (1, 1) => "one argument".to_string(),
+                    (least, most) if least == most => format!("{least} arguments"),
+                    (least, usize::MAX) => format!("{least} or more arguments"),
+                    (least, most) => format!("{least} or {most} arguments"),
+                };
+                let name = if name.is_empty() { "this function".to_string() } else { format!("`{}`", shorten(name)) };
+                let report = report(format!("{name} takes {wanted}"), *at, format!("{found} given"));
+                match defined {
+                    Some(defined) if defined != callee => report.other(*defined, "defined here"),
+                    _ => report,
+                }
+            }
+            Problem::MarkNeedsOneArgument { name, at } => {
+                let message = format!("`{}` has more than one argument, so `'` says too little", shorten(name));
+                report(message, *at, "which argument is meant?")
+                    .help("write `d(y, x)` inside a function of `x`, as in `g(x) = d(f(x, z), x)`")
+            }
+            Problem::WrongKind { at, wanted, found } => {
+                let report = report(format!("expected {wanted}, found {found}"), *at, format!("this is {found}"));
+                match (*wanted, *found) {
+                    ("a number", "a condition") => report.help("choose a number with `if(condition, 1, 0)`"),
+                    ("a condition", "a number" | "an integer") => report.help("compare it, as in `x != 0`"),
+                    ("a number", "a function") => report.help("call it with its arguments"),
+                    _ => report,
+                }
+            }
+            Problem::DifferentBranches { at, kind, other_at, other_kind } => {
+                report("the two branches differ in kind", *at, format!("this is {kind}"))
+                    .other(*other_at, format!("this is {other_kind}"))
+            }
+            Problem::TupleSize { at, names_at, names, found } => {
+                let label = match found {
+                    Some(found) => format!("a tuple of {found}"),
+                    None => "not a tuple".to_string(),
+                };
+                report(format!("{names} names need a tuple of {names}"), *at, label).other(*names_at, "for these names")
+            }
+            Problem::DerivativeByComputed { at, name } => {
+                let message = match name {
+                    Some(name) => format!("`{}` is computed; a derivative is taken by what is independent", shorten(name)),
+                    None => "a derivative is taken by a name".to_string(),
+                };
+                let name = name.as_deref().map_or("x".to_string(), |name| shorten(name).to_string());
+                report(message, *at, "an argument of the program or a parameter of the function is needed here")
+                    .help(format!("write a function of it, `f({name}) = …`, and its derivative `f'({name})`"))
+            }
+            Problem::NoResult { at } => report("the program has no result", *at, "the last statement declares")
+                .help("end the program with an expression"),
+            Problem::TooLarge { at, operations, limit } => {
+                let size = if *operations < 1e7 { format!("{operations}") } else { format!("about {operations:.1e}") };
+                let message = format!("expanded, the program has {size} operations, more than the limit of {limit}");
+                report(message, *at, "calls of functions are expanded in place")
+                    .help("a function that calls another twice, many levels deep, doubles with each level")
+            }
+            Problem::NoInteger { at, fault } => {
+                let message = match fault {
+                    Fault::Overflow => "the integer is too large for 64 bits",
+                    Fault::DivisionByZero => "integer division by zero",
+                    Fault::NegativePower => "a negative power of an integer is not an integer",
+                };
+                report(message, *at, "at this point there is no integer here")
+                    .help("guard it: what stands in the branch of an `if` that is not taken does not matter")
+            }
+            Problem::NotYet { at, what } => {
+                report(format!("{what} is not supported yet"), *at, "arrays, sums and loops come later")
+                    .help("this version compiles programs of scalars")
+            }
+
+            Problem::Unexpected { at, found, wanted } => {
+                let message = match found {
+                    Some(found) => format!("unexpected `{}`", shorten(found)),
+                    None => "unexpected end of the statement".to_string(),
+                };
+                report(message, *at, wanted.map_or("not here".to_string(), |wanted| format!("expected {wanted}")))
+            }
+        }
+    }
+}
+
+impl Warning {
+    /// The warning in words.
+    pub fn report(&self) -> Report {
+        match self {
+            Warning::Lookalike { name, at, other, other_at } => {
+                let message = format!("`{}` reads like `{}` and is another name", shorten(name), shorten(other));
+                report(message, *at, "letters of several scripts").other(*other_at, "the name it reads like")
+            }
+            Warning::FunctionAsName { name, at } => {
+                report(format!("`{name}` is taken for an argument"), *at, "not called here")
+                    .help(format!("it is also a built-in function; declare `param {name}` if the argument is meant"))
+            }
+            Warning::ZeroDerivative { at, name } => {
+                let message = format!("the derivative is 0: the value does not depend on `{}`", shorten(name));
+                report(message, *at, "always 0")
+            }
+        }
+    }
+}
+
+fn report(message: impl Into<String>, at: Span, label: impl Into<String>) -> Report {
+    Report { message: message.into(), at, label: label.into(), other: None, help: Vec::new() }
+}
+
+impl Report {
+    fn other(mut self, at: Span, label: impl Into<String>) -> Report {
+        self.other = Some((at, label.into()));
+        self
+    }
+
+    fn help(mut self, help: impl Into<String>) -> Report {
+        self.help.push(help.into());
+        self
+    }
+}
+
+fn write(mended: &str) -> String {
+    format!("write `{}`", shorten_to(mended, 100))
+}
+
+fn arguments(count: u32) -> String {
+    match count {
+        0 => "nothing".to_string(),
+        1 => "one argument".to_string(),
+        count => format!("{count} arguments"),
+    }
+}
+
+pub(super) fn closer(bracket: char) -> char {
+    match bracket {
+        '(' => ')',
+        '[' => ']',
+        _ => '}',
+    }
+}
+
+fn list_reductions() -> String {
+    crate::syntax::REDUCTIONS.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// A sign that can be read, and the code point of one that can't.
+fn sign_name(sign: &str) -> String {
+    match sign.chars().next() {
+        Some(c) if c.is_control() || c.is_whitespace() || (!c.is_ascii() && !c.is_alphanumeric()) => {
+            let shown = if c.is_control() || c.is_whitespace() { String::new() } else { format!(" `{c}`") };
+            format!("character{shown} (U+{:04X})", u32::from(c))
+        }
+        _ => format!("sign `{}`", shorten(sign)),
+    }
+}
+
+/// At most 40 characters of a name or a fragment of the text.
+pub fn shorten(text: &str) -> String {
+    shorten_to(text, 40)
+}
+
+/// The beginning and the end of a longer text, on one line.
+fn shorten_to(text: &str, limit: usize) -> String {
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    if text.chars().nth(limit).is_none() {
+        return text.chars().map(plain).collect();
+    }
+    let head = text.chars().take(limit - 12);
+    let tail = text.chars().rev().take(11).collect::<Vec<_>>();
+    head.chain(['…']).chain(tail.into_iter().rev()).map(plain).collect()
+}
+
+/// The candidate that was probably meant by `name`, if one is near enough.
+pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    // Long names are no typing errors, and their distance takes quadratic time.
+    if name.len() > 64 {
+        return None;
+    }
+    let allowed = match name.chars().count() {
+        0 => return None,
+        1..=2 => 1,
+        3..=5 => 2,
+        count => count / 3,
+    };
+    let distances = candidates
+        .into_iter()
+        .filter(|candidate| candidate.len() <= 64 && *candidate != name)
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate));
+    let (distance, candidate) = distances.min_by_key(|(distance, _)| *distance)?;
+    // A name of one or two letters is near to every other; something must be left of it.
+    (distance <= allowed && distance < name.chars().count()).then_some(candidate)
+}

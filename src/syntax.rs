@@ -1,0 +1,148 @@
+//! The front end: text to [`Ast`].
+//!
+//! First `layout` splits the text into statements and makes plain what is white space; then pest parses them one
+//! after the other with `grammar/formula.pest`; `build` turns what pest found into the postorder tree; where pest finds
+//! nothing, `diagnose` says why. A bad statement does not keep the others from being checked.
+//!
+//! Time is linear in the text. The only recursion is pest's, over brackets and `iterate`; `layout` measures it,
+//! and what is deep is parsed on a thread whose stack has the size for it.
+
+use crate::ast::{Ast, Block, BlockId, StatementKind};
+use crate::error::{FormulaError, Problem, Warning};
+use crate::span::Span;
+
+mod build;
+mod diagnose;
+mod expression;
+mod layout;
+mod lex;
+mod names;
+mod target;
+mod words;
+
+pub(crate) use words::REDUCTIONS;
+
+/// What a text may ask for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Length of the text.
+    pub bytes: usize,
+    /// Brackets in brackets, and `iterate` in `iterate`.
+    pub depth: u32,
+    /// So many problems are reported at most.
+    pub problems: usize,
+    /// Operations of the program with its function calls expanded.
+    pub operations: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { bytes: 1 << 30, depth: 20_000, problems: 100, operations: 5_000_000 }
+    }
+}
+
+/// Parses a program. On failure there is at least one problem.
+pub fn parse(source: &str, limits: &Limits) -> Result<(Ast, Vec<Warning>), Vec<Problem>> {
+    // Spans have 32 bits.
+    let limit = limits.bytes.min(u32::MAX as usize - 1);
+    if source.len() > limit {
+        return Err(vec![Problem::TooLong { bytes: source.len(), limit }]);
+    }
+    let layout = layout::split(source, limits);
+    let deepest = layout.statements.iter().max_by_key(|statement| statement.depth);
+    match deepest {
+        Some(deepest) if deepest.depth > DEPTH_WITHOUT_THREAD => {
+            let stack = STACK_BASE + STACK_PER_LEVEL * deepest.depth as usize;
+            let refused = Problem::NoThread { at: deepest.span, depth: deepest.depth };
+            std::thread::scope(|scope| {
+                let builder = std::thread::Builder::new().stack_size(stack);
+                let parser = builder.spawn_scoped(scope, || parse_statements(source, &layout, limits));
+                parser.ok().and_then(|parser| parser.join().ok()).unwrap_or(Err(vec![refused]))
+            })
+        }
+        _ => parse_statements(source, &layout, limits),
+    }
+}
+
+/// Parses a rule of the operator table: one expression.
+pub(crate) fn parse_rule(text: &str) -> Result<Ast, String> {
+    match parse(text, &Limits::default()) {
+        Ok((ast, _)) => Ok(ast),
+        Err(problems) => Err(problems.iter().map(|problem| problem.to_string()).collect::<Vec<_>>().join("; ")),
+    }
+}
+
+/// The text in these bytes, or an error that says where it is not UTF-8.
+pub fn source_from_bytes<'b>(bytes: &'b [u8], source_name: &str) -> Result<&'b str, Box<FormulaError>> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let at = error.valid_up_to();
+        let byte = bytes.get(at).copied().unwrap_or_default();
+        let problem = Problem::NotUtf8 { at: Span::new(at, at), byte };
+        // What can be read, to the end of the line.
+        let end = bytes[at..].iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |len| at + len);
+        Box::new(FormulaError::new(source_name, &String::from_utf8_lossy(&bytes[..end]), vec![problem]))
+    })
+}
+
+/// Texts less deep are parsed on the thread of the caller.
+const DEPTH_WITHOUT_THREAD: u32 = 16;
+/// What pest and this crate need of the stack for one level, measured (see `tests/suite/hostile.rs`) and doubled.
+const STACK_PER_LEVEL: usize = if cfg!(debug_assertions) { 64 << 10 } else { 8 << 10 };
+const STACK_BASE: usize = 1 << 20;
+
+fn parse_statements(
+    source: &str,
+    layout: &layout::Layout,
+    limits: &Limits,
+) -> Result<(Ast, Vec<Warning>), Vec<Problem>> {
+    let mut problems = layout.problems.clone();
+    let mut builder = build::Builder::default();
+    for statement in &layout.statements {
+        if problems.len() >= limits.problems {
+            break;
+        }
+        let text = statement.span.text(&layout.text);
+        if let Err(problem) = build::statement(&mut builder, text, statement.span.start, source) {
+            problems.push(*problem);
+        }
+    }
+    if let (0, 0) = (layout.statements.len(), problems.len()) {
+        problems.push(empty(source));
+    }
+    let (mut ast, statements, warnings) = builder.finish();
+    if problems.is_empty() {
+        problems.extend(unused_values(&ast, &statements, source).into_iter().take(limits.problems));
+    }
+    if !problems.is_empty() {
+        problems.sort_by_key(Problem::span);
+        problems.truncate(limits.problems.max(1));
+        return Err(problems);
+    }
+    let span = statements.iter().map(|statement| statement.span).reduce(Span::to).unwrap_or_default();
+    ast.root = Some(BlockId(ast.blocks.len() as u32));
+    ast.blocks.push(Block { statements, span });
+    Ok((ast, warnings))
+}
+
+fn empty(source: &str) -> Problem {
+    let end = source.trim_end().len();
+    let only_comments = end > 0;
+    // After the last comment; an empty text is at 1:1.
+    Problem::Empty { at: Span::new(end, end), only_comments }
+}
+
+/// Values that stand before the last statement of a block mean nothing; most are lines torn apart.
+fn unused_values(ast: &Ast, program: &[crate::ast::Statement], source: &str) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let blocks = ast.blocks.iter().map(|block| block.statements.as_slice());
+    for statements in blocks.chain([program]) {
+        for pair in statements.windows(2) {
+            let StatementKind::Expression(_) = pair[0].kind else { continue };
+            let below = pair[1].span;
+            let signed = below.text(source).starts_with(['+', '-']);
+            let sign_below = signed.then(|| Span { start: below.start, end: below.start + 1 });
+            problems.push(Problem::UnusedValue { at: pair[0].span, sign_below });
+        }
+    }
+    problems
+}

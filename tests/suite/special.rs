@@ -1,0 +1,198 @@
+//! The meaning of the operators (`chainrule::special` and the standard library) against references computed with mpmath.
+//!
+//! `tests/references/generate.py` says what the files contain and how they were made.
+
+use chainrule::special as s;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The operators' functions by name, and the error each is allowed, in units of 2^-53·(|value| + condition).
+/// Near twice what was measured, so that another mathematical library may differ a little and a lost digit can't hide.
+type Meaning = (&'static str, fn(&[f64]) -> f64, f64);
+
+const MEANINGS: &[Meaning] = &[
+    ("exp", |x| x[0].exp(), 2.0),
+    ("expm1", |x| x[0].exp_m1(), 2.0),
+    ("exp2", |x| x[0].exp2(), 2.0),
+    ("ln", |x| x[0].ln(), 2.0),
+    ("log", log, 4.0),
+    ("log2", |x| x[0].log2(), 2.0),
+    ("log10", |x| x[0].log10(), 3.0),
+    ("log1p", |x| x[0].ln_1p(), 2.0),
+    ("sqrt", |x| x[0].sqrt(), 1.0),
+    ("cbrt", |x| x[0].cbrt(), 2.0),
+    ("pow", |x| x[0].powf(x[1]), 2.0),
+    ("hypot", |x| s::hypot(x[0], x[1]), 2.0),
+    ("sin", |x| x[0].sin(), 2.0),
+    ("cos", |x| x[0].cos(), 2.0),
+    ("tan", |x| x[0].tan(), 2.0),
+    ("asin", |x| x[0].asin(), 2.0),
+    ("acos", |x| x[0].acos(), 2.0),
+    ("atan", |x| x[0].atan(), 2.0),
+    ("atan2", |x| x[0].atan2(x[1]), 2.0),
+    ("sinh", |x| x[0].sinh(), 3.0),
+    ("cosh", |x| x[0].cosh(), 3.0),
+    ("tanh", |x| x[0].tanh(), 3.0),
+    ("asinh", |x| s::asinh(x[0]), 3.0),
+    ("acosh", |x| s::acosh(x[0]), 3.0),
+    ("atanh", |x| s::atanh(x[0]), 3.0),
+    ("sinc", |x| s::sinc(x[0]), 3.0),
+    ("abs", |x| x[0].abs(), 0.0),
+    ("sign", |x| s::sign(x[0]), 0.0),
+    ("min", |x| x[1..].iter().fold(x[0], |a, b| s::min(a, *b)), 0.0),
+    ("max", |x| x[1..].iter().fold(x[0], |a, b| s::max(a, *b)), 0.0),
+    ("floor", |x| x[0].floor(), 0.0),
+    ("ceil", |x| x[0].ceil(), 0.0),
+    ("round", |x| s::round_half_away(x[0]), 0.0),
+    ("trunc", |x| x[0].trunc(), 0.0),
+    ("mod", |x| s::mod_floor(x[0], x[1]), 1.0),
+    ("div", |x| s::div_floor(x[0], x[1]), 1.0),
+    ("clamp", |x| s::clamp(x[0], x[1], x[2]), 0.0),
+    ("erf", |x| s::erf(x[0]), 2.0),
+    ("erfc", |x| s::erfc(x[0]), 2.0),
+    ("gamma", |x| s::gamma(x[0]), 4.0),
+    ("lgamma", |x| s::lgamma(x[0]), 4.0),
+    ("digamma", |x| s::digamma(x[0]), 3.0),
+    ("polygamma", |x| s::polygamma(x[0], x[1]), 6.0),
+    ("sigmoid", |x| s::sigmoid(x[0]), 3.0),
+    ("sigmoid_slope", |x| s::sigmoid_slope(x[0]), 5.0),
+    ("softplus", |x| s::softplus(x[0]), 3.0),
+    ("relu", |x| s::relu(x[0]), 0.0),
+    ("leaky_relu", |x| s::leaky_relu(x[0], x[1]), 1.0),
+    ("silu", |x| s::silu(x[0]), 4.0),
+    ("gelu", |x| s::gelu(x[0]), 4.0),
+    ("step", |x| s::step(x[0]), 0.0),
+    ("logit", |x| s::logit(x[0]), 4.0),
+    ("xlogy", |x| s::xlogy(x[0], x[1]), 3.0),
+    ("unit", |x| s::unit(x[0], x[1]), 3.0),
+    ("sinc_n", |x| s::sinc_n(x[0], x[1]), 5.0),
+    ("xlog_pow", |x| s::xlog_pow(x[0], x[1], x[2]), 4.0),
+    ("powi", |x| s::powi(x[0], x[1] as i64), 2.0),
+];
+
+fn log(x: &[f64]) -> f64 {
+    match x {
+        [x] => x.ln(),
+        [x, base, ..] => s::log_base(*x, *base),
+        [] => unreachable!("log has an argument"),
+    }
+}
+
+#[test]
+fn values_agree_with_mpmath() {
+    let mut worst: BTreeMap<&str, (f64, String)> = BTreeMap::new();
+    let references = [include_str!("../references/functions.jsonl"), include_str!("../references/special.jsonl")];
+    for line in references.iter().flat_map(|file| file.lines()) {
+        let reference = Reference::parse(line);
+        let (name, meaning, _) = reference.meaning();
+        let units = reference.error_in_units(meaning(&reference.x));
+        let entry = worst.entry(name).or_insert((0.0, String::new()));
+        // NaN counts as worst.
+        if units.is_nan() || units > entry.0 {
+            *entry = (units, format!("{:?}", reference.x));
+        }
+    }
+    // Shown by `cargo test values_agree -- --nocapture`.
+    for (name, (units, x)) in &worst {
+        println!("{name:14} {units:8.3} units at {x}");
+    }
+    for (name, _, allowed) in MEANINGS {
+        let (units, x) = worst.get(name).unwrap_or_else(|| panic!("no reference for {name}"));
+        assert!(units <= allowed, "{name} is wrong by {units:.3} units at {x}, allowed are {allowed}");
+    }
+}
+
+#[test]
+fn values_at_special_points_follow_the_conventions() {
+    for line in include_str!("../references/known.jsonl").lines() {
+        let reference = Reference::parse(line);
+        let (name, meaning, _) = reference.meaning();
+        let (value, expected) = (meaning(&reference.x), reference.value);
+        let same = value.to_bits() == expected.to_bits() || (value.is_nan() && expected.is_nan());
+        assert!(same, "{name} at {:?} is {value:?}, by convention {expected:?}", reference.x);
+    }
+}
+
+#[test]
+fn every_function_takes_every_input() {
+    // In debug builds an overflow of an index or a conversion would panic; an unbounded loop would not end.
+    const INPUTS: [f64; 24] = [
+        0.0,
+        -0.0,
+        5e-324,
+        -1e-310,
+        1e-20,
+        -0.5,
+        0.75,
+        1.0,
+        -1.0,
+        1.5,
+        2.0,
+        -3.0,
+        40.0,
+        171.0,
+        -745.5,
+        65_537.0,
+        1e10,
+        -1e17,
+        1e155,
+        1e300,
+        f64::MAX,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        f64::NAN,
+    ];
+    for (_, meaning, _) in MEANINGS {
+        for a in INPUTS {
+            for b in INPUTS {
+                for c in [0.0, 1.0, 7.0, f64::MAX, f64::NAN] {
+                    // A function takes as many as it needs.
+                    std::hint::black_box(meaning(&[a, b, c][..]));
+                }
+            }
+        }
+    }
+}
+
+/// A line of the reference files; of its derivatives, the value alone.
+struct Reference {
+    function: String,
+    x: Vec<f64>,
+    value: f64,
+    condition: f64,
+}
+
+impl Reference {
+    fn parse(line: &str) -> Reference {
+        let fields: Value = serde_json::from_str(line).expect("a reference is a line of JSON");
+        Reference {
+            function: fields["f"].as_str().expect("a name").to_owned(),
+            x: fields["x"].as_array().expect("arguments").iter().map(number).collect(),
+            value: number(&fields["d"][""]),
+            condition: fields.get("c").map_or(0.0, |c| number(&c[""])),
+        }
+    }
+
+    fn meaning(&self) -> Meaning {
+        *MEANINGS
+            .iter()
+            .find(|(name, ..)| *name == self.function)
+            .unwrap_or_else(|| panic!("no function for the reference {}", self.function))
+    }
+
+    /// In units of 2^-53·(|value| + condition). Below the normal numbers a place of the result is the unit.
+    fn error_in_units(&self, computed: f64) -> f64 {
+        if computed == self.value || (computed.is_nan() && self.value.is_nan()) {
+            return 0.0;
+        }
+        // Scaled first, so that the difference of large numbers stays finite and the unit of small ones is normal.
+        let scale = if self.value.abs() < 1.0 { 2f64.powi(500) } else { 2f64.powi(-60) };
+        let unit = f64::EPSILON / 2.0 * (self.value.abs() * scale + self.condition * scale);
+        let place = f64::from_bits(1) * scale;
+        (computed * scale - self.value * scale).abs() / unit.max(place)
+    }
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_str().expect("numbers are written as text").parse().expect("a number")
+}
