@@ -11,8 +11,7 @@ use chainrule::{Error, Program};
 const N: usize = 10;
 
 fn main() -> Result<(), Error> {
-    let terms: Vec<String> =
-        (0..N - 1).map(|i| format!("100*(x{} - x{i}^2)^2 + (1 - x{i})^2", i + 1)).collect();
+    let terms: Vec<String> = (0..N - 1).map(|i| format!("100*(x{} - x{i}^2)^2 + (1 - x{i})^2", i + 1)).collect();
     let program = Program::parse(&terms.join(" + "))?;
     // The first term names x1 before x0: arguments stand in order of first appearance, so ask for them by name.
     let names: Vec<String> = (0..N).map(|i| format!("x{i}")).collect();

@@ -8,10 +8,7 @@ use chainrule::{Error, Program};
 const EQUATION: &str = "f(x) = x^3 - 2*x - 5";
 
 fn main() -> Result<(), Error> {
-    for (method, step) in [
-        ("Newton", "x - f(x)/f'(x)"),
-        ("Halley", "x - 2*f(x)*f'(x)/(2*f'(x)^2 - f(x)*f''(x))"),
-    ] {
+    for (method, step) in [("Newton", "x - f(x)/f'(x)"), ("Halley", "x - 2*f(x)*f'(x)/(2*f'(x)^2 - f(x)*f''(x))")] {
         let step = Program::parse(&format!("{EQUATION}\n{step}"))?.value().compile()?;
         let mut x = 2.0;
         println!("{method}:");
