@@ -1,6 +1,6 @@
 //! A chunk of a plan as a machine function.
 //!
-//! The function takes the addresses of the arguments, the results and the tape, and returns the index of the first check
+//! The function takes the addresses of the arguments' and the results' parts and the tape, and returns the index of the first check
 //! that failed, or [`PASSED`]. Arguments, constants and values of earlier chunks are fetched at their first use;
 //! results and what later chunks need are stored as soon as they exist.
 //!
@@ -19,6 +19,7 @@ use super::link::{Imports, machine_type};
 use super::lower::{INLINE_POWER, INLINE_RECIPROCAL, Lowering};
 use super::plan::{Plan, Step};
 use super::target::Target;
+use super::{N_ARGS, N_RESULTS, Parts};
 use crate::ir::{Func, Inst, Val};
 use crate::ops::{Op, Type};
 
@@ -30,6 +31,7 @@ pub struct Emitter<'a> {
     func: &'a Func,
     plan: &'a Plan,
     target: &'a Target,
+    parts: Parts,
     /// The results by value, sorted: where each value goes.
     results: Vec<(Val, u32)>,
     /// The machine value of each graph value, where the present chunk has one.
@@ -42,18 +44,27 @@ pub struct Emitter<'a> {
 /// The signature of a chunk.
 pub fn signature(target: &Target) -> Signature {
     let mut signature = Signature::new(target.isa.default_call_conv());
-    signature.params.extend([AbiParam::new(target.isa.pointer_type()); 3]);
+    signature.params.extend([AbiParam::new(target.isa.pointer_type()); N_ARGS + N_RESULTS + 1]);
     signature.returns.push(AbiParam::new(types::I64));
     signature
 }
 
 impl<'a> Emitter<'a> {
-    pub fn new(func: &'a Func, plan: &'a Plan, target: &'a Target) -> Emitter<'a> {
+    pub fn new(func: &'a Func, plan: &'a Plan, target: &'a Target, parts: Parts) -> Emitter<'a> {
         let mut results: Vec<(Val, u32)> =
             func.results.iter().enumerate().map(|(index, result)| (result.value, index as u32)).collect();
         results.sort_unstable();
         let values = vec![PackedOption::default(); func.len()];
-        Emitter { func, plan, target, results, values, present: Vec::new(), context: FunctionBuilderContext::new() }
+        Emitter {
+            func,
+            plan,
+            target,
+            parts,
+            results,
+            values,
+            present: Vec::new(),
+            context: FunctionBuilderContext::new(),
+        }
     }
 
     /// Fills an empty machine function, whose signature is set, with a chunk.
@@ -65,13 +76,13 @@ impl<'a> Emitter<'a> {
         builder.append_block_params_for_function_params(block);
         builder.switch_to_block(block);
         builder.seal_block(block);
-        let &[args, out, tape] = builder.block_params(block) else { unreachable!("`signature` has three arguments") };
+        let &[a, b, u, v, w, tape] = builder.block_params(block) else { unreachable!("so says `signature`") };
         let lowering = Lowering::new(builder, imports, self.target);
         let mut filling = Chunk {
             emitter: self,
             lowering,
-            args,
-            out,
+            args: [a, b],
+            results: [u, v, w],
             tape,
             again: Vec::new(),
             squares: HashMap::new(),
@@ -92,8 +103,8 @@ impl<'a> Emitter<'a> {
 struct Chunk<'c, 'a, 'b, 'm> {
     emitter: &'c mut Emitter<'a>,
     lowering: Lowering<'b, 'm>,
-    args: Value,
-    out: Value,
+    args: [Value; N_ARGS],
+    results: [Value; N_RESULTS],
     tape: Value,
     /// The values that are in memory too, as an argument or in the tape.
     again: Vec<Val>,
@@ -183,7 +194,7 @@ impl Chunk<'_, '_, '_, '_> {
 
     /// The machine values of up to three operands.
     fn fetch(&mut self, operands: &[Val]) -> ([Value; 3], usize) {
-        let mut values = [self.args; 3];
+        let mut values = [self.tape; 3];
         for (value, &operand) in values.iter_mut().zip(operands) {
             *value = self.get(operand);
         }
@@ -221,9 +232,10 @@ impl Chunk<'_, '_, '_, '_> {
     }
 
     fn argument(&mut self, index: u32, ty: Type) -> Value {
-        assert!((index as usize) < self.emitter.func.params.len(), "the verifier knows the arguments");
+        let (part, index) = place(&self.emitter.parts.args, index);
         // Not marked readonly: the optimiser would merge the fetches before and after a call.
-        let number = self.lowering.builder.ins().load(types::F64, MemFlagsData::trusted(), self.args, element(index));
+        let number =
+            self.lowering.builder.ins().load(types::F64, MemFlagsData::trusted(), self.args[part], element(index));
         match ty {
             Type::F64 => number,
             Type::Int => self.lowering.builder.ins().fcvt_to_sint_sat(types::I64, number),
@@ -260,8 +272,8 @@ impl Chunk<'_, '_, '_, '_> {
             }
         };
         for at in first..first + wanted {
-            let index = self.emitter.results[at].1;
-            self.lowering.builder.ins().store(MemFlagsData::trusted(), number, self.out, element(index));
+            let (part, index) = place(&self.emitter.parts.results, self.emitter.results[at].1);
+            self.lowering.builder.ins().store(MemFlagsData::trusted(), number, self.results[part], element(index));
         }
     }
 
@@ -309,6 +321,18 @@ impl Chunk<'_, '_, '_, '_> {
             self.emitter.values[val.index()] = PackedOption::default();
         }
     }
+}
+
+/// The part that a number is in, and its place there.
+fn place(parts: &[usize], index: u32) -> (usize, u32) {
+    let mut rest = index as usize;
+    for (part, &len) in parts.iter().enumerate() {
+        if rest < len {
+            return (part, rest as u32);
+        }
+        rest -= len;
+    }
+    unreachable!("`Parts::fits` was asked, and the verifier knows the arguments")
 }
 
 /// The offset of a double, or of a tape slot.

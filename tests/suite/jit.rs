@@ -207,6 +207,31 @@ fn results_may_be_arguments_and_constants_and_repeat() {
 }
 
 #[test]
+fn arguments_and_results_may_lie_in_parts() {
+    let func = random::large(100, 20, 3);
+    let n = func.results.len();
+    let args: Vec<f64> = (0..func.params.len()).map(|index| 0.3 + 0.1 * index as f64).collect();
+    let mut expected = vec![0.0; n];
+    interp::eval(&func, &args, &mut expected).unwrap();
+    for (arg_cut, cuts) in [(0, (0, n)), (5, (1, 3)), (args.len(), (n, n)), (1, (0, 2))] {
+        let parts =
+            jit::Parts { args: [arg_cut, args.len() - arg_cut], results: [cuts.0, cuts.1 - cuts.0, n - cuts.1] };
+        let code = jit::compile_parts(&func, parts, &Options { chunk: Some(40), ..Options::default() }).unwrap();
+        let mut found = vec![0.0; n];
+        let (first, rest) = found.split_at_mut(cuts.0);
+        let (second, third) = rest.split_at_mut(cuts.1 - cuts.0);
+        code.call_parts([&args[..arg_cut], &args[arg_cut..]], [first, second, third]).unwrap();
+        assert!(expected.iter().zip(&found).all(|(&a, &b)| same(a, b)), "{parts:?}: {found:?}, not {expected:?}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "one number a parameter")]
+fn a_wrong_number_of_arguments_panics() {
+    _ = compile(&random::sweep(50, 0, 1)).call(&[1.0], &mut [0.0]);
+}
+
+#[test]
 fn code_is_shared_between_threads() {
     fn is_shareable<T: Send + Sync + Clone + 'static>() {}
     is_shareable::<Code>();
@@ -256,7 +281,7 @@ fn dropped_code_is_freed() {
     let rounds = std::env::var("CHAINRULE_DROP_ROUNDS").map_or(3000, |rounds| rounds.parse().unwrap());
     let funcs = [random::large(40, 10, 5), random::sweep(600, 5, 5)];
     let mut round = |index: usize| {
-        let func = &funcs[usize::from(index % 50 == 0)];
+        let func = &funcs[usize::from(index.is_multiple_of(50))];
         compile(func).call(&[0.5; 16], &mut vec![0.0; func.results.len()]).unwrap();
     };
     (0..300).for_each(&mut round);
