@@ -4,6 +4,7 @@ mod errors;
 mod hostile;
 #[cfg(feature = "jit")]
 mod jit;
+#[cfg(feature = "jit")]
 mod random;
 mod special;
 mod syntax;
