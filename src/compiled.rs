@@ -56,7 +56,10 @@ impl<K> Compiled<K> {
         let ints = (0..layout.args).filter(|&index| is_int(&func, index)).collect();
         #[cfg(feature = "jit")]
         let code = match backend {
-            Backend::Auto => crate::jit::compile(&func, &crate::jit::Options::default()).ok(),
+            Backend::Auto => {
+                let parts = crate::jit::Parts { args: [layout.args, layout.seeds], results: layout.outs };
+                crate::jit::compile_parts(&func, parts, &crate::jit::Options::default()).ok()
+            }
             Backend::Interpreter => None,
         };
         #[cfg(not(feature = "jit"))]
@@ -113,17 +116,8 @@ impl<K> Compiled<K> {
         }
         #[cfg(feature = "jit")]
         if let Some(code) = &inner.code {
-            let all: Vec<f64> = args.iter().chain(seeds).copied().collect();
-            let mut out = vec![0.0; inner.func.results.len()];
-            return match code.call(&all, &mut out) {
-                Ok(()) => {
-                    let mut outs = outs;
-                    let slots = outs.iter_mut().flat_map(|out| out.iter_mut());
-                    for (slot, value) in slots.zip(out) {
-                        *slot = value;
-                    }
-                    Ok(())
-                }
+            return match code.call_parts([args, seeds], outs) {
+                Ok(()) => Ok(()),
                 // The interpreter knows why, and where.
                 Err(_) => inner.interpret(args, seeds, [&mut [], &mut [], &mut []]),
             };
