@@ -23,6 +23,18 @@ fn by_hand(x: f64, z: f64, gradient: &mut [f64; 2]) -> f64 {
     e + q + r
 }
 
+fn by_hand_strict(x: f64, z: f64, gradient: &mut [f64; 2]) -> f64 {
+    let a = x * z;
+    let e = a.exp();
+    let b = x.ln();
+    let (s, c) = b.sin_cos();
+    let (q, r) = (a / b, s / a);
+    let common = e + 1.0 / b - r / a;
+    gradient[0] = z * common + (c / a - q / b) / x;
+    gradient[1] = x * common;
+    e + q + r
+}
+
 fn dual<D: DualNum<Primitive = f64> + Copy>(x: D, z: D) -> D {
     let (a, b) = (x * z, x.ln());
     a.exp() + a / b + b.sin() / a
@@ -32,6 +44,9 @@ pub fn run() {
     let program = Program::parse(SEED).expect("the formula is right");
     let value = program.value().compile().expect("it compiles");
     let gradient = program.gradient().compile().expect("it compiles");
+    let shared = program.gradient().relax(chainrule::Relaxation::SharedReciprocals).compile().expect("it compiles");
+    let nothing = Program::parse("x").expect("right").value().compile().expect("it compiles");
+    let mut out_shared = [0.0; 2];
     let interpreted = program.gradient().backend(Backend::Interpreter).compile().expect("it compiles");
     let hessian = program.hessian().compile().expect("it compiles");
     let point = [2.0, 3.0];
@@ -41,6 +56,7 @@ pub fn run() {
 
     let mut out = [0.0; 2];
     let mut out_hand = [0.0; 2];
+    let mut out_strict = [0.0; 2];
     let mut out_interpreted = [0.0; 2];
     let (mut slope, mut second) = ([0.0; 2], [0.0; 4]);
     let rows = paired(
@@ -51,8 +67,18 @@ pub fn run() {
                 let x = black_box(point);
                 black_box(by_hand(x[0], x[1], &mut out_hand));
             }),
+            ("by hand, strict", &mut || {
+                let x = black_box(point);
+                black_box(by_hand_strict(x[0], x[1], &mut out_strict));
+            }),
             ("chainrule, value and gradient", &mut || {
                 black_box(gradient.call(black_box(&point), &mut out).ok());
+            }),
+            ("chainrule, value and gradient, shared reciprocals", &mut || {
+                black_box(shared.call(black_box(&point), &mut out_shared).ok());
+            }),
+            ("chainrule, call of `x`", &mut || {
+                black_box(nothing.call(black_box(&[2.0])).ok());
             }),
             ("chainrule, value", &mut || {
                 black_box(value.call(black_box(&point)).ok());
