@@ -1,0 +1,58 @@
+//! `chainrule hessian`: the value, the first and the second derivatives.
+
+use clap::Args;
+
+use super::answer::Answer;
+use super::fault::Fault;
+use super::options::{ModeOption, Output, Point, Run, Text, Wrt};
+use super::{examples, json, table};
+
+/// The value, its first and its second derivatives at a point
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Hessian {
+    #[command(flatten)]
+    text: Text,
+    #[command(flatten)]
+    point: Point,
+    #[command(flatten)]
+    wrt: Wrt,
+    #[command(flatten)]
+    mode: ModeOption,
+    #[command(flatten)]
+    run: Run,
+    #[command(flatten)]
+    output: Output,
+}
+
+const EXAMPLES: &str =
+    examples!("hessian 'x^2*sin(z)' --at x=2,z=3", "hessian '(1 - x)^2 + 100*(y - x^2)^2' --at x=1,y=1 --format json",);
+
+impl Hessian {
+    pub fn run(&self) -> Result<Answer, Fault> {
+        let program = self.text.parse()?;
+        let request = self.run.apply(self.wrt.apply(program.hessian()).mode(self.mode.mode));
+        let names = request.names()?;
+        let compiled = request.compile()?;
+        let point = self.point.of(&program)?;
+        let mut gradient = vec![0.0; names.len()];
+        let mut hessian = vec![0.0; names.len() * names.len()];
+        let value = compiled.call(&point, &mut gradient, &mut hessian)?;
+        let rows = || hessian.chunks(names.len().max(1));
+        let text = || {
+            let derivatives = names.iter().map(|name| format!("d/d{name}")).zip(gradient.iter().copied());
+            let first = table::lines([("value".to_owned(), value)].into_iter().chain(derivatives));
+            let head = std::iter::once("hessian").chain(names.iter().copied()).map(str::to_owned).collect();
+            let body = names.iter().zip(rows()).map(|(name, row)| table::row(name, row));
+            let second: Vec<Vec<String>> = std::iter::once(head).chain(body).collect();
+            format!("{first}\n{}{}", table::columns(&second), self.run.note())
+        };
+        let json = || {
+            let first = json::named(&names, gradient.iter().copied().map(json::number));
+            let row = |row: &[f64]| json::named(&names, row.iter().copied().map(json::number));
+            let second = json::named(&names, rows().map(row));
+            self.run.mark(json::object([("value", json::number(value)), ("gradient", first), ("hessian", second)]))
+        };
+        Ok(Answer::about(&program, self.output.format, text, json))
+    }
+}
