@@ -9,17 +9,26 @@
 //! - [`answer`], [`json`] and [`table`] are what comes out; [`fault`] is what goes wrong; [`stream`] writes.
 
 mod answer;
+mod bench;
+mod check;
+mod completions;
+mod emit;
 mod eval;
+mod explain;
 mod fault;
+mod functions;
 mod grad;
 mod hessian;
 mod hyphen;
 mod jacobian;
 mod json;
+mod jvp;
 mod options;
 mod stream;
 mod table;
+mod trace;
 mod values;
+mod vjp;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -78,6 +87,14 @@ enum Command {
     Eval(eval::Eval),
     Hessian(hessian::Hessian),
     Jacobian(jacobian::Jacobian),
+    Jvp(jvp::Jvp),
+    Vjp(vjp::Vjp),
+    Check(check::Check),
+    Trace(trace::Trace),
+    Emit(emit::Emit),
+    Functions(functions::Functions),
+    Bench(bench::Bench),
+    Completions(completions::Completions),
 }
 
 impl Command {
@@ -87,6 +104,14 @@ impl Command {
             Command::Eval(command) => command.run(),
             Command::Hessian(command) => command.run(),
             Command::Jacobian(command) => command.run(),
+            Command::Jvp(command) => command.run(),
+            Command::Vjp(command) => command.run(),
+            Command::Check(command) => command.run(),
+            Command::Trace(command) => command.run(),
+            Command::Emit(command) => command.run(),
+            Command::Functions(command) => command.run(),
+            Command::Bench(command) => command.run(),
+            Command::Completions(command) => command.run(),
         }
     }
 }

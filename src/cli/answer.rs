@@ -32,4 +32,10 @@ impl Answer {
         let remarks = if warnings.is_empty() { Vec::new() } else { vec![warnings] };
         Answer { text, remarks, refused: false }
     }
+
+    /// With a remark, if there is one.
+    pub fn and(mut self, remark: Option<String>) -> Answer {
+        self.remarks.extend(remark);
+        self
+    }
 }

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::answer::Answer;
+use super::explain::Explain;
 use super::fault::Fault;
 use super::options::{Output, Point, Run, Text, result_names};
 use super::{examples, json, table};
@@ -17,6 +18,8 @@ pub struct Eval {
     point: Point,
     #[command(flatten)]
     run: Run,
+    #[command(flatten)]
+    explain: Explain,
     #[command(flatten)]
     output: Output,
 }
@@ -33,9 +36,12 @@ impl Eval {
         let point = self.point.of(&program)?;
         let names = result_names(&program);
         let mut values = vec![0.0; names.len()];
-        self.run.apply(program.value()).compile()?.call_into(&point, &mut values)?;
-        let text = || table::lines(names.into_iter().zip(values.iter().copied())) + &self.run.note();
-        let json = || self.run.mark(json::object([("value", json::results(&values))]));
-        Ok(Answer::about(&program, self.output.format, text, json))
+        let request = self.run.apply(program.value());
+        request.compile()?.call_into(&point, &mut values)?;
+        let explanation = self.explain.of(&program, &request, &point, names.iter().cloned())?;
+        let text =
+            || table::lines(names.into_iter().zip(values.iter().copied())) + &self.run.note() + &explanation.text();
+        let json = || self.run.mark(explanation.mark(json::object([("value", json::results(&values))])));
+        Ok(Answer::about(&program, self.output.format, text, json).and(explanation.hint(&values)))
     }
 }

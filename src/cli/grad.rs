@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::answer::Answer;
+use super::explain::Explain;
 use super::fault::Fault;
 use super::options::{ModeOption, Output, Point, Run, Text, Wrt};
 use super::{examples, json, table};
@@ -22,6 +23,8 @@ pub struct Grad {
     #[command(flatten)]
     run: Run,
     #[command(flatten)]
+    explain: Explain,
+    #[command(flatten)]
     output: Output,
 }
 
@@ -40,14 +43,14 @@ impl Grad {
         let point = self.point.of(&program)?;
         let mut gradient = vec![0.0; names.len()];
         let value = compiled.call(&point, &mut gradient)?;
-        let text = || {
-            let derivatives = names.iter().map(|name| format!("d/d{name}")).zip(gradient.iter().copied());
-            table::lines([("value".to_owned(), value)].into_iter().chain(derivatives)) + &self.run.note()
-        };
+        let labels = || std::iter::once("value".to_owned()).chain(names.iter().map(|name| format!("d/d{name}")));
+        let numbers = [&[value], gradient.as_slice()].concat();
+        let explanation = self.explain.of(&program, &request, &point, labels())?;
+        let text = || table::lines(labels().zip(numbers.iter().copied())) + &self.run.note() + &explanation.text();
         let json = || {
             let derivatives = json::named(&names, gradient.iter().copied().map(json::number));
-            self.run.mark(json::object([("value", json::number(value)), ("gradient", derivatives)]))
+            self.run.mark(explanation.mark(json::object([("value", json::number(value)), ("gradient", derivatives)])))
         };
-        Ok(Answer::about(&program, self.output.format, text, json))
+        Ok(Answer::about(&program, self.output.format, text, json).and(explanation.hint(&numbers)))
     }
 }

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::answer::Answer;
+use super::explain::Explain;
 use super::fault::Fault;
 use super::options::{ModeOption, Output, Point, Run, Text, Wrt};
 use super::{examples, json, table};
@@ -22,6 +23,8 @@ pub struct Hessian {
     #[command(flatten)]
     run: Run,
     #[command(flatten)]
+    explain: Explain,
+    #[command(flatten)]
     output: Output,
 }
 
@@ -39,20 +42,24 @@ impl Hessian {
         let mut hessian = vec![0.0; names.len() * names.len()];
         let value = compiled.call(&point, &mut gradient, &mut hessian)?;
         let rows = || hessian.chunks(names.len().max(1));
+        let labels = || std::iter::once("value".to_owned()).chain(names.iter().map(|name| format!("d/d{name}")));
+        let second_labels = names.iter().flat_map(|by| names.iter().map(move |and_by| format!("d²/d{by} d{and_by}")));
+        let numbers = [&[value], gradient.as_slice(), hessian.as_slice()].concat();
+        let explanation = self.explain.of(&program, &request, &point, labels().chain(second_labels))?;
         let text = || {
-            let derivatives = names.iter().map(|name| format!("d/d{name}")).zip(gradient.iter().copied());
-            let first = table::lines([("value".to_owned(), value)].into_iter().chain(derivatives));
+            let first = table::lines(labels().zip(numbers.iter().copied()));
             let head = std::iter::once("hessian").chain(names.iter().copied()).map(str::to_owned).collect();
             let body = names.iter().zip(rows()).map(|(name, row)| table::row(name, row));
             let second: Vec<Vec<String>> = std::iter::once(head).chain(body).collect();
-            format!("{first}\n{}{}", table::columns(&second), self.run.note())
+            format!("{first}\n{}{}{}", table::columns(&second), self.run.note(), explanation.text())
         };
         let json = || {
             let first = json::named(&names, gradient.iter().copied().map(json::number));
             let row = |row: &[f64]| json::named(&names, row.iter().copied().map(json::number));
             let second = json::named(&names, rows().map(row));
-            self.run.mark(json::object([("value", json::number(value)), ("gradient", first), ("hessian", second)]))
+            let object = json::object([("value", json::number(value)), ("gradient", first), ("hessian", second)]);
+            self.run.mark(explanation.mark(object))
         };
-        Ok(Answer::about(&program, self.output.format, text, json))
+        Ok(Answer::about(&program, self.output.format, text, json).and(explanation.hint(&numbers)))
     }
 }

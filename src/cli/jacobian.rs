@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::answer::Answer;
+use super::explain::Explain;
 use super::fault::Fault;
 use super::options::{ModeOption, Output, Point, Run, Text, Wrt, result_names};
 use super::{examples, json, table};
@@ -24,6 +25,8 @@ pub struct Jacobian {
     #[command(flatten)]
     run: Run,
     #[command(flatten)]
+    explain: Explain,
+    #[command(flatten)]
     output: Output,
 }
 
@@ -43,6 +46,9 @@ impl Jacobian {
         let mut values = vec![0.0; results.len()];
         let mut jacobian = vec![0.0; results.len() * names.len()];
         compiled.call(&point, &mut values, &mut jacobian)?;
+        let labels = results.iter().flat_map(|result| names.iter().map(move |name| format!("d {result}/d{name}")));
+        let numbers = [values.as_slice(), jacobian.as_slice()].concat();
+        let explanation = self.explain.of(&program, &request, &point, results.iter().cloned().chain(labels))?;
         let text = || {
             let by = names.iter().map(|name| format!("d/d{name}"));
             let head = ["".to_owned(), "value".to_owned()].into_iter().chain(by).collect();
@@ -51,15 +57,16 @@ impl Jacobian {
                 table::row(name, &[&values[row..=row], derivatives].concat())
             });
             let rows: Vec<Vec<String>> = std::iter::once(head).chain(body).collect();
-            table::columns(&rows) + &self.run.note()
+            table::columns(&rows) + &self.run.note() + &explanation.text()
         };
         let json = || {
             let column = |column: usize| -> Vec<f64> {
                 jacobian.iter().skip(column).step_by(names.len().max(1)).copied().collect()
             };
             let derivatives = json::named(&names, (0..names.len()).map(|index| json::results(&column(index))));
-            self.run.mark(json::object([("value", json::results(&values)), ("jacobian", derivatives)]))
+            self.run
+                .mark(explanation.mark(json::object([("value", json::results(&values)), ("jacobian", derivatives)])))
         };
-        Ok(Answer::about(&program, self.output.format, text, json))
+        Ok(Answer::about(&program, self.output.format, text, json).and(explanation.hint(&numbers)))
     }
 }
