@@ -3,6 +3,7 @@
 pub mod ad;
 pub mod ast;
 mod compiled;
+pub mod difference;
 pub mod error;
 pub mod inspect;
 pub mod interp;
