@@ -116,28 +116,30 @@ impl<K> Compiled<K> {
 
     /// A call with integers, of the interpreter, or in error.
     #[inline(never)]
-    fn run_checked(&self, args: &[f64], seeds: &[f64], mut outs: [&mut [f64]; 3]) -> Result<(), Error> {
+    fn run_checked(&self, args: &[f64], seeds: &[f64], outs: [&mut [f64]; 3]) -> Result<(), Error> {
+        let [values, first, second] = outs;
         let inner = &*self.inner;
-        inner.check_lengths(args, seeds, &outs)?;
+        inner.check_lengths(args, seeds, [values.len(), first.len(), second.len()])?;
         inner.check_ints(args)?;
         #[cfg(feature = "jit")]
         if let Some(code) = &self.code
-            && code.call_parts([args, seeds], outs.each_mut().map(|out| &mut **out)).is_ok()
+            && code.call_parts([args, seeds], [&mut *values, &mut *first, &mut *second]).is_ok()
         {
             return Ok(());
         }
-        inner.interpret(args, seeds, outs)
+        // The interpreter also knows why a check fails, and where.
+        inner.interpret(args, seeds, [values, first, second])
     }
 }
 
 impl Inner {
-    fn check_lengths(&self, args: &[f64], seeds: &[f64], outs: &[&mut [f64]; 3]) -> Result<(), Error> {
+    fn check_lengths(&self, args: &[f64], seeds: &[f64], outs: [usize; 3]) -> Result<(), Error> {
         let lengths = [
             ("arguments", self.layout.args, args.len()),
             ("seeds", self.layout.seeds, seeds.len()),
-            ("values", self.layout.outs[0], outs[0].len()),
-            ("first derivatives", self.layout.outs[1], outs[1].len()),
-            ("second derivatives", self.layout.outs[2], outs[2].len()),
+            ("values", self.layout.outs[0], outs[0]),
+            ("first derivatives", self.layout.outs[1], outs[1]),
+            ("second derivatives", self.layout.outs[2], outs[2]),
         ];
         match lengths.into_iter().find(|(_, expected, found)| expected != found) {
             None => Ok(()),
