@@ -5,5 +5,7 @@ mod hostile;
 #[cfg(feature = "jit")]
 mod jit;
 mod random;
+mod references;
 mod special;
 mod syntax;
+mod table;
