@@ -424,6 +424,30 @@ impl Op {
         matches!(self, INeg | IAbs | IAdd | ISub | IMul | IDiv | IMod | IPow)
     }
 
+    /// Whether the derivative by operand number `slot` is zero whatever the values are.
+    pub fn ignores(self, slot: usize) -> bool {
+        match self {
+            Op::Select => slot == 0,
+            Op::Powi => slot == 1,
+            Op::Min | Op::Max => false,
+            _ => self.row().rule.get(slot).is_none_or(|rule| rule.is_empty()),
+        }
+    }
+
+    /// Whether only some of its operands matter, depending on values. See `ir::guard`.
+    pub fn chooses(self) -> bool {
+        matches!(self, Op::Select | Op::Min | Op::Max | Op::Clamp | Op::Relu | Op::LeakyRelu)
+    }
+
+    /// Whether its slope at numbers of ordinary size is one too. See `ir::guard`.
+    pub fn is_gentle(self) -> bool {
+        use Op::*;
+        let arithmetic = matches!(self, Neg | Add | Sub | Mul | Fma | Domain | Stop | Select | ToF64);
+        let steps = matches!(self, Abs | Sign | Step | Floor | Ceil | Round | Trunc | DivFloor | Min | Max | Clamp);
+        let bounded = matches!(self, Sin | Cos | Sinc | SincN | Atan | Asinh | Tanh | Erf | Erfc | Softplus);
+        arithmetic || steps || bounded || matches!(self, Sigmoid | SigmoidSlope | Relu | LeakyRelu | Silu | Gelu)
+    }
+
     /// Finds an operator by the name in its row.
     pub fn by_name(name: &str) -> Option<Op> {
         OPS.iter().find(|row| row.name == name).map(|row| row.op)

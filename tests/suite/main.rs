@@ -4,8 +4,11 @@ mod errors;
 mod hostile;
 #[cfg(feature = "jit")]
 mod jit;
+mod meaning;
+mod modes;
 mod random;
 mod references;
 mod special;
 mod syntax;
 mod table;
+mod tower;

@@ -3,76 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chainrule::ad::{adjoints, tangents};
+use chainrule::Mode;
 use chainrule::interp::values;
-use chainrule::ir::{Builder, Func, Output, Val};
+use chainrule::ir::{Builder, Output, Val};
 use chainrule::ops::{OPS, Op, Surface, Type};
-use chainrule::{Mode, Program};
 
 use crate::references::{FUNCTIONS, KNOWN, Partial, Reference};
-
-/// A result of a [`Tower`]: the arguments it is the derivative by, and the mode of each differentiation.
-struct Floor {
-    by: Vec<usize>,
-    modes: Vec<Mode>,
-}
-
-/// All derivatives of one function up to third order, in every order of its arguments and by every composition of modes.
-struct Tower {
-    func: Func,
-    floors: Vec<Floor>,
-}
-
-impl Tower {
-    fn of(name: &str, arity: usize) -> Tower {
-        let args: Vec<String> = (0..arity).map(|index| format!("x{index}")).collect();
-        let text = format!("{name}({})", args.join(", "));
-        let program = Program::parse(&text).unwrap_or_else(|error| panic!("{error}"));
-        let mut builder = Builder::resume(program.graph().clone());
-        let params = builder.params();
-        let (value, zero) = (program.graph().results[0].value, builder.f64(0.0));
-        let mut level: Vec<(Floor, Val)> = vec![(Floor { by: Vec::new(), modes: Vec::new() }, value)];
-        let (mut floors, mut results) = (Vec::new(), Vec::new());
-        for _ in 0..=3 {
-            let mut next = Vec::new();
-            for (floor, val) in level {
-                for (index, &param) in params.iter().enumerate() {
-                    for mode in [Mode::Forward, Mode::Reverse] {
-                        let derivative = derivative(&mut builder, val, param, mode).unwrap_or(zero);
-                        let by = [&floor.by[..], &[index]].concat();
-                        let modes = [&floor.modes[..], &[mode]].concat();
-                        next.push((Floor { by, modes }, derivative));
-                    }
-                }
-                results.push(Output { name: String::new(), value: val });
-                floors.push(floor);
-            }
-            level = next;
-        }
-        Tower { func: builder.finish(results), floors }
-    }
-
-    /// Every derivative that exists in a reference, with what was computed for it.
-    fn at(&self, x: &[f64]) -> Vec<(&Floor, f64)> {
-        let values = values(&self.func, x);
-        let value = |index: usize| values[self.func.results[index].value.index()].as_f64();
-        self.floors.iter().enumerate().map(|(index, floor)| (floor, value(index))).collect()
-    }
-}
-
-fn derivative(builder: &mut Builder, y: Val, x: Val, mode: Mode) -> Option<Val> {
-    let one = builder.f64(1.0);
-    match mode {
-        Mode::Reverse => adjoints(builder, &[(y, one)], &[x])[0],
-        Mode::Forward | Mode::Auto => tangents(builder, &[(x, one)], &[y])[0],
-    }
-}
-
-fn sorted(by: &[usize]) -> Vec<usize> {
-    let mut by = by.to_vec();
-    by.sort_unstable();
-    by
-}
+use crate::tower::{Tower, derivative};
 
 /// Errors above this many units of 2^-53·(|D| + condition) need a reason here: function, order, units.
 const USUAL: f64 = 8.0;
@@ -90,6 +27,11 @@ fn error(partial: &Partial, x: &[f64], computed: f64) -> f64 {
     if (computed - partial.expected).abs() <= place { 0.0 } else { partial.error_in_units(computed) }
 }
 
+fn call(name: &str, arity: usize) -> Tower {
+    let args: Vec<String> = (0..arity).map(|index| format!("x{index}")).collect();
+    Tower::of(&format!("{name}({})", args.join(", ")), 3)
+}
+
 fn allowed(name: &str, order: usize) -> f64 {
     ALLOWED.iter().find(|row| (row.0, row.1) == (name, order)).map_or(USUAL, |row| row.2)
 }
@@ -101,9 +43,9 @@ fn derivatives_agree_with_mpmath() {
     for line in FUNCTIONS.lines() {
         let reference = Reference::parse(line);
         let (name, x) = (&reference.function, &reference.x);
-        let tower = towers.entry((name.clone(), x.len())).or_insert_with(|| Tower::of(name, x.len()));
+        let tower = towers.entry((name.clone(), x.len())).or_insert_with(|| call(name, x.len()));
         for (floor, computed) in tower.at(x) {
-            let by = sorted(&floor.by);
+            let by = floor.sorted();
             let Some(partial) = reference.partials.iter().find(|partial| partial.by == by) else { continue };
             let units = error(partial, x, computed);
             let entry = worst.entry((name.clone(), by.len())).or_insert((0.0, String::new()));
@@ -131,9 +73,9 @@ fn derivatives_at_special_points_follow_the_conventions() {
     let mut wrong = Vec::new();
     for line in KNOWN.lines() {
         let reference = Reference::parse(line);
-        let tower = Tower::of(&reference.function, reference.x.len());
+        let tower = call(&reference.function, reference.x.len());
         for (floor, computed) in tower.at(&reference.x) {
-            let by = sorted(&floor.by);
+            let by = floor.sorted();
             let Some(partial) = reference.partials.iter().find(|partial| partial.by == by) else { continue };
             let exact = by.is_empty() && partial.expected.to_bits() != computed.to_bits() && !computed.is_nan();
             if exact || partial.error_in_units(computed).is_nan() || partial.error_in_units(computed) > 4.0 {
