@@ -49,7 +49,8 @@ pub struct Block {
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Node {
     pub kind: NodeKind,
-    /// The whole subexpression.
+    /// The whole subexpression; brackets around it belong to what they stand in: `(a + b)*c` is all of `*` and `a + b`
+    /// is all of `+`.
     pub span: Span,
 }
 

@@ -209,7 +209,8 @@ impl Program {
     }
 }
 
-fn is_whole(value: f64) -> bool {
+/// Whether a number can be an `index` argument.
+pub(crate) fn is_whole(value: f64) -> bool {
     value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0
 }
 
