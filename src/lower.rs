@@ -564,6 +564,9 @@ impl<'a> Lowering<'a> {
         let by = match x.value {
             Value::Scalar(val) if name.is_some() => match self.builder.func().inst(val) {
                 Inst::Param(_) | Inst::Opaque(_) if self.builder.func().ty(val) == Type::F64 => val,
+                Inst::Param(_) => {
+                    return Err(Problem::DerivativeByInteger { at: x.at, name: name.unwrap_or_default() });
+                }
                 _ => return Err(Problem::DerivativeByComputed { at: x.at, name }),
             },
             _ => return Err(Problem::DerivativeByComputed { at: x.at, name }),
