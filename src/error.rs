@@ -282,6 +282,10 @@ pub enum Problem {
         at: Span,
         name: Option<String>,
     },
+    DerivativeByInteger {
+        at: Span,
+        name: String,
+    },
     NoResult {
         at: Span,
     },

@@ -166,6 +166,13 @@ impl Func {
         }
     }
 
+    /// Whether a derivative can flow between an instruction and its operand number `slot`.
+    pub fn has_slope(&self, val: Val, slot: usize) -> bool {
+        let operand = self.operands(val).as_slice()[slot];
+        let numbers = self.ty(val) == Type::F64 && self.ty(operand) == Type::F64;
+        numbers && self.inst(val).op().is_some_and(|op| !op.ignores(slot))
+    }
+
     /// The constant that a value is, as a number.
     pub fn constant(&self, val: Val) -> Option<f64> {
         match self.inst(val) {

@@ -295,6 +295,10 @@ impl Problem {
                 report(message, *at, "an argument of the program or a parameter of the function is needed here")
                     .help(format!("write a function of it, `f({name}) = …`, and its derivative `f'({name})`"))
             }
+            Problem::DerivativeByInteger { at, name } => {
+                report(format!("`{}` is an integer, and integers have no slope", shorten(name)), *at, "a number is needed here")
+                    .help("declare it as `param` or `data`")
+            }
             Problem::NoResult { at } => report("the program has no result", *at, "the last statement declares")
                 .help("end the program with an expression"),
             Problem::TooLarge { at, operations, limit } => {

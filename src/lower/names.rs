@@ -377,10 +377,10 @@ impl<'a> Walk<'a> {
                 let Some(function) = self.found.functions.get(&body) else { return 0.0 };
                 let defined = self.lookup(scope, name).map(|(_, span)| span);
                 let arity = function.params.len();
-                if count != arity {
-                    self.found.problems.push(wrong(at, count, (arity, arity), defined, text));
-                } else if primes > 0 && arity != 1 {
+                if primes > 0 && arity != 1 {
                     self.found.problems.push(Problem::MarkNeedsOneArgument { name: text.to_owned(), at: callee });
+                } else if count != arity {
+                    self.found.problems.push(wrong(at, count, (arity, arity), defined, text));
                 } else {
                     let called: Vec<usize> =
                         args.iter().zip(&function.called).filter_map(|(&arg, &called)| called.then_some(arg)).collect();

@@ -1,12 +1,14 @@
 //! Every bad text in `tests/errors` gets the message in its snapshot.
 
+use chainrule::Program;
 use chainrule::error::{FormulaError, Problem, Style, nearest, render_warnings};
 use chainrule::syntax::{Limits, parse, source_from_bytes};
 
 pub fn message(source: &str) -> String {
-    match parse(source, &Limits::default()) {
-        Ok((ast, _)) => format!("this parses:\n{ast}"),
-        Err(problems) => FormulaError::new("formula", source, problems).to_string(),
+    match (parse(source, &Limits::default()), Program::parse(source)) {
+        (Err(problems), _) => FormulaError::new("formula", source, problems).to_string(),
+        (Ok(_), Err(error)) => error.to_string(),
+        (Ok((ast, _)), Ok(_)) => format!("this parses:\n{ast}"),
     }
 }
 
