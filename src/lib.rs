@@ -3,6 +3,7 @@
 pub mod ad;
 pub mod ast;
 pub mod error;
+pub mod formula;
 pub mod interp;
 pub mod ir;
 pub mod lower;
