@@ -12,6 +12,7 @@ mod answer;
 mod bench;
 mod check;
 mod completions;
+mod derive;
 mod emit;
 mod eval;
 mod explain;
@@ -66,6 +67,7 @@ const ABOUT: &str = "Values and exact derivatives of formulas, as machine code."
 const AFTER: &str = "\
 Start here:
   chainrule grad 'exp(x*z) + x*z/ln(x)' --at x=2,z=3
+  chainrule derive 'x^3*sin(x)'
   chainrule check 'sin(x)^2' --at x=1
   chainrule functions
 
@@ -89,6 +91,7 @@ enum Command {
     Jacobian(jacobian::Jacobian),
     Jvp(jvp::Jvp),
     Vjp(vjp::Vjp),
+    Derive(derive::Derive),
     Check(check::Check),
     Trace(trace::Trace),
     Emit(emit::Emit),
@@ -106,6 +109,7 @@ impl Command {
             Command::Jacobian(command) => command.run(),
             Command::Jvp(command) => command.run(),
             Command::Vjp(command) => command.run(),
+            Command::Derive(command) => command.run(),
             Command::Check(command) => command.run(),
             Command::Trace(command) => command.run(),
             Command::Emit(command) => command.run(),

@@ -30,6 +30,7 @@ pub mod ast;
 mod compiled;
 pub mod difference;
 pub mod error;
+pub mod formula;
 pub mod inspect;
 pub mod interp;
 pub mod ir;

@@ -104,14 +104,17 @@ impl Entry {
 }
 
 fn text(entries: &[Entry]) -> String {
-    let head = ["function", "meaning", "derivative", "also"].map(str::to_owned).to_vec();
-    let body = entries.iter().map(|entry| {
-        let call = format!("{}({})", entry.name, entry.arguments().join(", "));
-        let derivative = match entry.derivatives().as_slice() {
-            [] => "shared by ties".to_owned(),
-            rules => rules.join(" ; "),
-        };
-        vec![call, entry.row.doc.to_owned(), derivative, entry.spellings().collect::<Vec<_>>().join(", ")]
-    });
-    table::columns(&std::iter::once(head).chain(body).collect::<Vec<_>>())
+    let mut rows = Vec::new();
+    for entry in entries {
+        let arguments = entry.arguments();
+        rows.push(vec![format!("{}({})", entry.name, arguments.join(", ")), entry.row.doc.to_owned()]);
+        for (argument, rule) in arguments.iter().zip(entry.derivatives()) {
+            rows.push(vec![String::new(), format!("d/d{argument}: {rule}")]);
+        }
+        let spellings: Vec<&str> = entry.spellings().collect();
+        if !spellings.is_empty() {
+            rows.push(vec![String::new(), format!("also {}", spellings.join(", "))]);
+        }
+    }
+    table::columns(&rows)
 }

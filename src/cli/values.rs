@@ -64,11 +64,12 @@ pub fn number(at: usize, text: &str) -> Result<f64, Report> {
             LiteralFault::NoNumber => (format!("`{}` is not a number", shorten(text)), "expected a number"),
             LiteralFault::TooLarge => ("the number is larger than any double".to_owned(), "write `inf` for infinity"),
         };
-        report(message, at, text.len(), label)
+        let help = vec!["a value is a number such as `1.5`, `-2e3` or `inf`; it is not computed".to_owned()];
+        Report { help, ..report(message, at, text.len(), label) }
     })
 }
 
 fn report(message: String, at: usize, len: usize, label: &str) -> Report {
-    let help = "values are numbers, not expressions: x=1.5,y=-2e3,z=inf".to_owned();
+    let help = "values are written x=1.5,y=-2e3".to_owned();
     Report { message, at: Span::new(at, at + len), label: label.to_owned(), other: None, help: vec![help] }
 }
