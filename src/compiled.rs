@@ -30,6 +30,9 @@ pub struct Compiled<K> {
     /// Here and not behind the pointer, so that a call finds the code at once.
     #[cfg(feature = "jit")]
     code: Option<crate::jit::Code>,
+    /// Whether arguments must be looked at first.
+    #[cfg(feature = "jit")]
+    has_ints: bool,
     inner: Arc<Inner>,
     kind: PhantomData<fn() -> K>,
 }
@@ -39,6 +42,8 @@ impl<K> Clone for Compiled<K> {
         Compiled {
             #[cfg(feature = "jit")]
             code: self.code.clone(),
+            #[cfg(feature = "jit")]
+            has_ints: self.has_ints,
             inner: self.inner.clone(),
             kind: PhantomData,
         }
@@ -61,7 +66,7 @@ struct Inner {
 
 impl<K> Compiled<K> {
     pub(crate) fn new(program: &Program, func: Func, layout: Layout, backend: Backend) -> Compiled<K> {
-        let ints = (0..layout.args).filter(|&index| is_int(&func, index)).collect();
+        let ints: Vec<usize> = (0..layout.args).filter(|&index| is_int(&func, index)).collect();
         #[cfg(feature = "jit")]
         let code = match backend {
             Backend::Auto => {
@@ -75,6 +80,8 @@ impl<K> Compiled<K> {
         Compiled {
             #[cfg(feature = "jit")]
             code,
+            #[cfg(feature = "jit")]
+            has_ints: !ints.is_empty(),
             inner: Arc::new(Inner { program: program.clone(), func, layout, ints }),
             kind: PhantomData,
         }
@@ -104,8 +111,8 @@ impl<K> Compiled<K> {
     pub(crate) fn run(&self, args: &[f64], seeds: &[f64], outs: [&mut [f64]; 3]) -> Result<(), Error> {
         #[cfg(feature = "jit")]
         if let Some(code) = &self.code
+            && !self.has_ints
             && code.fits(&[args, seeds], &outs)
-            && self.inner.ints.is_empty()
         {
             // Without integers there are no checks, so it can't fail.
             let _ = code.call_parts([args, seeds], outs);

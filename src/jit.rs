@@ -72,8 +72,12 @@ const STACK_TAPE: usize = 1024;
 
 impl Options {
     fn prepare(&self, func: &Func) -> Result<(Target, Plan), Error> {
-        let steps = plan::steps(func);
-        let chunk = if steps.len() <= WHOLE { usize::MAX } else { CHUNK };
+        let mut steps = plan::steps(func);
+        let whole = steps.len() <= WHOLE;
+        if whole {
+            steps = plan::calls_first(func, &steps);
+        }
+        let chunk = if whole { usize::MAX } else { CHUNK };
         let target = Target::host(self.effort.unwrap_or(Effort::Registers))?;
         Ok((target, plan::plan(func, steps, self.chunk.unwrap_or(chunk))))
     }
