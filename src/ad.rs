@@ -13,7 +13,8 @@
 //!
 //! Branches: what flows back from a node that matters only under a condition (its guard, see `ir::guard`) to one
 //! that matters under a weaker one passes through `select(condition, contribution, 0)`. So a branch that isn't taken
-//! contributes nothing, whatever its slope would be. Forward, the `select` of the primal does the same.
+//! contributes nothing, whatever its slope would be; nor does the argument of `max` and its like that isn't the greatest. Forward,
+//! the `select` of the primal or of the rule does the same.
 
 pub mod derive;
 mod rules;
@@ -21,10 +22,10 @@ mod rules;
 pub use derive::{Mode, Wrt, cost, gradient, hessian, hessian_vector, jacobian, jvp, nth, vjp};
 pub use rules::check_rules;
 
-use crate::ir::guard::{self, Guards};
+use crate::ir::guard::Guards;
 use crate::ir::{Builder, Inst, Val};
 use crate::ops::{Op, Type};
-use rules::{is_structural_zero, rule};
+use rules::rule;
 
 /// Pushes tangents of inputs forward to outputs. `None`: the output doesn't depend on the inputs.
 ///
@@ -73,8 +74,8 @@ pub fn tangents(builder: &mut Builder, seeds: &[(Val, Val)], outputs: &[Val]) ->
 pub fn adjoints(builder: &mut Builder, seeds: &[(Val, Val)], inputs: &[Val]) -> Vec<Option<Val>> {
     let outputs: Vec<Val> = seeds.iter().map(|&(output, _)| output).collect();
     let active = Active::between(builder, inputs, &outputs);
-    let branches = active.vals().any(|val| matches!(builder.func().inst(val), Inst::Ternary(Op::Select, ..)));
-    let guards = branches.then(|| Guards::of(builder, &outputs));
+    let chooses = |val: Val| builder.func().inst(val).op().is_some_and(Op::chooses);
+    let guards = active.vals().any(chooses).then(|| Guards::of_slopes(builder, &outputs, inputs));
     let mut bars: Vec<Option<Val>> = vec![None; active.len()];
     for &(output, seed) in seeds {
         if active.contains(output) {
@@ -116,7 +117,7 @@ fn accumulate(builder: &mut Builder, sum: &mut Option<Val>, term: Val) {
 
 /// A contribution, or 0 where the user doesn't matter although the operand does.
 fn masked(builder: &mut Builder, guards: &Guards, user: Val, slot: usize, operand: Val, term: Val) -> Val {
-    let edge = guard::edge(builder, user, slot, guards.get(user));
+    let edge = guards.edge(builder, user, slot, guards.get(user));
     let guard = guards.get(operand);
     if edge == guard {
         return term;
@@ -162,7 +163,7 @@ impl Active {
                     .operands(val)
                     .iter()
                     .enumerate()
-                    .any(|(slot, &operand)| active.contains(operand) && !is_structural_zero(func, val, slot));
+                    .any(|(slot, &operand)| active.contains(operand) && func.has_slope(val, slot));
             if depends {
                 let place = active.place(val);
                 active.on_a_way[place] = true;
@@ -177,7 +178,7 @@ impl Active {
         for val in active.vals().rev() {
             if wanted[active.place(val)] {
                 for (slot, &operand) in func.operands(val).iter().enumerate() {
-                    if active.contains(operand) && !is_structural_zero(func, val, slot) {
+                    if active.contains(operand) && func.has_slope(val, slot) {
                         wanted[active.place(operand)] = true;
                     }
                 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use crate::error::{Error, Problem};
 use crate::interp;
 use crate::ir::Func;
-use crate::program::{Backend, Gradient, Hessian, HessianVector, Jacobian, Jvp, Nth, Program, Value, Vjp, is_int};
+use crate::program::{
+    Backend, Gradient, Hessian, HessianVector, Jacobian, Jvp, Nth, Program, Value, Vjp, is_int, is_whole,
+};
 
 /// How the numbers of a call lie in its slices.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,13 +27,21 @@ pub struct Layout {
 /// A call allocates nothing on the back end of machine code and takes slices of exactly the lengths its documentation
 /// says; other lengths are [`Error::Length`].
 pub struct Compiled<K> {
+    /// Here and not behind the pointer, so that a call finds the code at once.
+    #[cfg(feature = "jit")]
+    code: Option<crate::jit::Code>,
     inner: Arc<Inner>,
     kind: PhantomData<fn() -> K>,
 }
 
 impl<K> Clone for Compiled<K> {
     fn clone(&self) -> Self {
-        Compiled { inner: self.inner.clone(), kind: PhantomData }
+        Compiled {
+            #[cfg(feature = "jit")]
+            code: self.code.clone(),
+            inner: self.inner.clone(),
+            kind: PhantomData,
+        }
     }
 }
 
@@ -47,8 +57,6 @@ struct Inner {
     layout: Layout,
     /// Arguments that must be whole numbers.
     ints: Vec<usize>,
-    #[cfg(feature = "jit")]
-    code: Option<crate::jit::Code>,
 }
 
 impl<K> Compiled<K> {
@@ -56,20 +64,20 @@ impl<K> Compiled<K> {
         let ints = (0..layout.args).filter(|&index| is_int(&func, index)).collect();
         #[cfg(feature = "jit")]
         let code = match backend {
-            Backend::Auto => crate::jit::compile(&func, &crate::jit::Options::default()).ok(),
+            Backend::Auto => {
+                let parts = crate::jit::Parts { args: [layout.args, layout.seeds], results: layout.outs };
+                crate::jit::compile_parts(&func, parts, &crate::jit::Options::default()).ok()
+            }
             Backend::Interpreter => None,
         };
         #[cfg(not(feature = "jit"))]
         let _ = backend;
-        let inner = Inner {
-            program: program.clone(),
-            func,
-            layout,
-            ints,
+        Compiled {
             #[cfg(feature = "jit")]
             code,
-        };
-        Compiled { inner: Arc::new(inner), kind: PhantomData }
+            inner: Arc::new(Inner { program: program.clone(), func, layout, ints }),
+            kind: PhantomData,
+        }
     }
 
     /// The graph that runs, after all passes.
@@ -85,54 +93,67 @@ impl<K> Compiled<K> {
     /// What runs the graph: `cranelift` or `interpreter`.
     pub fn backend(&self) -> &'static str {
         #[cfg(feature = "jit")]
-        if self.inner.code.is_some() {
+        if self.code.is_some() {
             return "cranelift";
         }
         "interpreter"
     }
 
-    /// Every kind of call, by its parts.
+    /// Every kind of call, by its parts. What is checked here is all that stands between a caller and the code.
+    #[inline]
     pub(crate) fn run(&self, args: &[f64], seeds: &[f64], outs: [&mut [f64]; 3]) -> Result<(), Error> {
-        let inner = &*self.inner;
-        let layout = &inner.layout;
-        let lengths = [
-            ("arguments", layout.args, args.len()),
-            ("seeds", layout.seeds, seeds.len()),
-            ("values", layout.outs[0], outs[0].len()),
-            ("first derivatives", layout.outs[1], outs[1].len()),
-            ("second derivatives", layout.outs[2], outs[2].len()),
-        ];
-        if let Some(&(what, expected, found)) = lengths.iter().find(|(_, expected, found)| expected != found) {
-            return Err(Error::Length { what, expected, found });
-        }
-        for &index in &inner.ints {
-            if args[index].fract() != 0.0 || args[index].abs() > 9_007_199_254_740_992.0 {
-                let name = inner.func.params[index].name.clone();
-                return Err(Error::NotWhole { name, value: args[index] });
-            }
-        }
         #[cfg(feature = "jit")]
-        if let Some(code) = &inner.code {
-            let all: Vec<f64> = args.iter().chain(seeds).copied().collect();
-            let mut out = vec![0.0; inner.func.results.len()];
-            return match code.call(&all, &mut out) {
-                Ok(()) => {
-                    let mut outs = outs;
-                    let slots = outs.iter_mut().flat_map(|out| out.iter_mut());
-                    for (slot, value) in slots.zip(out) {
-                        *slot = value;
-                    }
-                    Ok(())
-                }
-                // The interpreter knows why, and where.
-                Err(_) => inner.interpret(args, seeds, [&mut [], &mut [], &mut []]),
-            };
+        if let Some(code) = &self.code
+            && code.fits(&[args, seeds], &outs)
+            && self.inner.ints.is_empty()
+        {
+            // Without integers there are no checks, so it can't fail.
+            let _ = code.call_parts([args, seeds], outs);
+            return Ok(());
         }
-        inner.interpret(args, seeds, outs)
+        self.run_checked(args, seeds, outs)
+    }
+
+    /// A call with integers, of the interpreter, or in error.
+    #[inline(never)]
+    fn run_checked(&self, args: &[f64], seeds: &[f64], outs: [&mut [f64]; 3]) -> Result<(), Error> {
+        let [values, first, second] = outs;
+        let inner = &*self.inner;
+        inner.check_lengths(args, seeds, [values.len(), first.len(), second.len()])?;
+        inner.check_ints(args)?;
+        #[cfg(feature = "jit")]
+        if let Some(code) = &self.code
+            && code.call_parts([args, seeds], [&mut *values, &mut *first, &mut *second]).is_ok()
+        {
+            return Ok(());
+        }
+        // The interpreter also knows why a check fails, and where.
+        inner.interpret(args, seeds, [values, first, second])
     }
 }
 
 impl Inner {
+    fn check_lengths(&self, args: &[f64], seeds: &[f64], outs: [usize; 3]) -> Result<(), Error> {
+        let lengths = [
+            ("arguments", self.layout.args, args.len()),
+            ("seeds", self.layout.seeds, seeds.len()),
+            ("values", self.layout.outs[0], outs[0]),
+            ("first derivatives", self.layout.outs[1], outs[1]),
+            ("second derivatives", self.layout.outs[2], outs[2]),
+        ];
+        match lengths.into_iter().find(|(_, expected, found)| expected != found) {
+            None => Ok(()),
+            Some((what, expected, found)) => Err(Error::Length { what, expected, found }),
+        }
+    }
+
+    fn check_ints(&self, args: &[f64]) -> Result<(), Error> {
+        match self.ints.iter().find(|&&index| !is_whole(args[index])) {
+            None => Ok(()),
+            Some(&index) => Err(Error::NotWhole { name: self.func.params[index].name.clone(), value: args[index] }),
+        }
+    }
+
     #[cold]
     fn interpret(&self, args: &[f64], seeds: &[f64], mut outs: [&mut [f64]; 3]) -> Result<(), Error> {
         let all: Vec<f64> = args.iter().chain(seeds).copied().collect();
@@ -154,6 +175,7 @@ impl Compiled<Value> {
     ///
     /// # Errors
     /// [`Error::Length`]; [`Error::NotWhole`] and [`Error::Formula`] only for programs with `index` arguments.
+    #[inline]
     pub fn call(&self, args: &[f64]) -> Result<f64, Error> {
         let mut value = [0.0];
         self.run(args, &[], [&mut value, &mut [], &mut []])?;
@@ -164,6 +186,7 @@ impl Compiled<Value> {
     ///
     /// # Errors
     /// As [`Compiled::call`].
+    #[inline]
     pub fn call_into(&self, args: &[f64], values: &mut [f64]) -> Result<(), Error> {
         self.run(args, &[], [values, &mut [], &mut []])
     }
@@ -174,6 +197,7 @@ impl Compiled<Gradient> {
     ///
     /// # Errors
     /// [`Error::Length`]; [`Error::NotWhole`] and [`Error::Formula`] only for programs with `index` arguments.
+    #[inline]
     pub fn call(&self, args: &[f64], gradient: &mut [f64]) -> Result<f64, Error> {
         let mut value = [0.0];
         self.run(args, &[], [&mut value, gradient, &mut []])?;
@@ -186,6 +210,7 @@ impl Compiled<Jacobian> {
     ///
     /// # Errors
     /// As for the gradient.
+    #[inline]
     pub fn call(&self, args: &[f64], values: &mut [f64], jacobian: &mut [f64]) -> Result<(), Error> {
         self.run(args, &[], [values, jacobian, &mut []])
     }
@@ -196,6 +221,7 @@ impl Compiled<Hessian> {
     ///
     /// # Errors
     /// As for the gradient.
+    #[inline]
     pub fn call(&self, args: &[f64], gradient: &mut [f64], hessian: &mut [f64]) -> Result<f64, Error> {
         let mut value = [0.0];
         self.run(args, &[], [&mut value, gradient, hessian])?;
@@ -208,6 +234,7 @@ impl Compiled<Jvp> {
     ///
     /// # Errors
     /// As for the gradient.
+    #[inline]
     pub fn call(&self, args: &[f64], direction: &[f64], values: &mut [f64], tangents: &mut [f64]) -> Result<(), Error> {
         self.run(args, direction, [values, tangents, &mut []])
     }
@@ -219,6 +246,7 @@ impl Compiled<Vjp> {
     ///
     /// # Errors
     /// As for the gradient.
+    #[inline]
     pub fn call(&self, args: &[f64], weights: &[f64], values: &mut [f64], adjoints: &mut [f64]) -> Result<(), Error> {
         self.run(args, weights, [values, adjoints, &mut []])
     }
@@ -229,6 +257,7 @@ impl Compiled<HessianVector> {
     ///
     /// # Errors
     /// As for the gradient.
+    #[inline]
     pub fn call(
         &self,
         args: &[f64],
@@ -247,6 +276,7 @@ impl Compiled<Nth> {
     ///
     /// # Errors
     /// As for the gradient.
+    #[inline]
     pub fn call(&self, args: &[f64], derivatives: &mut [f64]) -> Result<f64, Error> {
         let mut value = [0.0];
         self.run(args, &[], [&mut value, derivatives, &mut []])?;

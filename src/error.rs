@@ -128,6 +128,15 @@ pub enum Problem {
         at: Span,
         mended: Option<String>,
     },
+    AssignInBinder {
+        at: Span,
+        mended: String,
+    },
+    /// `sum(… for i in 0..n)`, `sum(i in 0..n)(…)`
+    RoundBinders {
+        at: Span,
+        name: String,
+    },
     LooseNot {
         not: Span,
         operator: Span,
@@ -273,6 +282,10 @@ pub enum Problem {
         at: Span,
         name: Option<String>,
     },
+    DerivativeByInteger {
+        at: Span,
+        name: String,
+    },
     NoResult {
         at: Span,
     },
@@ -290,6 +303,11 @@ pub enum Problem {
     NotYet {
         at: Span,
         what: &'static str,
+    },
+    /// `let x = 3`
+    UselessWord {
+        at: Span,
+        word: String,
     },
 
     /// What nothing above knows better: `wanted` is in words.

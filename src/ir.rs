@@ -9,7 +9,7 @@
 //!
 //! - [`build`] makes graphs: hash-consing, folding, exact identities.
 //! - [`guard`] knows under which condition a node matters.
-//! - [`print`] and [`parse`] are the text form, and `parse(print(f)) == f`.
+//! - [`mod@print`] and [`parse`] are the text form, and `parse(print(f)) == f`.
 //! - [`verify`] says what a well-formed graph is.
 
 pub mod build;
@@ -164,6 +164,13 @@ impl Func {
             Inst::Ternary(_, a, b, c) => Operands::few(&[a, b, c]),
             Inst::Nary(_, list) => Operands::Many(self.list(list)),
         }
+    }
+
+    /// Whether a derivative can flow between an instruction and its operand number `slot`.
+    pub fn has_slope(&self, val: Val, slot: usize) -> bool {
+        let operand = self.operands(val).as_slice()[slot];
+        let numbers = self.ty(val) == Type::F64 && self.ty(operand) == Type::F64;
+        numbers && self.inst(val).op().is_some_and(|op| !op.ignores(slot))
     }
 
     /// The constant that a value is, as a number.

@@ -8,9 +8,9 @@
 //! - [`shims`] are the functions that the code calls, [`link`] names them.
 //! - [`target`] is the host, [`dump`] the code as text.
 //!
-//! Graphs of up to [`WHOLE`] operations are one function that Cranelift optimises. Larger ones are cut, because the
-//! thorough register allocation is quadratic on long reverse sweeps, and because a function's frame grows with
-//! it: a function of 10^6 operations would overflow the stack of a thread.
+//! Graphs of up to [`WHOLE`] operations are one function. Larger ones are cut, because the thorough register allocation is
+//! quadratic on long reverse sweeps, and because a function's frame grows with it: a function of 10^6 operations
+//! would overflow the stack of a thread.
 
 mod dump;
 mod emit;
@@ -20,6 +20,8 @@ mod plan;
 mod shims;
 mod target;
 
+use std::fmt;
+use std::mem::MaybeUninit;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cranelift::codegen::Context;
@@ -49,7 +51,8 @@ impl From<ModuleError> for Error {
     }
 }
 
-/// How code is made. The default decides by the size of the graph.
+/// How code is made. The defaults were measured (`examples/jit_speed.rs`): graphs come with their algebra done, and the optimiser,
+/// which moves each operation to its first use, makes long functions slower.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Options {
     /// How much work goes into the code.
@@ -59,41 +62,69 @@ pub struct Options {
 }
 
 /// The largest graph, in operations, that is one machine function.
-pub const WHOLE: usize = 2000;
+pub const WHOLE: usize = 300;
 
 /// The operations of a machine function where there are several.
-const CHUNK: usize = 500;
+const CHUNK: usize = 250;
+
+/// The longest tape that lies on the stack of the caller, which needs no lock.
+const STACK_TAPE: usize = 1024;
 
 impl Options {
     fn prepare(&self, func: &Func) -> Result<(Target, Plan), Error> {
-        let size = func.operations();
-        let effort = self.effort.unwrap_or(if size <= WHOLE { Effort::Full } else { Effort::Quick });
-        let target = Target::host(effort)?;
-        let chunk = self.chunk.unwrap_or(if size <= WHOLE { usize::MAX } else { CHUNK });
-        Ok((target, plan::plan(func, shims::RETURNS_PAIRS, chunk)))
+        let steps = plan::steps(func);
+        let chunk = if steps.len() <= WHOLE { usize::MAX } else { CHUNK };
+        let target = Target::host(self.effort.unwrap_or(Effort::Registers))?;
+        Ok((target, plan::plan(func, steps, self.chunk.unwrap_or(chunk))))
     }
 }
 
-/// A chunk: arguments, results, tape; the index of the first failed check or [`emit::PASSED`].
+/// Into how many slices the arguments and the results of a call may be divided.
+pub const N_ARGS: usize = 2;
+pub const N_RESULTS: usize = 3;
+
+/// How many arguments and results are in each slice of a call. The slices one after the other are the parameters and the results of
+/// the graph; so a caller need not copy values and derivatives apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Parts {
+    pub args: [usize; N_ARGS],
+    pub results: [usize; N_RESULTS],
+}
+
+impl Parts {
+    /// All arguments in the first slice, all results too.
+    pub fn whole(func: &Func) -> Parts {
+        Parts { args: [func.params.len(), 0], results: [func.results.len(), 0, 0] }
+    }
+
+    fn fits(&self, func: &Func) -> bool {
+        let (args, results): (usize, usize) = (self.args.iter().sum(), self.results.iter().sum());
+        args == func.params.len() && results == func.results.len()
+    }
+}
+
+/// A chunk: the parts of the arguments and the results, the tape; the index of the first failed check or [`emit::PASSED`].
 ///
-/// It reads one double a parameter, writes one a result, and reads and writes the slots of the tape that its plan has.
-type Entry = unsafe extern "C" fn(*const f64, *mut f64, *mut u64) -> u64;
+/// It reads as many doubles of the arguments and writes as many of the results as the [`Parts`] say that it was made for, and
+/// reads and writes the slots of the tape that its plan has.
+type Entry = unsafe extern "C" fn(*const f64, *const f64, *mut f64, *mut f64, *mut f64, *mut u64) -> u64;
 
 /// Compiled code, cheap to clone, callable from any thread.
 #[derive(Clone)]
 pub struct Code {
+    parts: Parts,
+    /// The only chunk, if there is one only. `owner` keeps it in place.
+    whole: Option<Entry>,
     owner: Arc<Owner>,
 }
 
+/// What all clones of a code share.
 struct Owner {
-    n_params: usize,
-    n_results: usize,
-    first: Entry,
-    rest: Box<[Entry]>,
+    chunks: Box<[Entry]>,
     /// How many values wait between chunks.
     tape_len: usize,
     /// Tapes that no call is using.
-    tapes: Mutex<Vec<Box<[u64]>>>,
+    tapes: Mutex<Vec<Box<Tape>>>,
     /// The memory that the code lies in.
     module: Mutex<Option<JITModule>>,
 }
@@ -103,24 +134,32 @@ struct Owner {
 /// # Errors
 /// Where the host is none that Cranelift knows, or memory for code is refused.
 pub fn compile(func: &Func, options: &Options) -> Result<Code, Error> {
+    compile_parts(func, Parts::whole(func), options)
+}
+
+/// Makes code of a graph whose arguments and results are going to be in several slices, for [`Code::call_parts`].
+///
+/// # Errors
+/// As [`compile`].
+///
+/// # Panics
+/// Where the parts don't add up to the function's parameters and results.
+pub fn compile_parts(func: &Func, parts: Parts, options: &Options) -> Result<Code, Error> {
+    assert!(parts.fits(func), "parts of all parameters and results");
     let (target, plan) = options.prepare(func)?;
     let mut builder = JITBuilder::with_isa(target.isa.clone(), cranelift_module::default_libcall_names());
     builder.symbol_lookup_fn(Box::new(|name| Symbol::by_name(name)?.address()));
     let mut module = Unfinished(Some(JITModule::new(builder)));
-    let entries = module.fill(func, &plan, &target)?;
-    let Some((&first, rest)) = entries.split_first() else { unreachable!("a plan has at least one chunk") };
-    let tapes = if plan.ends.len() > 1 { vec![tape(plan.tape)] } else { Vec::new() };
-    Ok(Code {
-        owner: Arc::new(Owner {
-            n_params: func.params.len(),
-            n_results: func.results.len(),
-            first,
-            rest: rest.into(),
-            tape_len: plan.tape,
-            tapes: Mutex::new(tapes),
-            module: Mutex::new(module.0.take()),
-        }),
-    })
+    let entries = module.fill(func, parts, &plan, &target)?;
+    let whole = if let [only] = *entries { Some(only) } else { None };
+    let tapes = if plan.tape > STACK_TAPE { vec![tape(plan.tape)] } else { Vec::new() };
+    let owner = Owner {
+        chunks: entries.into(),
+        tape_len: plan.tape,
+        tapes: Mutex::new(tapes),
+        module: Mutex::new(module.0.take()),
+    };
+    Ok(Code { parts, whole, owner: Arc::new(owner) })
 }
 
 /// The machine functions of a graph in Cranelift's language.
@@ -139,6 +178,13 @@ pub fn asm(func: &Func) -> Result<String, Error> {
     dump::asm(func, &Options::default())
 }
 
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let chunks = self.owner.chunks.len();
+        f.debug_struct("Code").field("parts", &self.parts).field("chunks", &chunks).finish()
+    }
+}
+
 impl Code {
     /// Computes the results at a point. An argument of type `int` is a whole number, one of type `bool` 0 or 1; results are
     /// numbers in the same way.
@@ -150,38 +196,89 @@ impl Code {
     /// Where the lengths aren't those of the function's parameters and results.
     #[inline]
     pub fn call(&self, args: &[f64], out: &mut [f64]) -> Result<(), usize> {
-        let owner = &*self.owner;
-        assert_eq!(args.len(), owner.n_params, "one number a parameter");
-        assert_eq!(out.len(), owner.n_results, "room for each result");
-        let failed = if owner.rest.is_empty() {
+        self.call_parts([args, &[]], [out, &mut [], &mut []])
+    }
+
+    /// Whether the slices have the lengths that the code was made for.
+    #[inline]
+    pub fn fits(&self, args: &[&[f64]; N_ARGS], results: &[&mut [f64]; N_RESULTS]) -> bool {
+        let ([a, b], [u, v, w]) = (args, results);
+        // One by one: comparing the arrays would be calls of `memcmp`.
+        let ([n_a, n_b], [n_u, n_v, n_w]) = (self.parts.args, self.parts.results);
+        a.len() == n_a && b.len() == n_b && u.len() == n_u && v.len() == n_v && w.len() == n_w
+    }
+
+    /// Computes the results at a point, with the arguments and the results in the slices that it was compiled for.
+    ///
+    /// # Errors
+    /// As [`Code::call`].
+    ///
+    /// # Panics
+    /// Where the lengths aren't those of the parts.
+    #[inline]
+    pub fn call_parts(&self, args: [&[f64]; N_ARGS], results: [&mut [f64]; N_RESULTS]) -> Result<(), usize> {
+        assert!(self.fits(&args, &results), "slices of the lengths that the code was made for");
+        let ([a, b], [u, v, w]) = (args, results);
+        let point = Point { args: [a.as_ptr(), b.as_ptr()], results: [u.as_mut_ptr(), v.as_mut_ptr(), w.as_mut_ptr()] };
+        let failed = match self.whole {
             // SAFETY: the lengths were checked above, one chunk uses no tape, and `owner` keeps the code in place.
-            unsafe { (owner.first)(args.as_ptr(), out.as_mut_ptr(), std::ptr::null_mut()) }
-        } else {
-            owner.call_chunks(args, out)
+            Some(entry) => unsafe { point.run(entry, std::ptr::null_mut()) },
+            None => self.owner.call_chunks(&point),
         };
         if failed == emit::PASSED { Ok(()) } else { Err(failed as usize) }
     }
 }
 
+/// Where the arguments and results of a call are.
+struct Point {
+    args: [*const f64; N_ARGS],
+    results: [*mut f64; N_RESULTS],
+}
+
+impl Point {
+    /// # Safety
+    /// The parts must be as long as those of the code that `entry` is of, the tape as long as in its plan, both this call's
+    /// alone, and the code in place.
+    #[inline]
+    unsafe fn run(&self, entry: Entry, tape: *mut u64) -> u64 {
+        let ([a, b], [u, v, w]) = (self.args, self.results);
+        // SAFETY: the caller's promise is what `Entry` asks for.
+        unsafe { entry(a, b, u, v, w, tape) }
+    }
+}
+
 impl Owner {
-    fn call_chunks(&self, args: &[f64], out: &mut [f64]) -> u64 {
+    fn call_chunks(&self, point: &Point) -> u64 {
+        if self.tape_len <= STACK_TAPE {
+            let mut tape = [const { MaybeUninit::<u64>::uninit() }; STACK_TAPE];
+            return self.run(point, &mut tape);
+        }
         // Each thread that calls at the same time needs a tape; who finds none makes one, and it stays.
         let idle = self.tapes.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut tape = idle.unwrap_or_else(|| tape(self.tape_len));
-        let mut failed = emit::PASSED;
-        for entry in std::iter::once(&self.first).chain(&self.rest) {
-            // SAFETY: `call` checked the lengths; the tape is as long as the plan of the code said, is this call's
-            // alone, and `self` keeps the code in place.
-            let this = unsafe { entry(args.as_ptr(), out.as_mut_ptr(), tape.as_mut_ptr()) };
-            failed = failed.min(this);
-        }
+        let failed = self.run(point, &mut tape);
         self.tapes.lock().unwrap_or_else(PoisonError::into_inner).push(tape);
+        failed
+    }
+
+    fn run(&self, point: &Point, tape: &mut Tape) -> u64 {
+        assert!(tape.len() >= self.tape_len, "room for each value");
+        let tape = tape.as_mut_ptr().cast();
+        let mut failed = emit::PASSED;
+        for &entry in &self.chunks {
+            // SAFETY: `Code::call_parts` checked the lengths before it made the point; the tape is long enough and this
+            // call's alone, and a chunk reads only what an earlier one wrote; `self` keeps the code in place.
+            failed = failed.min(unsafe { point.run(entry, tape) });
+        }
         failed
     }
 }
 
-fn tape(len: usize) -> Box<[u64]> {
-    vec![0; len].into_boxed_slice()
+/// What waits between chunks. It needs no initial values.
+type Tape = [MaybeUninit<u64>];
+
+fn tape(len: usize) -> Box<Tape> {
+    Box::new_uninit_slice(len)
 }
 
 impl Drop for Owner {
@@ -196,12 +293,12 @@ struct Unfinished(Option<JITModule>);
 
 impl Unfinished {
     /// Compiles all chunks; their addresses.
-    fn fill(&mut self, func: &Func, plan: &Plan, target: &Target) -> Result<Vec<Entry>, Error> {
+    fn fill(&mut self, func: &Func, parts: Parts, plan: &Plan, target: &Target) -> Result<Vec<Entry>, Error> {
         let Some(module) = &mut self.0 else { unreachable!("it is taken once, when it is full") };
         let mut context = Context::new();
         let mut ids = Vec::with_capacity(plan.ends.len());
         let mut imports = link::Imports::new(Some(module));
-        let mut emitter = emit::Emitter::new(func, plan, target);
+        let mut emitter = emit::Emitter::new(func, plan, target, parts);
         let signature = emit::signature(target);
         for chunk in 0..plan.ends.len() {
             context.clear();

@@ -24,6 +24,7 @@ use crate::ast::{Ast, BlockId, Name, Node, NodeKind, Role, Statement, StatementK
 use crate::error::{Problem, Warning};
 use crate::ir::{Builder, Func, Inst, Output, Val, guard};
 use crate::ops::{Op, Type};
+use crate::opt;
 use crate::span::Span;
 use arith::Operand;
 use builtin::{Builtin, Derivative};
@@ -170,13 +171,20 @@ impl<'a> Lowering<'a> {
                 return Err(self.problems);
             }
         }
-        let results = self.results(root);
+        let mut results = self.results(root);
         if !self.problems.is_empty() {
             return Err(self.problems);
         }
         let roots: Vec<Val> = results.iter().map(|result| result.value).collect();
         guard::add_checks(&mut self.builder, &roots);
-        let func = self.builder.finish(results);
+        // What derivatives inside the program have left behind goes; what has a name stays, used or not.
+        let n_results = results.len();
+        let named = self.definitions.iter().map(|&(_, _, value)| Output { name: String::new(), value });
+        results.extend(named);
+        let mut func = opt::compact(&self.builder.finish(results));
+        for (definition, output) in self.definitions.iter_mut().zip(func.results.drain(n_results..)) {
+            definition.2 = output.value;
+        }
         Ok(Lowered { func, arguments: self.names.arguments, definitions: self.definitions, warnings: self.warnings })
     }
 
@@ -556,6 +564,9 @@ impl<'a> Lowering<'a> {
         let by = match x.value {
             Value::Scalar(val) if name.is_some() => match self.builder.func().inst(val) {
                 Inst::Param(_) | Inst::Opaque(_) if self.builder.func().ty(val) == Type::F64 => val,
+                Inst::Param(_) => {
+                    return Err(Problem::DerivativeByInteger { at: x.at, name: name.unwrap_or_default() });
+                }
                 _ => return Err(Problem::DerivativeByComputed { at: x.at, name }),
             },
             _ => return Err(Problem::DerivativeByComputed { at: x.at, name }),

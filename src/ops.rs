@@ -181,7 +181,7 @@ operators! {
     Powi { name: "powi", surface: Surface::Operator, args: &[F, I], eval: Eval::FI(special::powi),
         cost: 4, doc: "power with a whole exponent: repeated multiplication" }
     Pow { name: "pow", args: &[F, F], eval: Eval::F2(f64::powf),
-        rule: &["if(a == 0 and b == 0, 0, g*(b*pow(a, b - 1)))", "g*xlog_pow(a, b, 1)"],
+        rule: &["if(a == 0 and b == 0, 0, domain(y, g*(b*pow(a, b - 1))))", "g*xlog_pow(a, b, 1)"],
         domain: &[POSITIVE, over(-4.0, 4.0)],
         known: &[(&[0.0, 0.0], 1.0), (&[0.0, 2.5], 0.0), (&[-8.0, 3.0], -512.0), (&[-8.0, 0.5], NAN)], cost: 40,
         doc: "power `a^b`; with a whole exponent, repeated multiplication" }
@@ -198,23 +198,23 @@ operators! {
         known: &[(&[3.0], 8.0), (&[-1074.0], 5e-324)], cost: 15, doc: "power of two" }
     Ln { name: "ln", eval: Eval::F1(f64::ln), rule: &["domain(y, g/a)"], domain: &[POSITIVE],
         known: &[(&[1.0], 0.0), (&[0.0], -INF), (&[-1.0], NAN)], cost: 15, doc: "natural logarithm" }
-    Log2 { name: "log2", eval: Eval::F1(f64::log2), rule: &["domain(y, g/(a*0.6931471805599453))"], domain: &[POSITIVE],
+    Log2 { name: "log2", eval: Eval::F1(f64::log2), rule: &["domain(y, g/a*1.4426950408889634)"], domain: &[POSITIVE],
         known: &[(&[8.0], 3.0), (&[0.0], -INF)], cost: 15, doc: "logarithm to base 2" }
-    Log10 { name: "log10", eval: Eval::F1(f64::log10), rule: &["domain(y, g/(a*2.302585092994046))"],
+    Log10 { name: "log10", eval: Eval::F1(f64::log10), rule: &["domain(y, g/a*0.4342944819032518)"],
         domain: &[POSITIVE], known: &[(&[1000.0], 3.0), (&[0.0], -INF)], cost: 20, doc: "logarithm to base 10" }
     Log1p { name: "log1p", eval: Eval::F1(f64::ln_1p), rule: &["domain(y, g/(1 + a))"], domain: &[over(-0.9, 30.0)],
         known: &[(&[-0.0], -0.0), (&[-1.0], -INF)], cost: 20, doc: "`ln(1 + x)`, exact near 0" }
     LogBase { name: "log_base", surface: Surface::Internal, args: &[F, F], eval: Eval::F2(special::log_base),
-        rule: &["domain(y, g/(a*ln(b)))", "-y*(g/(b*ln(b)))"], domain: &[POSITIVE, over(1.5, 20.0)],
+        rule: &["domain(y, g/a/ln(b))", "-y*(g/b/ln(b))"], domain: &[POSITIVE, over(1.5, 20.0)],
         known: &[(&[8.0, 2.0], 3.0)], cost: 40, doc: "logarithm of `a` to base `b`, written `log(a, b)`" }
     Xlogy { name: "xlogy", args: &[F, F], eval: Eval::F2(special::xlogy),
-        rule: &["g*ln(b)", "if(a == 0 and b == 0, 0, domain(y, g*(a/b)))"], domain: &[REAL, POSITIVE],
+        rule: &["domain(y, g*ln(b))", "if(a == 0 and b == 0, 0, domain(y, g*(a/b)))"], domain: &[REAL, POSITIVE],
         known: &[(&[0.0, 0.0], 0.0)], cost: 20, doc: "`x*ln(y)`, and 0 where `x` is 0" }
 
     // Roots and lengths.
     Sqrt { name: "sqrt", eval: Eval::F1(f64::sqrt), rule: &["g/(2*y)"], domain: &[POSITIVE],
         known: &[(&[4.0], 2.0), (&[-0.0], -0.0), (&[-1.0], NAN)], cost: 5, doc: "square root" }
-    Cbrt { name: "cbrt", eval: Eval::F1(f64::cbrt), rule: &["g/(3*(y*y))"], domain: &[NONZERO],
+    Cbrt { name: "cbrt", eval: Eval::F1(f64::cbrt), rule: &["g/(3*y)/y"], domain: &[NONZERO],
         known: &[(&[-27.0], -3.0)], cost: 20, doc: "cube root" }
     Hypot { name: "hypot", args: &[F, F], eval: Eval::F2(special::hypot), rule: &["g*unit(a, b)", "g*unit(b, a)"],
         domain: &[REAL, NONZERO], known: &[(&[3.0, 4.0], 5.0), (&[-INF, NAN], INF)], kink: Some(|x| x[0] == 0.0 && x[1] == 0.0),
@@ -243,7 +243,7 @@ operators! {
     Sinc { name: "sinc", eval: Eval::F1(special::sinc), rule: &["g*sinc_n(1, a)"], domain: &[REAL], known: &[(&[0.0], 1.0)],
         cost: 25, doc: "`sin(x)/x`, and 1 at 0" }
     SincN { name: "sinc_n", surface: Surface::Internal, args: &[F, F], eval: Eval::F2(special::sinc_n),
-        rule: &["", "g*sinc_n(a + 1, b)"], domain: &[ORDER, REAL], known: &[(&[1.0, 0.0], 0.0)], cost: 40,
+        rule: &["", "g*sinc_n(a + 1, b)"], domain: &[ORDER, REAL], known: &[(&[1.0, 0.0], -0.0)], cost: 40,
         doc: "derivative number `a` of sinc at `b`" }
 
     // Hyperbolic functions.
@@ -276,7 +276,7 @@ operators! {
         doc: "nearest whole number, ties away from zero" }
     Trunc { name: "trunc", eval: Eval::F1(f64::trunc), rule: &[""], domain: &[REAL],
         kink: Some(|x| x[0] != 0.0 && x[0].floor() == x[0]), known: &[(&[-1.5], -1.0)], cost: 2, doc: "whole part, towards zero" }
-    Mod { name: "mod", args: &[F, F], eval: Eval::F2(special::mod_floor), rule: &["domain(y, g)", "-g*div_floor(a, b)"],
+    Mod { name: "mod", args: &[F, F], eval: Eval::F2(special::mod_floor), rule: &["domain(y, g)", "domain(y, -g*div_floor(a, b))"],
         domain: &[REAL, NONZERO], kink: Some(|x| special::mod_floor(x[0], x[1]) == 0.0), known: &[(&[-1.0, 3.0], 2.0)], cost: 20,
         doc: "`a - b*floor(a/b)`, with the sign of `b`" }
     DivFloor { name: "div_floor", surface: Surface::Internal, args: &[F, F], eval: Eval::F2(special::div_floor), rule: &["", ""],
@@ -301,9 +301,9 @@ operators! {
         known: &[(&[5.0], 24.0), (&[0.0], INF), (&[-1.0], NAN)], cost: 60, doc: "gamma function" }
     Lgamma { name: "lgamma", eval: Eval::F1(special::lgamma), rule: &["g*digamma(a)"], domain: &[over(0.1, 50.0)],
         known: &[(&[1.0], 0.0), (&[-1.0], INF)], cost: 60, doc: "logarithm of the absolute value of gamma" }
-    Digamma { name: "digamma", eval: Eval::F1(special::digamma), rule: &["g*polygamma(1, a)"], domain: &[over(0.1, 50.0)],
+    Digamma { name: "digamma", eval: Eval::F1(special::digamma), rule: &["domain(y, g*polygamma(1, a))"], domain: &[over(0.1, 50.0)],
         known: &[(&[-1.0], NAN)], cost: 60, doc: "derivative of lgamma" }
-    Polygamma { name: "polygamma", args: &[F, F], eval: Eval::F2(special::polygamma), rule: &["", "g*polygamma(a + 1, b)"],
+    Polygamma { name: "polygamma", args: &[F, F], eval: Eval::F2(special::polygamma), rule: &["", "domain(y, g*polygamma(a + 1, b))"],
         domain: &[ORDER, over(0.1, 50.0)], cost: 100, doc: "`polygamma(n, x)`: derivative number `n` of digamma, `n` whole" }
 
     // Networks.
@@ -324,7 +324,7 @@ operators! {
     Gelu { name: "gelu", eval: Eval::F1(special::gelu),
         rule: &["g*(0.5*erfc(-0.7071067811865476*a) + 0.3989422804014327*(a*exp(-0.5*(a*a))))"], domain: &[SMALL],
         known: &[(&[0.0], 0.0)], cost: 40, doc: "`x*(1 + erf(x/sqrt(2)))/2`" }
-    Logit { name: "logit", eval: Eval::F1(special::logit), rule: &["domain(y, g/(a*(1 - a)))"], domain: &[over(0.001, 0.999)],
+    Logit { name: "logit", eval: Eval::F1(special::logit), rule: &["domain(y, g/a + g/(1 - a))"], domain: &[over(0.001, 0.999)],
         known: &[(&[0.5], 0.0), (&[0.0], -INF), (&[1.0], INF), (&[2.0], NAN)], cost: 20, doc: "`ln(x/(1 - x))`" }
 
     // What steers differentiation.
@@ -422,6 +422,30 @@ impl Op {
     pub fn may_fault(self) -> bool {
         use Op::*;
         matches!(self, INeg | IAbs | IAdd | ISub | IMul | IDiv | IMod | IPow)
+    }
+
+    /// Whether the derivative by operand number `slot` is zero whatever the values are.
+    pub fn ignores(self, slot: usize) -> bool {
+        match self {
+            Op::Select => slot == 0,
+            Op::Powi => slot == 1,
+            Op::Min | Op::Max => false,
+            _ => self.row().rule.get(slot).is_none_or(|rule| rule.is_empty()),
+        }
+    }
+
+    /// Whether only some of its operands matter, depending on values. See `ir::guard`.
+    pub fn chooses(self) -> bool {
+        matches!(self, Op::Select | Op::Min | Op::Max | Op::Clamp | Op::Relu | Op::LeakyRelu)
+    }
+
+    /// Whether its slope at numbers of ordinary size is one too. See `ir::guard`.
+    pub fn is_gentle(self) -> bool {
+        use Op::*;
+        let arithmetic = matches!(self, Neg | Add | Sub | Mul | Fma | Domain | Stop | Select | ToF64);
+        let steps = matches!(self, Abs | Sign | Step | Floor | Ceil | Round | Trunc | DivFloor | Min | Max | Clamp);
+        let bounded = matches!(self, Sin | Cos | Sinc | SincN | Atan | Asinh | Tanh | Erf | Erfc | Softplus);
+        arithmetic || steps || bounded || matches!(self, Sigmoid | SigmoidSlope | Relu | LeakyRelu | Silu | Gelu)
     }
 
     /// Finds an operator by the name in its row.

@@ -6,7 +6,7 @@
 //! let gradient = program.gradient().compile()?;
 //! let mut slopes = [0.0; 2];
 //! let value = gradient.call(&[2.0, 3.0], &mut slopes)?;
-//! assert!((value - 412.0848).abs() < 1e-4);
+//! assert!((value - 412.0850).abs() < 1e-4);
 //! # Ok(()) }
 //! ```
 
@@ -212,7 +212,8 @@ impl Program {
     }
 }
 
-fn is_whole(value: f64) -> bool {
+/// Whether a number can be an `index` argument.
+pub(crate) fn is_whole(value: f64) -> bool {
     value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0
 }
 

@@ -7,7 +7,7 @@
 //! Time is linear in the text. The only recursion is pest's, over brackets and `iterate`; `layout` measures it,
 //! and what is deep is parsed on a thread whose stack has the size for it.
 
-use crate::ast::{Ast, Block, BlockId, StatementKind};
+use crate::ast::{Ast, Block, BlockId, Statement, StatementKind};
 use crate::error::{FormulaError, Problem, Warning};
 use crate::span::Span;
 
@@ -126,9 +126,10 @@ pub fn canonical_name(name: &str) -> std::borrow::Cow<'_, str> {
 }
 
 /// Texts less deep are parsed on the thread of the caller.
-const DEPTH_WITHOUT_THREAD: u32 = 16;
-/// What pest and this crate need of the stack for one level, measured (see `tests/suite/hostile.rs`) and doubled.
-const STACK_PER_LEVEL: usize = if cfg!(debug_assertions) { 64 << 10 } else { 8 << 10 };
+const DEPTH_WITHOUT_THREAD: u32 = 32;
+/// More than twice what pest needs of the stack for one level: measured were 7 kB without optimization, 1 kB with it.
+/// Should it need more yet, it stops in time and the text is refused.
+const STACK_PER_LEVEL: usize = if cfg!(debug_assertions) { 16 << 10 } else { 4 << 10 };
 const STACK_BASE: usize = 1 << 20;
 
 fn parse_statements(
@@ -150,9 +151,9 @@ fn parse_statements(
     if let (0, 0) = (layout.statements.len(), problems.len()) {
         problems.push(empty(source));
     }
-    let (mut ast, statements, warnings) = builder.finish();
+    let (mut ast, statements, warnings) = builder.finish(limits.problems);
     if problems.is_empty() {
-        problems.extend(unused_values(&ast, &statements, source).into_iter().take(limits.problems));
+        problems.extend(unused_values(&ast, &statements, source).take(limits.problems));
     }
     if !problems.is_empty() {
         problems.sort_by_key(Problem::span);
@@ -167,23 +168,18 @@ fn parse_statements(
 
 fn empty(source: &str) -> Problem {
     let end = source.trim_end().len();
-    let only_comments = end > 0;
     // After the last comment; an empty text is at 1:1.
-    Problem::Empty { at: Span::new(end, end), only_comments }
+    Problem::Empty { at: Span::new(end, end), only_comments: source.contains('#') }
 }
 
 /// Values that stand before the last statement of a block mean nothing; most are lines torn apart.
-fn unused_values(ast: &Ast, program: &[crate::ast::Statement], source: &str) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let blocks = ast.blocks.iter().map(|block| block.statements.as_slice());
-    for statements in blocks.chain([program]) {
-        for pair in statements.windows(2) {
-            let StatementKind::Expression(_) = pair[0].kind else { continue };
-            let below = pair[1].span;
-            let signed = below.text(source).starts_with(['+', '-']);
-            let sign_below = signed.then(|| Span { start: below.start, end: below.start + 1 });
-            problems.push(Problem::UnusedValue { at: pair[0].span, sign_below });
-        }
-    }
-    problems
+fn unused_values<'a>(ast: &'a Ast, program: &'a [Statement], source: &'a str) -> impl Iterator<Item = Problem> + 'a {
+    let blocks = ast.blocks.iter().map(|block| block.statements.as_slice()).chain([program]);
+    blocks.flat_map(|statements| statements.windows(2)).filter_map(|pair| {
+        let StatementKind::Expression(_) = pair[0].kind else { return None };
+        let below = pair[1].span;
+        let signed = below.text(source).starts_with(['+', '-']);
+        let sign_below = signed.then_some(Span { start: below.start, end: below.start + 1 });
+        Some(Problem::UnusedValue { at: pair[0].span, sign_below })
+    })
 }

@@ -6,7 +6,7 @@
 use std::sync::{LazyLock, OnceLock};
 
 use crate::ast::{BinaryOp, NodeKind, UnaryOp};
-use crate::ir::{Builder, Func, Inst, Val};
+use crate::ir::{Builder, Inst, Val};
 use crate::ops::{OPS, Op};
 use crate::syntax;
 
@@ -24,19 +24,6 @@ pub fn rule(builder: &mut Builder, site: Val, slot: usize, g: Val) -> Option<Val
         Inst::Unary(op, _) | Inst::Binary(op, ..) | Inst::Ternary(op, ..) => {
             let template = templates(op).get(slot)?.as_ref()?;
             Some(template.instantiate(builder, site, g))
-        }
-    }
-}
-
-/// Whether the derivative by an operand is zero whatever the values are.
-pub fn is_structural_zero(func: &Func, site: Val, slot: usize) -> bool {
-    match func.inst(site) {
-        Inst::Param(_) | Inst::Opaque(_) | Inst::F64(_) | Inst::Int(_) | Inst::Bool(_) => true,
-        Inst::Ternary(Op::Select, ..) => slot == 0,
-        Inst::Binary(Op::Powi, ..) => slot == 1,
-        Inst::Binary(Op::Min | Op::Max, ..) | Inst::Nary(..) => false,
-        Inst::Unary(op, _) | Inst::Binary(op, ..) | Inst::Ternary(op, ..) => {
-            op.row().rule.get(slot).is_none_or(|rule| rule.is_empty())
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The tree as text, for reading and for comparing: a line for each statement, expressions in prefix form.
 //!
-//!     param alpha, W[H, D]
-//!     f(t) = (+ (^ t 2) 1)
-//!     z[i] = (sum [j in 0..n] (subscript x i j)) for i
+//! ```text
+//! param alpha, W[H, D]
+//! f(t) = (+ (^ t 2) 1)
+//! z[i] = (sum [j in 0..n] (subscript x i j)) for i
+//! ```
 //!
 //! Written with a stack of what is still to be printed, so that no depth of nesting can overflow the machine's.
 

@@ -125,6 +125,13 @@ impl Problem {
                     None => report.help("a comparison is written `==`"),
                 }
             }
+            Problem::AssignInBinder { at, mended } => {
+                report("a range is given with `in`, not with `=`", *at, "expected `in`").help(write(mended))
+            }
+            Problem::RoundBinders { at, name } => {
+                report(format!("the indices of `{name}` stand in `[ ]`"), *at, "not here")
+                    .help(format!("write `{name}[i in 0..n](…)`"))
+            }
             Problem::LooseNot { not, operator, mended } => {
                 report("`not` needs brackets here", *not, "binds looser than the operator before it")
                     .other(*operator, "this operator")
@@ -288,6 +295,10 @@ impl Problem {
                 report(message, *at, "an argument of the program or a parameter of the function is needed here")
                     .help(format!("write a function of it, `f({name}) = …`, and its derivative `f'({name})`"))
             }
+            Problem::DerivativeByInteger { at, name } => {
+                report(format!("`{}` is an integer, and integers have no slope", shorten(name)), *at, "a number is needed here")
+                    .help("declare it as `param` or `data`")
+            }
             Problem::NoResult { at } => report("the program has no result", *at, "the last statement declares")
                 .help("end the program with an expression"),
             Problem::TooLarge { at, operations, limit } => {
@@ -310,6 +321,10 @@ impl Problem {
                     .help("this version compiles programs of scalars")
             }
 
+            Problem::UselessWord { at, word } => {
+                report(format!("`{word}` is no word of the language"), *at, "not needed")
+                    .help("write `a = …` to define, and the result as the last statement")
+            }
             Problem::Unexpected { at, found, wanted } => {
                 let message = match found {
                     Some(found) => format!("unexpected `{}`", shorten(found)),
@@ -327,7 +342,7 @@ impl Warning {
         match self {
             Warning::Lookalike { name, at, other, other_at } => {
                 let message = format!("`{}` reads like `{}` and is another name", shorten(name), shorten(other));
-                report(message, *at, "letters of several scripts").other(*other_at, "the name it reads like")
+                report(message, *at, "made of other letters").other(*other_at, "the name it reads like")
             }
             Warning::FunctionAsName { name, at } => {
                 report(format!("`{name}` is taken for an argument"), *at, "not called here")
@@ -416,8 +431,8 @@ pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) ->
     }
     let allowed = match name.chars().count() {
         0 => return None,
-        1..=2 => 1,
-        3..=5 => 2,
+        1..=3 => 1,
+        4..=5 => 2,
         count => count / 3,
     };
     let distances = candidates

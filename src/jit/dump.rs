@@ -11,7 +11,7 @@ use cranelift::prelude::isa::TargetIsa;
 
 use super::emit::{self, Emitter};
 use super::link::Imports;
-use super::{Error, Options};
+use super::{Error, Options, Parts};
 use crate::ir::Func;
 
 /// The functions as they are given to Cranelift.
@@ -41,7 +41,7 @@ type Visit = fn(&dyn TargetIsa, &mut Context, &mut String) -> Result<(), Error>;
 
 fn each_chunk(func: &Func, options: &Options, visit: Visit) -> Result<String, Error> {
     let (target, plan) = options.prepare(func)?;
-    let mut emitter = Emitter::new(func, &plan, &target);
+    let mut emitter = Emitter::new(func, &plan, &target, Parts::whole(func));
     let mut imports = Imports::new(None);
     let mut context = Context::new();
     let mut text = String::new();

@@ -1,8 +1,11 @@
 //! A chunk of a plan as a machine function.
 //!
-//! The function takes the addresses of the arguments, the results and the tape, and returns the index of the first check
+//! The function takes the addresses of the arguments' and the results' parts and the tape, and returns the index of the first check
 //! that failed, or [`PASSED`]. Arguments, constants and values of earlier chunks are fetched at their first use;
 //! results and what later chunks need are stored as soon as they exist.
+//!
+//! No register of a double survives a call. What has a place in memory already is fetched from there again after a
+//! call, rather than saved on the stack once more.
 
 use cranelift::codegen::ir::{self, immediates::Offset32};
 use cranelift::codegen::packed_option::PackedOption;
@@ -10,12 +13,13 @@ use cranelift::prelude::{
     AbiParam, FloatCC, FunctionBuilder, FunctionBuilderContext, InstBuilder, IntCC, MemFlagsData, Signature, Value,
     types,
 };
+use hashbrown::HashMap;
 
 use super::link::{Imports, machine_type};
-use super::lower::{INLINE_POWER, Lowering};
+use super::lower::{INLINE_POWER, INLINE_RECIPROCAL, Lowering};
 use super::plan::{Plan, Step};
-use super::shims::Symbol;
 use super::target::Target;
+use super::{N_ARGS, N_RESULTS, Parts};
 use crate::ir::{Func, Inst, Val};
 use crate::ops::{Op, Type};
 
@@ -27,6 +31,7 @@ pub struct Emitter<'a> {
     func: &'a Func,
     plan: &'a Plan,
     target: &'a Target,
+    parts: Parts,
     /// The results by value, sorted: where each value goes.
     results: Vec<(Val, u32)>,
     /// The machine value of each graph value, where the present chunk has one.
@@ -39,18 +44,27 @@ pub struct Emitter<'a> {
 /// The signature of a chunk.
 pub fn signature(target: &Target) -> Signature {
     let mut signature = Signature::new(target.isa.default_call_conv());
-    signature.params.extend([AbiParam::new(target.isa.pointer_type()); 3]);
+    signature.params.extend([AbiParam::new(target.isa.pointer_type()); N_ARGS + N_RESULTS + 1]);
     signature.returns.push(AbiParam::new(types::I64));
     signature
 }
 
 impl<'a> Emitter<'a> {
-    pub fn new(func: &'a Func, plan: &'a Plan, target: &'a Target) -> Emitter<'a> {
+    pub fn new(func: &'a Func, plan: &'a Plan, target: &'a Target, parts: Parts) -> Emitter<'a> {
         let mut results: Vec<(Val, u32)> =
             func.results.iter().enumerate().map(|(index, result)| (result.value, index as u32)).collect();
         results.sort_unstable();
         let values = vec![PackedOption::default(); func.len()];
-        Emitter { func, plan, target, results, values, present: Vec::new(), context: FunctionBuilderContext::new() }
+        Emitter {
+            func,
+            plan,
+            target,
+            parts,
+            results,
+            values,
+            present: Vec::new(),
+            context: FunctionBuilderContext::new(),
+        }
     }
 
     /// Fills an empty machine function, whose signature is set, with a chunk.
@@ -62,9 +76,18 @@ impl<'a> Emitter<'a> {
         builder.append_block_params_for_function_params(block);
         builder.switch_to_block(block);
         builder.seal_block(block);
-        let &[args, out, tape] = builder.block_params(block) else { unreachable!("`signature` has three arguments") };
-        let lowering = Lowering { builder, imports, target: self.target };
-        let mut filling = Chunk { emitter: self, lowering, args, out, tape, failed: None };
+        let &[a, b, u, v, w, tape] = builder.block_params(block) else { unreachable!("so says `signature`") };
+        let lowering = Lowering::new(builder, imports, self.target);
+        let mut filling = Chunk {
+            emitter: self,
+            lowering,
+            args: [a, b],
+            results: [u, v, w],
+            tape,
+            again: Vec::new(),
+            squares: HashMap::new(),
+            failed: None,
+        };
         for &step in filling.emitter.plan.chunk(chunk) {
             filling.step(step);
         }
@@ -80,30 +103,47 @@ impl<'a> Emitter<'a> {
 struct Chunk<'c, 'a, 'b, 'm> {
     emitter: &'c mut Emitter<'a>,
     lowering: Lowering<'b, 'm>,
-    args: Value,
-    out: Value,
+    args: [Value; N_ARGS],
+    results: [Value; N_RESULTS],
     tape: Value,
+    /// The values that are in memory too, as an argument or in the tape.
+    again: Vec<Val>,
+    /// Of what is raised to constant powers, and of reciprocals that are: itself, its square, the square of that, and so on.
+    squares: HashMap<(Val, bool), Vec<Value>>,
     /// The index of the first check that failed, if there was a check.
     failed: Option<Value>,
 }
 
 impl Chunk<'_, '_, '_, '_> {
     fn step(&mut self, step: Step) {
+        let calls = self.lowering.calls;
         match step {
             Step::Value(val) => {
                 let value = self.compute(val);
+                self.forget_after(calls);
                 self.keep(val, value);
             }
             Step::SinCos(sin, cos) => {
                 let operand = self.emitter.func.operands(sin).as_slice()[0];
                 let operand = self.get(operand);
-                let &[sin_value, cos_value] = self.lowering.call(Symbol::SinCos, &[operand]) else {
-                    unreachable!("its signature has two results")
-                };
+                let (sin_value, cos_value) = self.lowering.sincos(operand);
+                self.forget_after(calls);
                 self.keep(sin, sin_value);
                 self.keep(cos, cos_value);
             }
-            Step::Check(index) => self.check(index),
+            Step::Check(index) => {
+                self.check(index);
+                self.forget_after(calls);
+            }
+        }
+    }
+
+    /// Lets go of what can be fetched again, if there was a call since there were `calls`.
+    fn forget_after(&mut self, calls: usize) {
+        if self.lowering.calls > calls {
+            for val in self.again.drain(..) {
+                self.emitter.values[val.index()] = PackedOption::default();
+            }
         }
     }
 
@@ -111,9 +151,10 @@ impl Chunk<'_, '_, '_, '_> {
         let func = self.emitter.func;
         match func.inst(val) {
             Inst::Binary(Op::Powi, a, n) => match func.inst(n) {
-                Inst::Int(n @ 1..=INLINE_POWER) => {
-                    let a = self.get(a);
-                    self.lowering.power(a, n)
+                Inst::Int(n @ 1..=INLINE_POWER) => self.power(a, false, n),
+                Inst::Int(n @ INLINE_RECIPROCAL..=-1) => {
+                    let (power, of_reciprocal) = (self.power(a, false, -n), self.power(a, true, -n));
+                    self.lowering.reciprocal_power(power, of_reciprocal)
                 }
                 _ => self.apply(Op::Powi, &[a, n]),
             },
@@ -135,6 +176,17 @@ impl Chunk<'_, '_, '_, '_> {
         }
     }
 
+    /// A power of `a` or of `1/a`.
+    fn power(&mut self, a: Val, of_reciprocal: bool, n: i64) -> Value {
+        if !self.squares.contains_key(&(a, of_reciprocal)) {
+            let base = self.get(a);
+            let base = if of_reciprocal { self.lowering.reciprocal(base) } else { base };
+            self.squares.insert((a, of_reciprocal), vec![base]);
+        }
+        let squares = self.squares.entry((a, of_reciprocal)).or_default();
+        self.lowering.power(squares, n)
+    }
+
     fn apply(&mut self, op: Op, operands: &[Val]) -> Value {
         let (values, n) = self.fetch(operands);
         self.lowering.op(op, &values[..n])
@@ -142,7 +194,7 @@ impl Chunk<'_, '_, '_, '_> {
 
     /// The machine values of up to three operands.
     fn fetch(&mut self, operands: &[Val]) -> ([Value; 3], usize) {
-        let mut values = [self.args; 3];
+        let mut values = [self.tape; 3];
         for (value, &operand) in values.iter_mut().zip(operands) {
             *value = self.get(operand);
         }
@@ -155,13 +207,17 @@ impl Chunk<'_, '_, '_, '_> {
             return value;
         }
         let value = match self.emitter.func.inst(val) {
-            Inst::Param(index) => self.argument(index, self.emitter.func.ty(val)),
+            Inst::Param(index) => {
+                self.again.push(val);
+                self.argument(index, self.emitter.func.ty(val))
+            }
             Inst::F64(bits) => self.lowering.f64(bits.value()),
             Inst::Int(value) => self.lowering.int_const(value),
             Inst::Bool(value) => self.lowering.builder.ins().iconst(types::I8, i64::from(value)),
             Inst::Opaque(_) => self.lowering.f64(f64::NAN),
             Inst::Unary(..) | Inst::Binary(..) | Inst::Ternary(..) | Inst::Nary(..) => {
                 let slot = self.emitter.plan.slot(val).expect("what an earlier chunk made for this one has a slot");
+                self.again.push(val);
                 let ty = machine_type(self.emitter.func.ty(val));
                 self.lowering.builder.ins().load(ty, MemFlagsData::trusted(), self.tape, element(slot))
             }
@@ -176,10 +232,10 @@ impl Chunk<'_, '_, '_, '_> {
     }
 
     fn argument(&mut self, index: u32, ty: Type) -> Value {
-        assert!((index as usize) < self.emitter.func.params.len(), "the verifier knows the arguments");
-        // The arguments don't change while the function runs, and results don't overlap them.
-        let flags = MemFlagsData::trusted().with_readonly().with_can_move();
-        let number = self.lowering.builder.ins().load(types::F64, flags, self.args, element(index));
+        let (part, index) = place(&self.emitter.parts.args, index);
+        // Not marked readonly: the optimiser would merge the fetches before and after a call.
+        let number =
+            self.lowering.builder.ins().load(types::F64, MemFlagsData::trusted(), self.args[part], element(index));
         match ty {
             Type::F64 => number,
             Type::Int => self.lowering.builder.ins().fcvt_to_sint_sat(types::I64, number),
@@ -194,6 +250,7 @@ impl Chunk<'_, '_, '_, '_> {
     fn keep(&mut self, val: Val, value: Value) {
         self.set(val, value);
         if let Some(slot) = self.emitter.plan.slot(val) {
+            self.again.push(val);
             self.lowering.builder.ins().store(MemFlagsData::trusted(), value, self.tape, element(slot));
         }
         self.store_result(val, value);
@@ -215,8 +272,8 @@ impl Chunk<'_, '_, '_, '_> {
             }
         };
         for at in first..first + wanted {
-            let index = self.emitter.results[at].1;
-            self.lowering.builder.ins().store(MemFlagsData::trusted(), number, self.out, element(index));
+            let (part, index) = place(&self.emitter.parts.results, self.emitter.results[at].1);
+            self.lowering.builder.ins().store(MemFlagsData::trusted(), number, self.results[part], element(index));
         }
     }
 
@@ -264,6 +321,18 @@ impl Chunk<'_, '_, '_, '_> {
             self.emitter.values[val.index()] = PackedOption::default();
         }
     }
+}
+
+/// The part that a number is in, and its place there.
+fn place(parts: &[usize], index: u32) -> (usize, u32) {
+    let mut rest = index as usize;
+    for (part, &len) in parts.iter().enumerate() {
+        if rest < len {
+            return (part, rest as u32);
+        }
+        rest -= len;
+    }
+    unreachable!("`Parts::fits` was asked, and the verifier knows the arguments")
 }
 
 /// The offset of a double, or of a tape slot.

@@ -59,11 +59,21 @@ fn declare(module: &mut JITModule, symbol: Symbol) -> FuncId {
 }
 
 fn signature(symbol: Symbol, isa: &dyn TargetIsa) -> Signature {
-    let param = |ty: &Type| AbiParam::new(machine_type(*ty));
-    let (args, results) = symbol.signature();
     let mut signature = Signature::new(isa.default_call_conv());
-    signature.params.extend(args.iter().map(param));
-    signature.returns.extend(results.iter().map(param));
+    let param = |ty: Type| AbiParam::new(machine_type(ty));
+    match symbol {
+        Symbol::Value(op) => {
+            signature.params.extend(op.row().args.iter().copied().map(param));
+            signature.returns.push(param(op.row().result));
+        }
+        Symbol::Fault(op) => {
+            signature.params.extend(op.row().args.iter().copied().map(param));
+            signature.returns.push(param(Type::Bool));
+        }
+        Symbol::SinCos => {
+            signature.params.extend([types::F64, isa.pointer_type(), isa.pointer_type()].map(AbiParam::new));
+        }
+    }
     signature
 }
 

@@ -3,8 +3,8 @@
 //! What the machine computes exactly as the operator's `eval` does becomes instructions; everything else is a
 //! call of that `eval`. Conditions are bytes that are 0 or 1. Nothing traps.
 
-use cranelift::codegen::ir::FuncRef;
-use cranelift::prelude::{FloatCC, FunctionBuilder, InstBuilder, IntCC, Value, types};
+use cranelift::codegen::ir::{FuncRef, Inst, StackSlot};
+use cranelift::prelude::{FloatCC, FunctionBuilder, InstBuilder, IntCC, StackSlotData, StackSlotKind, Value, types};
 
 use super::link::Imports;
 use super::shims::Symbol;
@@ -16,12 +16,21 @@ pub struct Lowering<'a, 'b> {
     pub builder: FunctionBuilder<'a>,
     pub imports: &'a mut Imports<'b>,
     pub target: &'a Target,
+    /// How many calls the function has so far.
+    pub calls: usize,
+    /// Where `sincos` writes to.
+    pair: Option<StackSlot>,
 }
 
-/// The largest exponent that is multiplied out in line.
+/// The largest exponent that is multiplied out in line, and the least one.
 pub const INLINE_POWER: i64 = 64;
+pub const INLINE_RECIPROCAL: i64 = -16;
 
-impl Lowering<'_, '_> {
+impl<'a, 'b> Lowering<'a, 'b> {
+    pub fn new(builder: FunctionBuilder<'a>, imports: &'a mut Imports<'b>, target: &'a Target) -> Lowering<'a, 'b> {
+        Lowering { builder, imports, target, calls: 0, pair: None }
+    }
+
     /// The value of an operator at up to three operands; 0 where integer arithmetic has no result.
     pub fn op(&mut self, op: Op, x: &[Value]) -> Value {
         match op {
@@ -61,22 +70,22 @@ impl Lowering<'_, '_> {
                 let (nan, undefined) = (self.f64(f64::NAN), self.is_nan(x[0]));
                 self.builder.ins().select(undefined, nan, x[1])
             }
-            Op::Fma | Op::Floor | Op::Ceil => self.call(Symbol::Value(op), x)[0],
-            Op::Powi | Op::Pow | Op::XlogPow => self.call(Symbol::Value(op), x)[0],
+            Op::Fma | Op::Floor | Op::Ceil => self.call(Symbol::Value(op), x),
+            Op::Powi | Op::Pow | Op::XlogPow => self.call(Symbol::Value(op), x),
             Op::Exp | Op::Expm1 | Op::Exp2 | Op::Ln | Op::Log2 | Op::Log10 | Op::Log1p | Op::LogBase | Op::Xlogy => {
-                self.call(Symbol::Value(op), x)[0]
+                self.call(Symbol::Value(op), x)
             }
-            Op::Cbrt | Op::Hypot | Op::Unit => self.call(Symbol::Value(op), x)[0],
+            Op::Cbrt | Op::Hypot | Op::Unit => self.call(Symbol::Value(op), x),
             Op::Sin | Op::Cos | Op::Tan | Op::Asin | Op::Acos | Op::Atan | Op::Atan2 | Op::Sinc | Op::SincN => {
-                self.call(Symbol::Value(op), x)[0]
+                self.call(Symbol::Value(op), x)
             }
-            Op::Sinh | Op::Cosh | Op::Tanh | Op::Asinh | Op::Acosh | Op::Atanh => self.call(Symbol::Value(op), x)[0],
-            Op::Mod | Op::DivFloor => self.call(Symbol::Value(op), x)[0],
+            Op::Sinh | Op::Cosh | Op::Tanh | Op::Asinh | Op::Acosh | Op::Atanh => self.call(Symbol::Value(op), x),
+            Op::Mod | Op::DivFloor => self.call(Symbol::Value(op), x),
             Op::Erf | Op::Erfc | Op::Gamma | Op::Lgamma | Op::Digamma | Op::Polygamma => {
-                self.call(Symbol::Value(op), x)[0]
+                self.call(Symbol::Value(op), x)
             }
             Op::Sigmoid | Op::SigmoidSlope | Op::Softplus | Op::Silu | Op::Gelu | Op::Logit => {
-                self.call(Symbol::Value(op), x)[0]
+                self.call(Symbol::Value(op), x)
             }
             Op::Lt => self.builder.ins().fcmp(FloatCC::LessThan, x[0], x[1]),
             Op::Le => self.builder.ins().fcmp(FloatCC::LessThanOrEqual, x[0], x[1]),
@@ -95,7 +104,7 @@ impl Lowering<'_, '_> {
                 let zero = self.int_const(0);
                 self.builder.ins().select(fault, zero, value)
             }
-            Op::IDiv | Op::IMod | Op::IPow => self.call(Symbol::Value(op), x)[0],
+            Op::IDiv | Op::IMod | Op::IPow => self.call(Symbol::Value(op), x),
             Op::IMin => self.choose_int(IntCC::SignedLessThan, x),
             Op::IMax => self.choose_int(IntCC::SignedGreaterThan, x),
             Op::ILt => self.builder.ins().icmp(IntCC::SignedLessThan, x[0], x[1]),
@@ -108,34 +117,67 @@ impl Lowering<'_, '_> {
     pub fn fault(&mut self, op: Op, x: &[Value]) -> Value {
         match op {
             Op::INeg | Op::IAbs | Op::IAdd | Op::ISub | Op::IMul => self.int(op, x).1,
-            _ => self.call(Symbol::Fault(op), x)[0],
+            _ => self.call(Symbol::Fault(op), x),
         }
     }
 
-    /// `x^n` by the multiplications of `special::powi`, in its order.
-    pub fn power(&mut self, x: Value, n: i64) -> Value {
-        let (mut power, mut rest) = (x, n);
-        while rest & 1 == 0 {
-            power = self.builder.ins().fmul(power, power);
-            rest >>= 1;
-        }
-        let mut result = power;
-        rest >>= 1;
-        while rest != 0 {
-            power = self.builder.ins().fmul(power, power);
-            if rest & 1 == 1 {
-                result = self.builder.ins().fmul(result, power);
+    /// `x^n` by the multiplications of `special::powi`, in its order. `squares` are `x`, `x^2`, `x^4` and so on, as far as they exist.
+    pub fn power(&mut self, squares: &mut Vec<Value>, n: i64) -> Value {
+        let mut result = None;
+        for bit in 0..=n.ilog2() as usize {
+            if bit == squares.len() {
+                let last = squares[bit - 1];
+                squares.push(self.builder.ins().fmul(last, last));
             }
-            rest >>= 1;
+            if n >> bit & 1 == 1 {
+                let power = squares[bit];
+                result = Some(result.map_or(power, |result| self.builder.ins().fmul(result, power)));
+            }
         }
-        result
+        result.expect("the exponent is positive")
     }
 
-    /// Calls a function outside; its results.
-    pub fn call(&mut self, symbol: Symbol, x: &[Value]) -> &[Value] {
+    /// `x^-m` of the power `x^m`, or where that is no normal number, of `(1/x)^m`: see `special::powi`.
+    pub fn reciprocal_power(&mut self, power: Value, of_reciprocal: Value) -> Value {
+        let reciprocal = self.reciprocal(power);
+        let size = self.builder.ins().fabs(power);
+        let (least, infinite) = (self.f64(f64::MIN_POSITIVE), self.f64(f64::INFINITY));
+        let enough = self.builder.ins().fcmp(FloatCC::GreaterThanOrEqual, size, least);
+        let finite = self.builder.ins().fcmp(FloatCC::LessThan, size, infinite);
+        let normal = self.builder.ins().band(enough, finite);
+        self.builder.ins().select(normal, reciprocal, of_reciprocal)
+    }
+
+    pub fn reciprocal(&mut self, x: Value) -> Value {
+        let one = self.f64(1.0);
+        self.builder.ins().fdiv(one, x)
+    }
+
+    /// Sine and cosine of a number.
+    pub fn sincos(&mut self, x: Value) -> (Value, Value) {
+        let pointer = self.target.isa.pointer_type();
+        let slot = *self.pair.get_or_insert_with(|| {
+            let pair = StackSlotData::new(StackSlotKind::ExplicitSlot, 16, 3);
+            self.builder.create_sized_stack_slot(pair)
+        });
+        let sin = self.builder.ins().stack_addr(pointer, slot, 0);
+        let cos = self.builder.ins().stack_addr(pointer, slot, 8);
+        self.call_for(Symbol::SinCos, &[x, sin, cos]);
+        let sin = self.builder.ins().stack_load(pointer, types::F64, slot, 0);
+        let cos = self.builder.ins().stack_load(pointer, types::F64, slot, 8);
+        (sin, cos)
+    }
+
+    /// The result of a function outside.
+    fn call(&mut self, symbol: Symbol, x: &[Value]) -> Value {
+        let call = self.call_for(symbol, x);
+        self.builder.inst_results(call)[0]
+    }
+
+    fn call_for(&mut self, symbol: Symbol, x: &[Value]) -> Inst {
         let callee: FuncRef = self.imports.get(symbol, self.builder.func, &*self.target.isa);
-        let call = self.builder.ins().call(callee, x);
-        self.builder.inst_results(call)
+        self.calls += 1;
+        self.builder.ins().call(callee, x)
     }
 
     pub fn f64(&mut self, value: f64) -> Value {
@@ -170,7 +212,7 @@ impl Lowering<'_, '_> {
     }
 
     fn trunc(&mut self, x: Value) -> Value {
-        if self.target.rounding { self.builder.ins().trunc(x) } else { self.call(Symbol::Value(Op::Trunc), &[x])[0] }
+        if self.target.rounding { self.builder.ins().trunc(x) } else { self.call(Symbol::Value(Op::Trunc), &[x]) }
     }
 
     /// Half away from zero: adding a half would round the double just below 0.5 up, adding that double does not.

@@ -47,9 +47,8 @@ impl Plan {
     }
 }
 
-/// Plans a graph. Chunks have about `chunk` operations each.
-pub fn plan(func: &Func, pair: bool, chunk: usize) -> Plan {
-    let steps = steps(func, pair);
+/// Cuts the steps into chunks of about `chunk` operations each.
+pub fn plan(func: &Func, steps: Vec<Step>, chunk: usize) -> Plan {
     let ends = cut(func, &steps, chunk.max(1));
     let mut plan = Plan { steps, ends, slots: Vec::new(), tape: 0 };
     if plan.ends.len() > 1 {
@@ -58,19 +57,17 @@ pub fn plan(func: &Func, pair: bool, chunk: usize) -> Plan {
     plan
 }
 
-/// What the results and checks need, operands first.
-fn steps(func: &Func, pair: bool) -> Vec<Step> {
+/// What the results and checks need, operands first. A sine and a cosine of one operand are one step.
+pub fn steps(func: &Func) -> Vec<Step> {
     let live = func.live();
     let needed = |val: Val| live[val.index()] && func.inst(val).op().is_some();
     // A sine next to a cosine of the same operand, by the operand; whichever comes first computes both.
     let mut circular: HashMap<Val, [Option<Val>; 2]> = HashMap::new();
-    if pair {
-        for val in func.vals().filter(|&val| needed(val)) {
-            match func.inst(val) {
-                Inst::Unary(Op::Sin, a) => circular.entry(a).or_default()[0] = Some(val),
-                Inst::Unary(Op::Cos, a) => circular.entry(a).or_default()[1] = Some(val),
-                _ => {}
-            }
+    for val in func.vals().filter(|&val| needed(val)) {
+        match func.inst(val) {
+            Inst::Unary(Op::Sin, a) => circular.entry(a).or_default()[0] = Some(val),
+            Inst::Unary(Op::Cos, a) => circular.entry(a).or_default()[1] = Some(val),
+            _ => {}
         }
     }
     // A check comes as soon as both its values exist.
@@ -83,7 +80,7 @@ fn steps(func: &Func, pair: bool) -> Vec<Step> {
     for val in func.vals() {
         if needed(val) {
             let both = match func.inst(val) {
-                Inst::Unary(Op::Sin | Op::Cos, a) if pair => circular[&a],
+                Inst::Unary(Op::Sin | Op::Cos, a) => circular[&a],
                 _ => [None, None],
             };
             match both {

@@ -1,9 +1,10 @@
 //! What machine code calls: the operators' own `eval`, under the C calling convention.
 //!
 //! A shim is generic over the index of its row, so that the compiler sees which function it calls and
-//! inlines or tail-calls it. The table stays the only place that says what an operator computes.
+//! inlines or tail-calls it. The table stays the only place that says what an operator computes; where the standard
+//! library is known to hand on to the system's, code calls that directly, which a test compares.
 
-use crate::ops::{Eval, OPS, Op, Type};
+use crate::ops::{Eval, OPS, Op};
 
 /// A function outside of the machine code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -12,13 +13,9 @@ pub enum Symbol {
     Value(Op),
     /// Whether an integer operator has no result.
     Fault(Op),
-    /// Sine and cosine of one number.
+    /// Sine and cosine of one number, written to two addresses.
     SinCos,
 }
-
-/// Whether a C function that returns two doubles in a struct leaves them where Cranelift looks for two results.
-/// Elsewhere sine and cosine are two calls.
-pub const RETURNS_PAIRS: bool = cfg!(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(windows)));
 
 impl Symbol {
     pub const COUNT: usize = 2 * OPS.len() + 1;
@@ -49,31 +46,53 @@ impl Symbol {
         }
     }
 
-    /// The types of its arguments and results.
-    pub fn signature(self) -> (&'static [Type], &'static [Type]) {
-        match self {
-            Symbol::Value(op) => (op.row().args, std::slice::from_ref(&op.row().result)),
-            Symbol::Fault(op) => (op.row().args, &[Type::Bool]),
-            Symbol::SinCos => (&[Type::F64], &[Type::F64, Type::F64]),
-        }
-    }
-
     /// Where it is; `None` for what is never called because machine code has an instruction for it.
     pub fn address(self) -> Option<*const u8> {
         match self {
-            Symbol::Value(op) => value(op),
+            Symbol::Value(op) => system::value(op).or_else(|| value(op)),
             Symbol::Fault(op) => fault(op),
-            Symbol::SinCos => Some(sincos as *const u8),
+            Symbol::SinCos => Some(system::sincos as *const u8),
         }
     }
 }
 
-#[repr(C)]
-struct Pair(f64, f64);
+/// With glibc the standard library's `f64::exp` is `exp`, and so on: code calls these without a detour.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod system {
+    use crate::ops::Op;
 
-extern "C" fn sincos(x: f64) -> Pair {
-    let (sin, cos) = x.sin_cos();
-    Pair(sin, cos)
+    macro_rules! functions {
+        ($($op:ident $name:ident($($arg:ident)*))*) => {
+            // SAFETY: these are the C library's, which the standard library links; C says their types.
+            unsafe extern "C" {
+                $(safe fn $name($($arg: f64),*) -> f64;)*
+                pub safe fn sincos(x: f64, sin: &mut f64, cos: &mut f64);
+            }
+
+            pub fn value(op: Op) -> Option<*const u8> {
+                match op { $(Op::$op => Some($name as *const u8),)* _ => None }
+            }
+        };
+    }
+
+    functions! {
+        Exp exp(x) Expm1 expm1(x) Exp2 exp2(x) Ln log(x) Log2 log2(x) Log10 log10(x) Log1p log1p(x) Pow pow(x y) Cbrt cbrt(x)
+        Sin sin(x) Cos cos(x) Tan tan(x) Asin asin(x) Acos acos(x) Atan atan(x) Atan2 atan2(y x)
+        Sinh sinh(x) Cosh cosh(x) Tanh tanh(x)
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+mod system {
+    use crate::ops::Op;
+
+    pub fn value(_: Op) -> Option<*const u8> {
+        None
+    }
+
+    pub extern "C" fn sincos(x: f64, sin: &mut f64, cos: &mut f64) {
+        (*sin, *cos) = x.sin_cos();
+    }
 }
 
 extern "C" fn f1<const OP: usize>(a: f64) -> f64 {

@@ -185,7 +185,10 @@ fn choice(builder: &mut Builder, c: Val, a: &Operand, b: &Operand) -> Result<Val
         (Value::Function(_), _) | (_, Value::Function(_)) => match builder.func().inst(c) {
             Inst::Bool(true) => Ok(a.value.clone()),
             Inst::Bool(false) => Ok(b.value.clone()),
-            _ => Err(Problem::WrongKind { at: a.at.to(b.at), wanted: "a number", found: "a function" }),
+            _ => {
+                let function = if matches!(a.value, Value::Function(_)) { a } else { b };
+                Err(Problem::WrongKind { at: function.at, wanted: "a number", found: "a function" })
+            }
         },
         (Value::Scalar(x), Value::Scalar(y)) => {
             let same = builder.func().ty(*x) == builder.func().ty(*y);

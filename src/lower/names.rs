@@ -377,10 +377,10 @@ impl<'a> Walk<'a> {
                 let Some(function) = self.found.functions.get(&body) else { return 0.0 };
                 let defined = self.lookup(scope, name).map(|(_, span)| span);
                 let arity = function.params.len();
-                if count != arity {
-                    self.found.problems.push(wrong(at, count, (arity, arity), defined, text));
-                } else if primes > 0 && arity != 1 {
+                if primes > 0 && arity != 1 {
                     self.found.problems.push(Problem::MarkNeedsOneArgument { name: text.to_owned(), at: callee });
+                } else if count != arity {
+                    self.found.problems.push(wrong(at, count, (arity, arity), defined, text));
                 } else {
                     let called: Vec<usize> =
                         args.iter().zip(&function.called).filter_map(|(&arg, &called)| called.then_some(arg)).collect();
@@ -434,7 +434,7 @@ impl<'a> Walk<'a> {
                 let root_names = self.scopes[0].names.keys().map(|&name| self.ast.name(name));
                 let mut known: Vec<&str> = declared.chain(root_names).collect();
                 known.sort_unstable();
-                let nearest = nearest(text, known.into_iter()).map(str::to_owned);
+                let nearest = nearest(text, known).map(str::to_owned);
                 self.found.problems.push(Problem::UnknownName { name: text.to_owned(), at, nearest });
             } else {
                 if builtin::by_name(text).is_some() {

@@ -31,7 +31,7 @@ pub(super) struct Builder {
     dots: Vec<bool>,
     binders: Vec<Binder>,
     loops: Vec<Loop>,
-    targets: Vec<(Target, Span)>,
+    targets: Vec<Target>,
     roles: Vec<Role>,
     declared: Vec<Declared>,
     statements: Vec<Statement>,
@@ -87,8 +87,8 @@ pub(super) fn statement(builder: &mut Builder, text: &str, offset: u32, source: 
 }
 
 impl Builder {
-    pub fn finish(self) -> (Ast, Vec<Statement>, Vec<Warning>) {
-        let warnings = self.names.lookalikes();
+    pub fn finish(self, max_warnings: usize) -> (Ast, Vec<Statement>, Vec<Warning>) {
+        let warnings = self.names.lookalikes(max_warnings);
         (Ast { names: self.names.texts, ..self.ast }, self.statements, warnings)
     }
 
@@ -275,14 +275,13 @@ impl Builder {
         let target = if self.targets.len() > frame.targets { self.targets.pop() } else { None };
         let kind = match target {
             None => StatementKind::Expression(value),
-            Some((target, target_span)) => {
+            Some(target) => {
                 let ranges = self.binders.split_off(frame.binders);
                 if let (Some(binder), false) = (ranges.first(), matches!(target, Target::Element { .. })) {
                     let name = match &target {
                         Target::Name(name, _) => self.names.texts[name.0 as usize].clone(),
                         _ => "z".to_string(),
                     };
-                    let _ = target_span;
                     return Err(Box::new(Problem::RangesWithoutElement { at: binder.span, name }));
                 }
                 StatementKind::Define { target, value, ranges }
@@ -322,7 +321,7 @@ impl Builder {
             Rule::assign => {
                 let (nodes, values) = self.frames.last().map_or((0, 0), |frame| (frame.nodes, frame.values));
                 let target = target::take(self, nodes, values, span, source)?;
-                self.targets.push((target, span));
+                self.targets.push(target);
             }
             Rule::dots => self.dots.push(text == "..="),
             Rule::role => self.roles.push(match text {

@@ -15,6 +15,10 @@ struct Context<'s> {
     source: &'s str,
     first: Option<Token>,
     previous: Option<Token>,
+    /// The two tokens before `previous`, the nearer one first.
+    earlier: [Option<Token>; 2],
+    /// The name that carries the marks of which `previous` is one.
+    marked: Option<Token>,
     next: Option<Token>,
     /// The brackets that are open, each with the token before it.
     open: Vec<(Token, Option<Token>)>,
@@ -42,6 +46,8 @@ impl<'s> Context<'s> {
             source,
             first: None,
             previous: None,
+            earlier: [None; 2],
+            marked: None,
             next: None,
             open: Vec::new(),
             closed: None,
@@ -68,6 +74,12 @@ impl<'s> Context<'s> {
                 }
                 _ => {}
             }
+            context.marked = match (token.kind, context.previous) {
+                (Kind::Mark, Some(previous)) if previous.kind == Kind::Word => Some(previous),
+                (Kind::Mark, _) => context.marked,
+                _ => None,
+            };
+            context.earlier = [context.previous, context.earlier[0]];
             context.previous = Some(token);
         }
         context
@@ -100,11 +112,14 @@ impl<'s> Context<'s> {
             (Kind::Assign, _) if in_brackets => {
                 let left = self.left_operand().text(self.source);
                 let right = comparand_after(self.source, at.end as usize).text(self.source);
+                if right.contains("..") {
+                    return Problem::AssignInBinder { at, mended: format!("{left} in {right}") };
+                }
                 Problem::AssignInExpression { at, mended: Some(format!("{left} == {right}")) }
             }
-            (Kind::Assign, _) => match (self.assign, self.previous) {
-                (Some(first), _) => Problem::SecondAssign { first: first.span, second: at },
-                (None, _) => self.unexpected(error, next),
+            (Kind::Assign, _) => match self.assign {
+                Some(first) => Problem::SecondAssign { first: first.span, second: at },
+                None => self.unexpected(error, next),
             },
             (Kind::Comma, _) => match self.assign {
                 Some(assign) if !in_brackets => {
@@ -115,6 +130,10 @@ impl<'s> Context<'s> {
                 _ => self.unexpected(error, next),
             },
             (Kind::Mark, _) => Problem::MisplacedMark { at },
+            (Kind::Word, "for" | "in") if self.round_reduction().is_some() => {
+                let name = self.round_reduction().unwrap_or_default().to_string();
+                Problem::RoundBinders { at, name }
+            }
             (Kind::Word, "if") => Problem::ConditionAfterValue { at },
             (Kind::Word, "for") => Problem::RangesWithoutDefinition { at },
             _ if next.starts_operand(self.source) => self.side_by_side(next),
@@ -133,11 +152,24 @@ impl<'s> Context<'s> {
         if self.declares() && !self.in_brackets() {
             return Problem::Unexpected { at: next.span, found, wanted: Some("`,`") };
         }
-        if let (Kind::Word, true) = (previous.kind, words::is_function(self.text(previous)) && next.kind != Kind::Open)
-        {
-            let function = self.text(previous).to_string();
+        if previous.kind == Kind::Word && words::FOREIGN.contains(&self.text(previous)) {
+            return Problem::UselessWord { at: previous.span, word: self.text(previous).to_string() };
+        }
+        if words::is_function(self.text(previous)) || self.marked.is_some() {
+            let function = left.text(source).to_string();
             let mended = format!("{function}({})", right.text(source));
-            return Problem::CallWithoutBrackets { name: previous.span, function, argument: next.span, mended };
+            return Problem::CallWithoutBrackets { name: left, function, argument: next.span, mended };
+        }
+        // `sin^2(x)`
+        if let (Kind::Number, [Some(power), Some(name)]) = (previous.kind, self.earlier)
+            && matches!(self.text(power), "^" | "**")
+            && words::is_function(self.text(name))
+        {
+            let function = self.text(name).to_string();
+            let argument = right.text(source);
+            let argument = argument.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(argument);
+            let mended = format!("{function}({argument})^{}", self.text(previous));
+            return Problem::CallWithoutBrackets { name: name.span, function, argument: next.span, mended };
         }
         if self.text(next) == "{" {
             return Problem::Unexpected { at: next.span, found, wanted: Some("an operator, or `=` before a block") };
@@ -195,8 +227,15 @@ impl<'s> Context<'s> {
                 head.span.to(open.span).to(previous.span)
             }
             (Kind::Close, Some((open, _))) => open.span.to(previous.span),
-            _ => previous.span,
+            _ => self.marked.map_or(previous.span, |name| name.span.to(previous.span)),
         }
+    }
+
+    /// The reduction in whose round brackets the place is.
+    fn round_reduction(&self) -> Option<&'s str> {
+        let (open, head) = self.open.last()?;
+        let name = self.text((*head)?);
+        (self.text(*open) == "(" && words::is_reduction(name)).then_some(name)
     }
 
     fn in_brackets(&self) -> bool {
@@ -241,6 +280,7 @@ impl<'s> Context<'s> {
                 Some("(") => "an operator or `)`",
                 Some("[") => "an operator or `]`",
                 Some(_) => "an operator, a new line or `}`",
+                None if self.declares() => "`,` or a new line",
                 None => "an operator or a new line",
             }
         };
@@ -321,8 +361,7 @@ pub(super) fn mend_sign(source: &str, sign: Token, previous: Option<Token>) -> O
     let right = operand_after(source, sign.span.end as usize).text(source);
     let left = previous.filter(|token| matches!(token.kind, Kind::Word | Kind::Number) && token.ends_operand(source));
     let left = left.map(|token| token.text(source));
-    let spelling =
-        words::SPELLINGS.iter().find(|(found, _)| *found == sign.text(source)).map(|(_, spelling)| *spelling);
+    let spelling = words::spelling(sign.text(source));
     match (sign.text(source), spelling, left) {
         ("|", ..) => {
             let mut inner = Tokens::new(source, sign.span.end as usize).take(REACH);

@@ -373,7 +373,8 @@ impl Splitter<'_> {
             return;
         }
         let sign = token.text(self.source).to_string();
-        let spelling = words::SPELLINGS.iter().find(|(found, _)| *found == sign).map(|(_, spelling)| *spelling);
+        let slice = sign == ":" && self.open.last().is_some_and(|open| open.bracket == b'[');
+        let spelling = slice.then_some("0..n").or_else(|| words::spelling(&sign));
         let mended = super::diagnose::mend_sign(self.source, token, self.previous);
         self.report(Problem::UnknownSign { at: token.span, sign, spelling, mended });
     }

@@ -92,6 +92,11 @@ impl Iterator for Tokens<'_> {
 fn token(text: &str) -> (Kind, usize) {
     let bytes = text.as_bytes();
     let second = bytes.get(1).copied().unwrap_or(0);
+    if let (b'=' | b'!' | b'<' | b'/' | b'+' | b'-' | b'*' | b'^', b'=' | b'<' | b'>' | b'/') = (bytes[0], second)
+        && let Some((found, _)) = words::SPELLINGS.iter().find(|(found, _)| found.len() > 1 && text.starts_with(found))
+    {
+        return (Kind::Unknown, found.len());
+    }
     match bytes[0] {
         b'\n' => (Kind::Newline, 1),
         b'#' => (Kind::Comment, text.find('\n').unwrap_or(text.len())),
@@ -102,7 +107,6 @@ fn token(text: &str) -> (Kind, usize) {
         b'.' if second == b'.' => (Kind::Dots, 2),
         b'*' if second == b'*' => (Kind::Operator, 2),
         b'=' | b'!' | b'<' | b'>' if second == b'=' => (Kind::Operator, 2),
-        b'<' if second == b'>' => (Kind::Unknown, 2),
         b'=' => (Kind::Assign, 1),
         b'+' | b'-' | b'*' | b'/' | b'^' | b'<' | b'>' => (Kind::Operator, 1),
         b',' => (Kind::Comma, 1),

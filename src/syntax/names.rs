@@ -43,7 +43,7 @@ impl Names {
     }
 
     /// Warnings for the names that read like others.
-    pub fn lookalikes(&self) -> Vec<Warning> {
+    pub fn lookalikes(&self, limit: usize) -> Vec<Warning> {
         let mut warnings = Vec::new();
         if self.texts.iter().all(|text| text.is_ascii()) {
             return warnings;
@@ -52,6 +52,9 @@ impl Names {
         // Names whose letters are beyond suspicion come first, so that the others are found to be like them.
         let (plain, odd): (Vec<_>, Vec<_>) = (0..self.texts.len()).partition(|&i| !is_odd(&self.texts[i]));
         for i in plain.into_iter().chain(odd) {
+            if warnings.len() >= limit {
+                break;
+            }
             let skeleton = unicode_security::skeleton(&self.texts[i]).collect::<String>();
             let &mut other = first.entry(skeleton).or_insert(i);
             if other != i && is_odd(&self.texts[i]) {

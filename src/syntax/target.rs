@@ -15,8 +15,8 @@ pub(super) fn take(
 ) -> Result<Target, Box<Problem>> {
     let values = &builder.stacks.values[values_from..];
     let nodes = &builder.stacks.nodes[nodes_from..];
-    let (Some(first), Some(last)) = (values.first(), values.last()) else {
-        return Err(internal(equals));
+    let (Some(first), Some(last), Some((root, operands))) = (values.first(), values.last(), nodes.split_last()) else {
+        return Err(Box::new(Problem::MissingOperand { at: equals, before: None, found: Some("=".to_string()) }));
     };
     let whole = first.span.to(last.span);
     let text = whole.text(source);
@@ -24,7 +24,6 @@ pub(super) fn take(
         return Err(Box::new(Problem::BareTupleTarget { at: whole, mended: format!("({text}) = …") }));
     }
     let bad = || Box::new(Problem::BadTarget { at: whole, equals, target: text.to_string() });
-    let Some((root, operands)) = nodes.split_last() else { return Err(internal(equals)) };
     let target = match root.kind {
         NodeKind::Name { name, .. } if !first.bracketed => Target::Name(name, unmarked(root)?),
         NodeKind::Call { name, primes, callee, .. } if !first.bracketed => {
@@ -81,8 +80,4 @@ fn start_of(nodes: &[Node], end: usize) -> usize {
         wanted = wanted - 1 + nodes[start].kind.operands();
     }
     start
-}
-
-fn internal(at: Span) -> Box<Problem> {
-    Box::new(Problem::Unexpected { at, found: Some("=".to_string()), wanted: None })
 }

@@ -18,15 +18,24 @@ pub(super) const FUNCTIONS: &[&str] = &[
 
 /// Signs that people write and the language does not have, with the spelling it has. Longer ones first.
 pub(super) const SPELLINGS: &[(&str, &str)] = &[
+    ("===", "=="),
+    ("!==", "!="),
     ("&&", "and"),
     ("||", "or"),
     ("<>", "!="),
+    ("=<", "<="),
+    ("=>", ">="),
+    ("//", "div(a, b)"),
+    ("+=", "a = a + b"),
+    ("-=", "a = a - b"),
+    ("*=", "a = a*b"),
+    ("/=", "a = a/b"),
+    ("^=", "a = a^b"),
     (":=", "="),
     ("&", "and"),
     ("!", "not"),
     ("~", "not"),
     ("%", "mod(a, b)"),
-    (":", "if(c, a, b)` or `in 0..n"),
     ("?", "if(c, a, b)"),
     ("×", "*"),
     ("·", "*"),
@@ -109,6 +118,14 @@ pub(super) const SPELLINGS: &[(&str, &str)] = &[
     ("\u{c}", " "),
     ("\u{b}", " "),
 ];
+
+/// Words that begin definitions and results elsewhere.
+pub(super) const FOREIGN: &[&str] = &["let", "var", "const", "def", "fn", "function", "return", "local", "set"];
+
+/// The language's spelling of a sign that it does not have.
+pub(super) fn spelling(sign: &str) -> Option<&'static str> {
+    SPELLINGS.iter().find(|(found, _)| *found == sign).map(|(_, spelling)| *spelling)
+}
 
 pub(super) fn is_reserved(word: &str) -> bool {
     RESERVED.contains(&word)

@@ -73,8 +73,9 @@ fn too_deep_is_an_error() {
 }
 
 #[test]
-fn megabytes_of_one_thing_end_soon() {
+fn long_texts_of_one_thing_end_soon() {
     on_small_stack(|| {
+        let size = if cfg!(debug_assertions) { 50_000 } else { 1_000_000 };
         for piece in [
             "-",
             "not ",
@@ -110,7 +111,7 @@ fn megabytes_of_one_thing_end_soon() {
             "\r",
             "\t+\n",
         ] {
-            let source = piece.repeat(200_000 / piece.len());
+            let source = piece.repeat(size / piece.len());
             if let Err(problems) = parse(&source, &Limits::default()) {
                 assert!(!problems.is_empty() && problems.len() <= 100, "{piece:?}");
                 let message =

@@ -6,6 +6,13 @@ mod errors;
 mod hostile;
 #[cfg(feature = "jit")]
 mod jit;
+mod meaning;
+mod modes;
+mod properties;
 mod random;
+mod references;
 mod special;
 mod syntax;
+mod table;
+mod texts;
+mod tower;

@@ -179,7 +179,56 @@ pub fn large(size: usize, calls: usize, seed: u64) -> Func {
         };
         vals.push(val);
     }
-    let results = vals.iter().rev().take(64);
+    // What nothing uses is a result, so that everything is alive.
+    let mut used = vec![false; builder.func().len()];
+    for val in builder.func().vals() {
+        builder.func().operands(val).iter().for_each(|operand| used[operand.index()] = true);
+    }
+    let results = vals.iter().filter(|val| !used[val.index()]);
     let name = |index: usize| format!("r{index}");
     builder.finish(results.enumerate().map(|(index, &value)| Output { name: name(index), value }).collect())
+}
+
+/// A forward sweep of products, sums and elementary functions (`calls` in a hundred), and the reverse sweep that belongs to it: about
+/// `size` operations. The reverse sweep needs most values of the forward one, in the opposite order.
+pub fn sweep(size: usize, calls: usize, seed: u64) -> Func {
+    let mut random = Random(seed);
+    let mut builder = Builder::new("sweep");
+    let params: Vec<Val> = (0..16).map(|index| builder.param(&format!("x{index}"), Type::F64)).collect();
+    let mut vals = params.clone();
+    let mut forward = Vec::new();
+    while vals.len() < 2 * size / 7 {
+        let mut operand = || vals[vals.len() - 1 - random.below(16)];
+        let (a, b) = (operand(), operand());
+        let op = match random.below(100) {
+            n if n < calls => Op::Sin,
+            n if n < 60 => Op::Mul,
+            _ => Op::Add,
+        };
+        let val = if op == Op::Sin { builder.unary(op, a) } else { builder.binary(op, a, b) };
+        forward.push((op, a, b, val));
+        vals.push(val);
+    }
+    let last = forward.last().map_or(params[0], |&(.., val)| val);
+    let mut adjoint: Vec<Option<Val>> = vec![None; builder.func().len()];
+    adjoint[last.index()] = Some(builder.f64(1.0));
+    for &(op, a, b, val) in forward.iter().rev() {
+        let Some(bar) = adjoint[val.index()].take() else { continue };
+        let parts = match op {
+            Op::Mul => [Some(builder.binary(Op::Mul, bar, b)), Some(builder.binary(Op::Mul, bar, a))],
+            Op::Sin => {
+                let cos = builder.unary(Op::Cos, a);
+                [Some(builder.binary(Op::Mul, bar, cos)), None]
+            }
+            _ => [Some(bar), Some(bar)],
+        };
+        for (operand, part) in [a, b].into_iter().zip(parts) {
+            let Some(part) = part else { continue };
+            let sum = adjoint[operand.index()].map_or(part, |sum| builder.binary(Op::Add, sum, part));
+            adjoint[operand.index()] = Some(sum);
+        }
+    }
+    let results = std::iter::once(last).chain(params.iter().filter_map(|param| adjoint[param.index()]));
+    let name = |index: usize| format!("r{index}");
+    builder.finish(results.enumerate().map(|(index, value)| Output { name: name(index), value }).collect())
 }

@@ -1,10 +1,10 @@
 //! The meaning of the operators (`chainrule::special` and the standard library) against references computed with mpmath.
-//!
-//! `tests/references/generate.py` says what the files contain and how they were made.
+
+use std::collections::BTreeMap;
 
 use chainrule::special as s;
-use serde_json::Value;
-use std::collections::BTreeMap;
+
+use crate::references::{FUNCTIONS, KNOWN, Reference, SPECIAL};
 
 /// The operators' functions by name, and the error each is allowed, in units of 2^-53·(|value| + condition).
 /// Near twice what was measured, so that another mathematical library may differ a little and a lost digit can't hide.
@@ -81,11 +81,10 @@ fn log(x: &[f64]) -> f64 {
 #[test]
 fn values_agree_with_mpmath() {
     let mut worst: BTreeMap<&str, (f64, String)> = BTreeMap::new();
-    let references = [include_str!("../references/functions.jsonl"), include_str!("../references/special.jsonl")];
-    for line in references.iter().flat_map(|file| file.lines()) {
+    for line in FUNCTIONS.lines().chain(SPECIAL.lines()) {
         let reference = Reference::parse(line);
-        let (name, meaning, _) = reference.meaning();
-        let units = reference.error_in_units(meaning(&reference.x));
+        let (name, meaning, _) = meaning_of(&reference);
+        let units = reference.value().error_in_units(meaning(&reference.x));
         let entry = worst.entry(name).or_insert((0.0, String::new()));
         // NaN counts as worst.
         if units.is_nan() || units > entry.0 {
@@ -104,10 +103,10 @@ fn values_agree_with_mpmath() {
 
 #[test]
 fn values_at_special_points_follow_the_conventions() {
-    for line in include_str!("../references/known.jsonl").lines() {
+    for line in KNOWN.lines() {
         let reference = Reference::parse(line);
-        let (name, meaning, _) = reference.meaning();
-        let (value, expected) = (meaning(&reference.x), reference.value);
+        let (name, meaning, _) = meaning_of(&reference);
+        let (value, expected) = (meaning(&reference.x), reference.value().expected);
         let same = value.to_bits() == expected.to_bits() || (value.is_nan() && expected.is_nan());
         assert!(same, "{name} at {:?} is {value:?}, by convention {expected:?}", reference.x);
     }
@@ -154,45 +153,9 @@ fn every_function_takes_every_input() {
     }
 }
 
-/// A line of the reference files; of its derivatives, the value alone.
-struct Reference {
-    function: String,
-    x: Vec<f64>,
-    value: f64,
-    condition: f64,
-}
-
-impl Reference {
-    fn parse(line: &str) -> Reference {
-        let fields: Value = serde_json::from_str(line).expect("a reference is a line of JSON");
-        Reference {
-            function: fields["f"].as_str().expect("a name").to_owned(),
-            x: fields["x"].as_array().expect("arguments").iter().map(number).collect(),
-            value: number(&fields["d"][""]),
-            condition: fields.get("c").map_or(0.0, |c| number(&c[""])),
-        }
-    }
-
-    fn meaning(&self) -> Meaning {
-        *MEANINGS
-            .iter()
-            .find(|(name, ..)| *name == self.function)
-            .unwrap_or_else(|| panic!("no function for the reference {}", self.function))
-    }
-
-    /// In units of 2^-53·(|value| + condition). Below the normal numbers a place of the result is the unit.
-    fn error_in_units(&self, computed: f64) -> f64 {
-        if computed == self.value || (computed.is_nan() && self.value.is_nan()) {
-            return 0.0;
-        }
-        // Scaled first, so that the difference of large numbers stays finite and the unit of small ones is normal.
-        let scale = if self.value.abs() < 1.0 { 2f64.powi(500) } else { 2f64.powi(-60) };
-        let unit = f64::EPSILON / 2.0 * (self.value.abs() * scale + self.condition * scale);
-        let place = f64::from_bits(1) * scale;
-        (computed * scale - self.value * scale).abs() / unit.max(place)
-    }
-}
-
-fn number(value: &Value) -> f64 {
-    value.as_str().expect("numbers are written as text").parse().expect("a number")
+fn meaning_of(reference: &Reference) -> Meaning {
+    *MEANINGS
+        .iter()
+        .find(|(name, ..)| *name == reference.function)
+        .unwrap_or_else(|| panic!("no function for the reference {}", reference.function))
 }

@@ -15,3 +15,18 @@ fn programs_parse_as_agreed() {
         });
     });
 }
+
+/// Each node with the text of its place.
+#[test]
+fn nodes_know_their_places() {
+    let source = "σ = (a + b)*c; -f'(x)[0]^2 + sum[i in 0..n if i > 1](z[i])";
+    let (ast, _) = parse(source, &Limits::default()).unwrap();
+    let nodes = ast.nodes.iter().map(|node| format!("{:?}: {}\n", node.kind, node.span.text(source)));
+    insta::assert_snapshot!(nodes.collect::<String>());
+}
+
+#[test]
+fn names_are_interned_in_normal_form() {
+    let (ast, _) = parse("ﬁ = ℎ + h; fi", &Limits::default()).unwrap();
+    assert_eq!(ast.names, ["fi", "h"]);
+}
