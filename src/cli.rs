@@ -55,7 +55,7 @@ use examples;
 #[command(name = "chainrule", version, about = ABOUT, after_help = AFTER, max_term_width = 100)]
 #[command(subcommand_required = true, arg_required_else_help = true, disable_help_subcommand = true)]
 struct Cli {
-    /// When to colour messages
+    /// When to colour messages; auto: on terminals, unless NO_COLOR is set
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     color: Color,
     #[command(subcommand)]
@@ -76,7 +76,6 @@ Exit codes: 0 done, 1 a check says no, 2 the formula or the command line is wron
 
 #[derive(Clone, Copy, Default, ValueEnum)]
 enum Color {
-    /// On terminals, unless NO_COLOR is set
     #[default]
     Auto,
     Always,

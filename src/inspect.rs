@@ -154,6 +154,9 @@ pub fn trace(func: &Func, args: &[f64]) -> Vec<Step> {
     func.vals().filter(is_shown).map(step).collect()
 }
 
+/// The distance of subnormal numbers.
+const SMALLEST: f64 = 5e-324;
+
 /// How far rounding may have moved each result, to first order: the sum over all operations of the rounding of one, times
 /// its adjoint.
 pub fn rounding(func: &Func, args: &[f64]) -> Vec<f64> {
@@ -163,7 +166,8 @@ pub fn rounding(func: &Func, args: &[f64]) -> Vec<f64> {
         // Arithmetic is rounded once; the functions are a few units in the last place off.
         let ulps = if op.row().cost < 10 { 0.5 } else { 4.0 };
         for (bound, adjoint) in bounds.iter_mut().zip(&step.adjoints) {
-            *bound += if *adjoint == 0.0 { 0.0 } else { (adjoint * step.value).abs() * f64::EPSILON * ulps };
+            let moved = (step.value.abs() * f64::EPSILON).max(SMALLEST) * ulps;
+            *bound += if *adjoint == 0.0 { 0.0 } else { (adjoint.abs() * moved).max(SMALLEST) };
         }
     }
     bounds

@@ -1,5 +1,7 @@
 //! The tests of the crate from outside, in one program; a module for each topic.
 
+#[cfg(feature = "cli")]
+mod cli;
 mod errors;
 mod hostile;
 #[cfg(feature = "jit")]
