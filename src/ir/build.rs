@@ -335,10 +335,8 @@ impl Builder {
                     Some(a)
                 } else if let Some(b) = negated(b) {
                     Some(self.binary(Op::Sub, a, b))
-                } else if let Some(a) = negated(a) {
-                    Some(self.binary(Op::Sub, b, a))
                 } else {
-                    None
+                    negated(a).map(|a| self.binary(Op::Sub, b, a))
                 }
             }
             (Op::Sub, a, b) => {

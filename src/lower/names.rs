@@ -434,7 +434,7 @@ impl<'a> Walk<'a> {
                 let root_names = self.scopes[0].names.keys().map(|&name| self.ast.name(name));
                 let mut known: Vec<&str> = declared.chain(root_names).collect();
                 known.sort_unstable();
-                let nearest = nearest(text, known.into_iter()).map(str::to_owned);
+                let nearest = nearest(text, known).map(str::to_owned);
                 self.found.problems.push(Problem::UnknownName { name: text.to_owned(), at, nearest });
             } else {
                 if builtin::by_name(text).is_some() {

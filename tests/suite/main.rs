@@ -1,7 +1,9 @@
 //! The tests of the crate from outside, in one program; a module for each topic.
 
 mod errors;
+mod graphs;
 mod hostile;
+mod inspect;
 #[cfg(feature = "jit")]
 mod jit;
 mod meaning;
