@@ -97,7 +97,7 @@ fn fused_multiply_add(func: &Func) -> Func {
         _ => None,
     };
     // `x*y + c`, or `c - x*y` and `x*y - c` with a sign on one of them.
-    rebuild(func, |pass, val| match func.inst(val) {
+    let fused = rebuild(func, |pass, val| match func.inst(val) {
         Inst::Binary(op @ (Op::Add | Op::Sub), a, b) => {
             let minus =
                 |pass: &mut Rebuild, val: Val| if op == Op::Sub { pass.builder.unary(Op::Neg, val) } else { val };
@@ -115,7 +115,8 @@ fn fused_multiply_add(func: &Func) -> Func {
             pass.builder.emit(Op::Fma, &[x, y, rest])
         }
         _ => pass.copy(val),
-    })
+    });
+    compact(&fused)
 }
 
 /// Sums and products used once by an operation of their own kind are one chain: its constants are folded together and its

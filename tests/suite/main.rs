@@ -3,7 +3,9 @@
 #[cfg(feature = "cli")]
 mod cli;
 mod errors;
+mod graphs;
 mod hostile;
+mod inspect;
 #[cfg(feature = "jit")]
 mod jit;
 mod meaning;
