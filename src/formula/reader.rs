@@ -67,12 +67,9 @@ impl<'a> Reader<'a> {
             ids: vec![None; func.len()],
             live,
             absorbed: vec![false; func.len()],
-            under_tanh: HashSet::new(),
+            under_tanh: hyperbolic(func),
         };
         for val in func.vals() {
-            if let Inst::Unary(Op::Tanh, a) = func.inst(val) {
-                reader.under_tanh.insert(a);
-            }
             let Some(chain) = reader.chain(val).filter(|_| reader.live[val.index()]) else { continue };
             for &operand in func.operands(val).iter() {
                 if uses[operand.index()] == 1 && reader.chain(operand) == Some(chain) {
@@ -137,7 +134,7 @@ impl<'a> Reader<'a> {
             Op::ToF64 => a,
             Op::Not => self.dag.not(a),
             Op::IAbs => self.dag.call(Op::Abs, vec![a]),
-            Op::SigmoidSlope if self.half(operand).is_some_and(|half| self.under_tanh.contains(&half)) => {
+            Op::SigmoidSlope if self.is_hyperbolic(operand) => {
                 let (half, minus_two) = (Number::Ratio(1, 2), self.dag.whole(-2));
                 let half_a = self.dag.scaled(half, a);
                 let cosh = self.dag.call(Op::Cosh, vec![half_a]);
@@ -152,11 +149,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// `u` of `2*u`.
-    fn half(&self, val: Val) -> Option<Val> {
+    /// Whether it is twice what the user takes `tanh` of.
+    fn is_hyperbolic(&self, val: Val) -> bool {
         match self.func.inst(val) {
-            Inst::Binary(Op::Mul, u, two) if self.func.constant(two) == Some(2.0) => Some(u),
-            _ => None,
+            Inst::Binary(Op::Mul, u, two) if self.func.constant(two) == Some(2.0) => {
+                self.under_tanh.contains(&without_halves(self.func, u))
+            }
+            _ => false,
         }
     }
 
@@ -275,6 +274,34 @@ impl<'a> Reader<'a> {
         let (before, after) = (part.start - whole.start, whole.end - part.end);
         (before != after).then_some(before > after)
     }
+}
+
+/// What the user takes `tanh` of. That of `a/2` may come from the second derivative of `sigmoid(a)`.
+fn hyperbolic(func: &Func) -> HashSet<Val> {
+    let (mut under_tanh, mut under_slope) = (HashSet::new(), HashSet::new());
+    for val in func.vals() {
+        match func.inst(val) {
+            Inst::Unary(Op::Tanh, a) => under_tanh.insert(without_halves(func, a)),
+            Inst::Unary(Op::SigmoidSlope, a) => under_slope.insert(a),
+            _ => continue,
+        };
+    }
+    under_tanh.retain(|&half| match func.inst(half) {
+        Inst::Binary(Op::Mul, whole, c) => func.constant(c) != Some(0.5) || !under_slope.contains(&whole),
+        _ => true,
+    });
+    under_tanh
+}
+
+/// `u` of `(2*u)*0.5`.
+fn without_halves(func: &Func, mut val: Val) -> Val {
+    while let Inst::Binary(Op::Mul, double, half) = func.inst(val)
+        && let Inst::Binary(Op::Mul, u, two) = func.inst(double)
+        && (func.constant(half), func.constant(two)) == (Some(0.5), Some(2.0))
+    {
+        val = u;
+    }
+    val
 }
 
 /// The operands that show: `domain(y, v)` doesn't show `y`.
