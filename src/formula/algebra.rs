@@ -144,7 +144,7 @@ impl Dag {
     }
 
     /// What comes first in a product: constants, arguments in their order, brackets, functions.
-    pub fn place_in_product(&self, base: Id, power: Id) -> (u8, Id) {
+    pub fn place_in_product(&self, (base, power): Factor) -> (u8, Id, Id) {
         let class = match self.node(base) {
             _ if self.as_number(power).is_none() => 4,
             Node::Number(_) => 0,
@@ -154,7 +154,9 @@ impl Dag {
             Node::Choose(..) => 5,
             _ => 4,
         };
-        (class, base)
+        // Constants have no place of their own: `exp(x)*3^exp(x)`.
+        let place = if class == 4 && self.is_constant(base) { power } else { base };
+        (class, place, power)
     }
 
     /// A function at its arguments.
@@ -224,6 +226,10 @@ impl Product {
         match (dag.node(base).clone(), whole) {
             (_, Some(0)) => {}
             (Node::Number(value), _) if value == ONE => {}
+            (Node::Number(ZERO), Some(..0)) => {
+                let infinity = dag.intern(Node::Symbol(Symbol::Infinity));
+                self.factors.push((infinity, Dag::ONE));
+            }
             (Node::Number(value), Some(n)) => match value.pow(n).and_then(|value| self.coefficient.mul(value)) {
                 Some(coefficient) => self.coefficient = coefficient,
                 None => self.factors.push((base, power)),
@@ -364,7 +370,7 @@ impl Product {
         if let Some(sum) = self.distributed(dag) {
             return sum;
         }
-        self.factors.sort_by_key(|&(base, power)| dag.place_in_product(base, power));
+        self.factors.sort_by_key(|&factor| dag.place_in_product(factor));
         let rest = match self.factors[..] {
             [] => Dag::ONE,
             [(base, Dag::ONE)] => base,
@@ -390,7 +396,7 @@ impl Product {
         for &(coefficient, of) in &terms {
             let mut factors = others.clone();
             factors.push((of, Dag::ONE));
-            distributed.push((coefficient, dag.product(self.coefficient, factors)));
+            distributed.push((ONE, dag.product(self.coefficient.mul(coefficient)?, factors)));
         }
         Some(dag.sum(distributed))
     }

@@ -14,6 +14,7 @@ use super::dag::{Dag, Factor, Id, Node, Relation, Term};
 use super::number::{MINUS_ONE, Number, ONE};
 use crate::ir::{Func, Inst, Val};
 use crate::ops::Op;
+use crate::span::Span;
 
 /// The expressions of some values of a graph.
 pub fn read(dag: &mut Dag, func: &Func, roots: &[Val]) -> Vec<Id> {
@@ -244,10 +245,10 @@ impl<'a> Reader<'a> {
     /// Whether the user wrote `b + a` where the graph has `a + b`. Where that can't be known: polynomials begin
     /// with products, and constants come last after something linear.
     fn is_swapped(&self, sum: Val, a: Val, b: Val) -> bool {
-        match (self.side(sum, a), self.side(sum, b)) {
-            (Some(a_is_right), _) if !self.is_constant(a) => return a_is_right,
-            (_, Some(b_is_right)) if !self.is_constant(b) => return !b_is_right,
-            _ => {}
+        match (self.side(sum, a, b), self.side(sum, b, a)) {
+            (Some(a_is_right), _) => return a_is_right,
+            (_, Some(b_is_right)) => return !b_is_right,
+            (None, None) => {}
         }
         let is_linear = |val: Val| match self.func.inst(val) {
             Inst::Param(_) | Inst::Binary(Op::Add | Op::Sub, ..) => true,
@@ -265,10 +266,15 @@ impl<'a> Reader<'a> {
         matches!(self.func.inst(val), Inst::F64(_) | Inst::Int(_))
     }
 
-    /// Whether an operand stands on the right side of a sum in the text; `None` if that can't be seen.
-    fn side(&self, sum: Val, operand: Val) -> Option<bool> {
-        let (whole, part) = (self.func.span(sum), self.func.span(operand));
-        if self.is_constant(operand) || part.start < whole.start || part.end > whole.end {
+    /// Whether an operand stands on the right side of a sum in the text; `None` if that can't be seen. The graph knows
+    /// only the first place where something stands, which may be elsewhere, or within the other operand.
+    fn side(&self, sum: Val, operand: Val, other: Val) -> Option<bool> {
+        let [whole, part, other_part] = [sum, operand, other].map(|val| match self.func.inst(val) {
+            Inst::Unary(Op::ToF64, integer) => self.func.span(integer),
+            _ => self.func.span(val),
+        });
+        let within = |span: Span| span.start <= part.start && part.end <= span.end;
+        if self.is_constant(operand) || !within(whole) || (within(other_part) && other_part != whole) {
             return None;
         }
         let (before, after) = (part.start - whole.start, whole.end - part.end);
