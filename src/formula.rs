@@ -41,6 +41,9 @@ pub struct Names<'a> {
     pub values: &'a [(String, Val)],
 }
 
+/// The length of a line that is not broken.
+const WIDTH: usize = 100;
+
 /// Some results of a function as a text of the language; several of them as a tuple of named statements.
 pub fn to_text(func: &Func, results: &[usize]) -> String {
     to_text_with_names(func, results, None)
@@ -101,7 +104,27 @@ pub fn to_text_with_names(func: &Func, results: &[usize], names: Option<Names>) 
         [root] => printer.names.get(&root).cloned().unwrap_or_else(|| printer.text(root)),
         _ => results.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "),
     });
-    lines.join("\n") + "\n"
+    lines.iter().map(|line| wrapped(line) + "\n").collect()
+}
+
+/// A statement in lines of readable length: a line ends after a comma or a binary operator, where the statement goes on.
+fn wrapped(statement: &str) -> String {
+    if statement.chars().count() <= WIDTH {
+        return statement.to_owned();
+    }
+    let (mut text, mut column) = (String::new(), 0);
+    for part in statement.split_inclusive([' ', '*']) {
+        let may_break = ["+ ", "- ", ", ", "and ", "or ", "*"].iter().any(|end| text.ends_with(end));
+        let width = part.chars().count();
+        if may_break && column + width > WIDTH {
+            text.truncate(text.trim_end().len());
+            text.push_str("\n    ");
+            column = 4;
+        }
+        text.push_str(part);
+        column += width;
+    }
+    text
 }
 
 /// What must be declared: integers, and arguments that are called like a constant.

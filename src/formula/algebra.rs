@@ -3,24 +3,25 @@
 //! ```text
 //! a*t + b*t = (a + b)*t        x^p * x^q = x^(p + q)        (x^p)^n = x^(p*n)       n whole
 //! t - (u - v) = t - u + v      (x*y)^n   = x^n*y^n          x/(y/z) = x*z/y
-//! sqrt(x)^2 = x    cbrt(x)^3 = x    abs(x)^2 = x^2    hypot(x, y)^2 = x^2 + y^2    x^(1/2) = sqrt(x)
+//! sqrt(x) = x^(1/2)    cbrt(x)^3 = x    abs(x)^2 = x^2    hypot(x, y)^2 = x^2 + y^2
 //! ```
 //!
 //! These are identities of real numbers, right wherever both sides are defined; the simpler side may be defined at more
-//! points (`x/x = 1`). What could cost digits or overflow is left alone: products aren't expanded, a quotient
-//! isn't raised to a power factor by factor, coefficients that would leave the doubles stay apart.
+//! points (`x/x = 1`). A product is expanded only over a short sum all of whose terms have a function or a divisor in common,
+//! as derivatives have them: `x*(u - x^2*u) = x*u - x^3*u` with `u = exp(-x^2/2)`. What could cost digits or overflow is left alone: a quotient isn't raised to a power factor by factor, coefficients that would leave the doubles stay apart.
 //!
 //! A sum or product inside another becomes part of it only if it is short. So the cost is linear, and what is shared stays so.
 
 use hashbrown::HashMap;
 
-use super::dag::{Dag, Factor, Id, Node, Symbol, Term};
+use super::dag::{Dag, Factor, Id, Node, Relation, Symbol, Term};
 use super::number::{MINUS_ONE, Number, ONE, ZERO};
 use crate::ops::{Eval, Op};
 
 /// Longer sums inside sums and products inside products keep to themselves.
 const SHORT_SUM: usize = 4;
 const SHORT_PRODUCT: usize = 6;
+const HALF: Number = Number::Ratio(1, 2);
 
 impl Dag {
     /// The coefficient of a term, and the rest.
@@ -101,6 +102,13 @@ impl Dag {
         {
             met[..=place].rotate_right(1);
         }
+        if let [(_, Dag::ONE), (coefficient, of)] = met[..]
+            && !coefficient.is_negative()
+            && coefficient != ONE
+            && matches!(self.node(of), Node::Argument(_))
+        {
+            met.swap(0, 1);
+        }
         match met[..] {
             [] => Dag::ZERO,
             [(coefficient, of)] => self.scaled(coefficient, of),
@@ -135,9 +143,10 @@ impl Dag {
         }
     }
 
-    /// What comes first in a product: numbers, symbols, arguments in their order, brackets, functions.
-    pub fn place_in_product(&self, base: Id) -> (u8, Id) {
+    /// What comes first in a product: constants, arguments in their order, brackets, functions.
+    pub fn place_in_product(&self, (base, power): Factor) -> (u8, Id, Id) {
         let class = match self.node(base) {
+            _ if self.as_number(power).is_none() => 4,
             Node::Number(_) => 0,
             _ if self.is_constant(base) => 1,
             Node::Argument(_) => 2,
@@ -145,13 +154,26 @@ impl Dag {
             Node::Choose(..) => 5,
             _ => 4,
         };
-        (class, base)
+        // Constants have no place of their own: `exp(x)*3^exp(x)`.
+        let place = if class == 4 && self.is_constant(base) { power } else { base };
+        (class, place, power)
     }
 
     /// A function at its arguments.
     pub fn call(&mut self, op: Op, args: Vec<Id>) -> Id {
         if let Some(value) = self.whole_value(op, &args) {
             return self.whole(value);
+        }
+        match (op, &args[..]) {
+            (Op::Sqrt, &[a]) => {
+                let half = self.number(HALF);
+                return self.power(a, half);
+            }
+            (Op::Step, &[a]) => {
+                let positive = self.compare(Relation::Gt, a, Dag::ZERO);
+                return self.choose(positive, Dag::ONE, Dag::ZERO);
+            }
+            _ => {}
         }
         if let [arg] = args[..]
             && let Node::Scaled(coefficient, of) = *self.node(arg)
@@ -204,6 +226,10 @@ impl Product {
         match (dag.node(base).clone(), whole) {
             (_, Some(0)) => {}
             (Node::Number(value), _) if value == ONE => {}
+            (Node::Number(ZERO), Some(..0)) => {
+                let infinity = dag.intern(Node::Symbol(Symbol::Infinity));
+                self.factors.push((infinity, Dag::ONE));
+            }
             (Node::Number(value), Some(n)) => match value.pow(n).and_then(|value| self.coefficient.mul(value)) {
                 Some(coefficient) => self.coefficient = coefficient,
                 None => self.factors.push((base, power)),
@@ -250,39 +276,101 @@ impl Product {
         }
     }
 
-    /// Equal bases meet. Where that makes a simpler power of another base, this goes on the list.
+    /// Equal bases meet. What comes apart after that goes on the list.
     fn meet(&mut self, dag: &mut Dag) {
         self.factors.sort_by_key(|&(base, _)| base);
-        let mut met: Vec<Factor> = Vec::with_capacity(self.factors.len());
+        let mut met: Vec<(Factor, bool)> = Vec::with_capacity(self.factors.len());
         for &(base, power) in &self.factors {
             match met.last_mut() {
-                Some((last, total)) if *last == base => {
+                Some(((last, total), roots)) if *last == base => {
                     let opposite = dag.is_below(power) != dag.is_below(*total);
-                    if opposite && matches!(dag.node(base), Node::Symbol(_) | Node::Number(_)) && !dag.is_finite(base) {
+                    if opposite && !dag.is_finite(base) {
                         *last = dag.intern(Node::Symbol(Symbol::NotANumber));
                     } else {
+                        *roots |= dag.as_whole(*total).is_none();
                         *total = dag.plus(*total, power);
                     }
                 }
-                _ => met.push((base, power)),
+                _ => met.push(((base, power), false)),
             }
         }
-        met.retain(|&(_, power)| power != Dag::ZERO);
         self.factors.clear();
-        for (base, power) in met {
-            match simpler_power(dag, base, power) {
-                Some(simpler) => self.todo.push(simpler),
-                None => self.factors.push((base, power)),
+        for ((base, power), roots) in met {
+            let whole = dag.as_whole(power);
+            if let (Node::Number(value), Some(n)) = (dag.node(base), whole)
+                && let Some(coefficient) = value.pow(n).and_then(|value| self.coefficient.mul(value))
+            {
+                self.coefficient = coefficient;
+            } else if roots && whole.is_some() {
+                self.todo.push((base, power));
+            } else if power != Dag::ZERO {
+                self.reduce(dag, base, power);
+            }
+        }
+    }
+
+    /// `cbrt(x)^5` is `x*cbrt(x)^2`; likewise for `abs` and `hypot`.
+    fn reduce(&mut self, dag: &mut Dag, base: Id, power: Id) {
+        let n = dag.as_whole(power).unwrap_or(0);
+        let (of, out_of, out, rest) = match dag.node(base).clone() {
+            Node::Call(Op::Cbrt, args) if n.abs() >= 3 => (args[0], base, n / 3, n % 3),
+            Node::Call(Op::Abs, args) if n.abs() >= 2 => (args[0], base, n - n % 2, n % 2),
+            Node::Call(Op::Hypot, args) if n.abs() >= 2 => {
+                let two = dag.whole(2);
+                let squares = [dag.power(args[0], two), dag.power(args[1], two)];
+                (dag.plus(squares[0], squares[1]), base, n / 2, n % 2)
+            }
+            _ => {
+                self.factors.push((base, power));
+                return;
+            }
+        };
+        let (out, rest) = (dag.whole(out), dag.whole(rest));
+        self.todo.extend([(of, out), (out_of, rest)]);
+    }
+
+    /// `sqrt(2)/2` is `1/sqrt(2)`, and `sqrt(2)*sqrt(pi)` is `sqrt(tau)`.
+    fn join_roots(&mut self, dag: &mut Dag) {
+        let (half, minus_half) = (dag.number(HALF), dag.number(HALF.neg()));
+        for factor in &mut self.factors {
+            let Some(Number::Ratio(base, 1)) = dag.as_number(factor.0) else { continue };
+            match self.coefficient {
+                Number::Ratio(above, below) if factor.1 == half && base > 1 && below % base == 0 => {
+                    self.coefficient = Number::Ratio(above, below / base);
+                    factor.1 = minus_half;
+                }
+                Number::Ratio(above, below) if factor.1 == minus_half && base > 1 && above % base == 0 => {
+                    self.coefficient = Number::Ratio(above / base, below);
+                    factor.1 = half;
+                }
+                _ => {}
+            }
+        }
+        let (two, pi) = (dag.whole(2), dag.intern(Node::Symbol(Symbol::Pi)));
+        for root in [half, minus_half] {
+            if self.factors.contains(&(two, root)) && self.factors.contains(&(pi, root)) {
+                self.factors.retain(|factor| ![(two, root), (pi, root)].contains(factor));
+                self.factors.push((dag.intern(Node::Symbol(Symbol::Tau)), root));
             }
         }
     }
 
     fn finish(mut self, dag: &mut Dag) -> Id {
         if self.coefficient == ZERO {
-            let finite = self.factors.iter().all(|&(base, _)| dag.is_finite(base));
+            let infinite = |&(base, power): &Factor| match dag.node(base) {
+                Node::Number(ZERO) => dag.is_below(power),
+                _ => !dag.is_finite(base),
+            };
+            let finite = !self.factors.iter().any(infinite);
             return if finite { Dag::ZERO } else { dag.intern(Node::Symbol(Symbol::NotANumber)) };
         }
-        self.factors.sort_by_key(|&(base, _)| dag.place_in_product(base));
+        if self.factors.iter().any(|&(base, _)| dag.is_constant(base)) {
+            self.join_roots(dag);
+        }
+        if let Some(sum) = self.distributed(dag) {
+            return sum;
+        }
+        self.factors.sort_by_key(|&factor| dag.place_in_product(factor));
         let rest = match self.factors[..] {
             [] => Dag::ONE,
             [(base, Dag::ONE)] => base,
@@ -290,32 +378,60 @@ impl Product {
         };
         dag.scaled(self.coefficient, rest)
     }
-}
 
-/// The same power as one of a simpler base.
-fn simpler_power(dag: &mut Dag, base: Id, power: Id) -> Option<Factor> {
-    let exponent = dag.as_number(power)?;
-    if let Number::Ratio(numerator @ (1 | -1), 2) = exponent {
-        let root = dag.call(Op::Sqrt, vec![base]);
-        return Some((root, dag.whole(numerator)));
-    }
-    let n = exponent.as_whole()?;
-    let (of, n) = match dag.node(base).clone() {
-        Node::Number(_) | Node::Scaled(..) if dag.is_finite(base) && (n == 1 || n == -1) => return None,
-        Node::Call(Op::Sqrt, args) if n % 2 == 0 => (args[0], n / 2),
-        Node::Call(Op::Cbrt, args) if n % 3 == 0 => (args[0], n / 3),
-        Node::Call(Op::Abs, args) if n % 2 == 0 => (args[0], n),
-        Node::Call(Op::Hypot, args) if n == 2 || n == -2 => {
-            let two = dag.whole(2);
-            let squares = [dag.power(args[0], two), dag.power(args[1], two)];
-            (dag.plus(squares[0], squares[1]), n / 2)
+    /// The product as a sum, where one of its factors is a short sum all of whose terms have a function or a divisor in common.
+    fn distributed(&self, dag: &mut Dag) -> Option<Id> {
+        if self.factors.len() > SHORT_PRODUCT || (self.factors.len() == 1 && self.coefficient.abs() == ONE) {
+            return None;
         }
-        _ => return None,
-    };
-    Some((of, dag.whole(n)))
+        let mut sums = self.factors.iter().filter(|&&(base, power)| power == Dag::ONE && dag.is_composed(base));
+        let (sum, other) = (sums.next()?.0, sums.next());
+        let Node::Sum(terms) = dag.node(sum).clone() else { return None };
+        let n_other = other.map_or(1, |&(other, _)| dag.n_terms(other));
+        if terms.len() * n_other > SHORT_SUM || sums.next().is_some() {
+            return None;
+        }
+        let others: Vec<Factor> = self.factors.iter().copied().filter(|&(base, _)| base != sum).collect();
+        let mut distributed = Vec::new();
+        for &(coefficient, of) in &terms {
+            let mut factors = others.clone();
+            factors.push((of, Dag::ONE));
+            distributed.push((ONE, dag.product(self.coefficient.mul(coefficient)?, factors)));
+        }
+        Some(dag.sum(distributed))
+    }
 }
 
 impl Dag {
+    /// Whether it is a short sum all of whose terms have a function or a divisor in common.
+    fn is_composed(&self, sum: Id) -> bool {
+        let Node::Sum(terms) = self.node(sum) else { return false };
+        if terms.len() > SHORT_SUM {
+            return false;
+        }
+        let factors = |of: Id| match self.node(of) {
+            Node::Product(factors) => factors.to_vec(),
+            _ => vec![(of, Dag::ONE)],
+        };
+        let simple = |base: Id| self.is_constant(base) || matches!(self.node(base), Node::Argument(_));
+        let mut common = factors(terms[0].1);
+        common.retain(|&(base, power)| !simple(base) || (self.is_below(power) && !self.is_constant(base)));
+        for &(_, of) in &terms[1..] {
+            let other = factors(of);
+            common.retain(|&(base, power)| {
+                other.iter().any(|&(b, p)| b == base && (!simple(b) || self.is_below(p) == self.is_below(power)))
+            });
+        }
+        !common.is_empty()
+    }
+
+    fn n_terms(&self, sum: Id) -> usize {
+        match self.node(sum) {
+            Node::Sum(terms) => terms.len(),
+            _ => 1,
+        }
+    }
+
     fn is_below(&self, power: Id) -> bool {
         self.as_number(power).is_some_and(Number::is_negative)
     }

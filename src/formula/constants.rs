@@ -30,32 +30,33 @@ impl Dag {
     }
 
     fn named(&mut self, value: f64) -> Option<Id> {
-        const ROOTS: [(f64, Symbol); 2] = [(PI, Symbol::Pi), (TAU, Symbol::Tau)];
-        for (constant, symbol) in ROOTS {
-            if let Some((factor, power)) = multiple(value, constant, symbol == Symbol::Tau) {
-                let symbol = self.intern(Node::Symbol(symbol));
-                return Some(self.multiple_of(factor, symbol, power));
+        let symbols = [(PI, Symbol::Pi), (TAU, Symbol::Tau)];
+        for (constant, symbol) in symbols {
+            for (base, power) in [(constant, ONE), (constant.sqrt(), Number::Ratio(1, 2))] {
+                if let Some((factor, sign)) = multiple(value, base, symbol == Symbol::Tau) {
+                    let symbol = self.intern(Node::Symbol(symbol));
+                    return Some(self.multiple_of(factor, symbol, power, sign));
+                }
             }
         }
-        for (constant, symbol) in ROOTS {
-            if let Some((factor, power)) = multiple(value, constant.sqrt(), symbol == Symbol::Tau) {
-                let symbol = self.intern(Node::Symbol(symbol));
-                let root = self.call(Op::Sqrt, vec![symbol]);
-                return Some(self.multiple_of(factor, root, power));
-            }
-        }
-        for base in [2, 3, 5, 7, 10] {
-            if let Some((factor, power)) = multiple(value, f64::from(base).ln(), false) {
-                let base = self.whole(i64::from(base));
-                let logarithm = self.call(Op::Ln, vec![base]);
-                return Some(self.multiple_of(factor, logarithm, power));
+        for power in [2, 3] {
+            if let Some((factor, sign)) = multiple(value, PI.powi(power), false) {
+                let pi = self.intern(Node::Symbol(Symbol::Pi));
+                return Some(self.multiple_of(factor, pi, Number::whole(i64::from(power)), sign));
             }
         }
         for base in [2, 3, 5, 6, 7, 10] {
-            if let Some((factor, power)) = multiple(value, f64::from(base).sqrt(), false) {
+            let root = f64::from(base).sqrt();
+            for power in [1, 2, 3] {
+                if let Some((factor, sign)) = multiple(value, f64::from(base).ln().powi(power), false) {
+                    let base = self.whole(i64::from(base));
+                    let logarithm = self.call(Op::Ln, vec![base]);
+                    return Some(self.multiple_of(factor, logarithm, Number::whole(i64::from(power)), sign));
+                }
+            }
+            if let Some((factor, sign)) = multiple(value, root, false) {
                 let base = self.whole(i64::from(base));
-                let root = self.call(Op::Sqrt, vec![base]);
-                return Some(self.multiple_of(factor, root, power));
+                return Some(self.multiple_of(factor, base, Number::Ratio(1, 2), sign));
             }
         }
         let (logarithm, exponential) = (value.abs().ln().round(), value.exp().round());
@@ -70,19 +71,19 @@ impl Dag {
         None
     }
 
-    fn multiple_of(&mut self, factor: Number, constant: Id, power: i64) -> Id {
-        let power = self.whole(power);
+    fn multiple_of(&mut self, factor: Number, constant: Id, power: Number, sign: i64) -> Id {
+        let power = self.number(if sign < 0 { power.neg() } else { power });
         self.product(factor, vec![(constant, power)])
     }
 }
 
-/// `value` as a simple fraction times `constant` (power 1) or divided by it (power -1).
+/// `value` as a simple fraction times `constant` (sign 1) or divided by it (sign -1).
 fn multiple(value: f64, constant: f64, once: bool) -> Option<(Number, i64)> {
-    for (quotient, power) in [(value / constant, 1), (value * constant, -1)] {
+    for (quotient, sign) in [(value / constant, 1), (value * constant, -1)] {
         let rounded = [quotient, quotient.next_up(), quotient.next_down()];
         let simple = rounded.into_iter().filter_map(simple).next();
         if let Some(factor) = simple.filter(|&factor| !once || factor.abs() == ONE) {
-            return Some((factor, power));
+            return Some((factor, sign));
         }
     }
     None

@@ -73,8 +73,10 @@ pub enum Node {
 pub struct Dag {
     nodes: Vec<Node>,
     table: HashMap<Node, Id>,
-    /// Whether a node denotes a number without arguments.
+    /// Whether a node is without arguments.
     constant: Vec<bool>,
+    /// Whether a node has a value whatever the arguments are.
+    total: Vec<bool>,
 }
 
 impl Dag {
@@ -82,7 +84,7 @@ impl Dag {
     pub const ONE: Id = Id(1);
 
     pub fn new() -> Dag {
-        let mut dag = Dag { nodes: Vec::new(), table: HashMap::new(), constant: Vec::new() };
+        let mut dag = Dag { nodes: Vec::new(), table: HashMap::new(), constant: Vec::new(), total: Vec::new() };
         dag.number(number::ZERO);
         dag.number(number::ONE);
         dag
@@ -124,6 +126,11 @@ impl Dag {
         self.constant[id.index()]
     }
 
+    /// Whether it has a value whatever the arguments are. No is no answer.
+    pub fn is_total(&self, id: Id) -> bool {
+        self.total[id.index()]
+    }
+
     pub fn intern(&mut self, node: Node) -> Id {
         let key = match &node {
             Node::Sum(terms) => {
@@ -138,11 +145,60 @@ impl Dag {
         }
         let id = Id(self.nodes.len() as u32);
         let mut constant = !matches!(node, Node::Argument(_));
-        node.for_each_operand(|operand| constant &= self.is_constant(operand));
+        let mut total = self.is_total_itself(&node);
+        node.for_each_operand(|operand| {
+            constant &= self.is_constant(operand);
+            total &= self.is_total(operand);
+        });
         self.table.insert(key, id);
         self.nodes.push(node);
         self.constant.push(constant);
+        self.total.push(total);
         id
+    }
+
+    fn is_total_itself(&self, node: &Node) -> bool {
+        use Op::*;
+        match node {
+            Node::Symbol(symbol) => *symbol != Symbol::NotANumber,
+            Node::Product(factors) => {
+                factors.iter().all(|&(_, power)| self.as_whole(power).is_some_and(|power| power >= 0))
+            }
+            Node::Call(op, _) => matches!(
+                op,
+                Exp | Expm1
+                    | Exp2
+                    | Sin
+                    | Cos
+                    | Atan
+                    | Atan2
+                    | Sinh
+                    | Cosh
+                    | Tanh
+                    | Asinh
+                    | Sinc
+                    | Abs
+                    | Sign
+                    | Floor
+                    | Ceil
+                    | Round
+                    | Trunc
+                    | Min
+                    | Max
+                    | Clamp
+                    | Erf
+                    | Erfc
+                    | Sigmoid
+                    | Softplus
+                    | Relu
+                    | LeakyRelu
+                    | Silu
+                    | Gelu
+                    | Hypot
+                    | Cbrt
+            ),
+            _ => true,
+        }
     }
 }
 

@@ -1,16 +1,16 @@
 //! Conditions and choices in normal form.
 //!
 //! A comparison has its constant on the right, and otherwise what was there first on the left: `x > 0`, `x < y`.
-//! A negation goes into the comparison: `not x < 0` is `x >= 0`, which differs only where `x` is NaN.
+//! A negation goes into a comparison of what can't be NaN: `not x < 0` is `x >= 0`.
 //!
 //! ```text
-//! if(c, if(c, a, b), z) = if(c, a, z)             if(u > 0, 1, 0) = step(u)
+//! if(c, if(c, a, b), z) = if(c, a, z)
 //! if(u == v, t, if(u < v, a, b)) = if(u < v, a, if(u == v, t, b))
 //! if(u < v, a, if(u == v, a, b)) = if(u <= v, a, b)
 //! ```
 
 use super::dag::{Dag, Id, Node, Relation};
-use crate::ops::Op;
+use super::number::{Number, ONE};
 
 impl Relation {
     pub fn sign(self) -> &'static str {
@@ -49,6 +49,24 @@ impl Relation {
 
 impl Dag {
     pub fn compare(&mut self, relation: Relation, a: Id, b: Id) -> Id {
+        if let (Some(a), Some(b)) = (self.as_whole(a), self.as_whole(b)) {
+            let holds = match relation {
+                Relation::Lt => a < b,
+                Relation::Le => a <= b,
+                Relation::Gt => a > b,
+                Relation::Ge => a >= b,
+                Relation::Eq => a == b,
+                Relation::Ne => a != b,
+            };
+            return self.intern(Node::Bool(holds));
+        }
+        // `x - 1 == 0` is `x == 1`.
+        if let (Relation::Eq | Relation::Ne, Node::Sum(terms), Some(0)) = (relation, self.node(a), self.as_whole(b))
+            && let [(ONE, of), (constant @ Number::Ratio(_, 1), Dag::ONE)] = terms[..]
+        {
+            let other = self.number(constant.neg());
+            return self.compare(relation, of, other);
+        }
         let swap = (self.is_constant(a), a) > (self.is_constant(b), b);
         let node = if swap { Node::Compare(relation.swapped(), b, a) } else { Node::Compare(relation, a, b) };
         self.intern(node)
@@ -58,7 +76,10 @@ impl Dag {
         match *self.node(a) {
             Node::Bool(value) => self.intern(Node::Bool(!value)),
             Node::Not(inner) => inner,
-            Node::Compare(relation, x, y) => self.compare(relation.negated(), x, y),
+            Node::Compare(relation @ (Relation::Eq | Relation::Ne), x, y) => self.compare(relation.negated(), x, y),
+            Node::Compare(relation, x, y) if self.is_total(x) && self.is_total(y) => {
+                self.compare(relation.negated(), x, y)
+            }
             _ => self.intern(Node::Not(a)),
         }
     }
@@ -68,6 +89,11 @@ impl Dag {
             (Node::Bool(true), _) => b,
             (_, Node::Bool(true)) => a,
             (Node::Bool(false), _) | (_, Node::Bool(false)) => self.intern(Node::Bool(false)),
+            (&Node::Compare(Relation::Eq, x, p), &Node::Compare(Relation::Eq, y, q))
+                if x == y && p != q && self.as_number(p).is_some() && self.as_number(q).is_some() =>
+            {
+                self.intern(Node::Bool(false))
+            }
             _ if a == b => a,
             _ => self.intern(Node::And(a, b)),
         }
@@ -108,9 +134,6 @@ impl Dag {
             (_, _, Node::Bool(true)) => {
                 let opposite = self.not(condition);
                 self.or(opposite, a)
-            }
-            (Node::Compare(Relation::Gt, u, Dag::ZERO), ..) if a == Dag::ONE && b == Dag::ZERO => {
-                self.call(Op::Step, vec![u])
             }
             (Node::Compare(Relation::Eq, u, v), _, Node::Choose(other, p, q)) => match *self.node(other) {
                 // The tie comes last.

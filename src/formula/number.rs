@@ -1,13 +1,17 @@
 //! Numbers as a person keeps them: `1/3` and `0.1` are fractions, not the doubles nearest to them.
 //!
 //! A double is read as the fraction that it was rounded from, where that is plain: `0.1` is 1/10, `0.3333333333333333` is 1/3.
-//! So `3*(0.1*x)` becomes `0.3*x`, and `x^3/6` has the derivative `x^2/2`. A number is only ever read as a fraction that
-//! rounds to it. What has no such fraction stays a double, and arithmetic on it rounds.
+//! So `3*(0.1*x)` becomes `0.3*x`, and `x^3/6` has the derivative `x^2/2`. What rounding errors have moved
+//! by a unit in the last place is read as what it was: `0.6000000000000001` is 3/5. What has no such fraction stays a
+//! double, and arithmetic on it rounds.
 
 use crate::ir::Bits;
 
 /// Whole numbers up to here are doubles.
 const EXACT: i128 = 1 << 53;
+/// Digits of a decimal fraction that is meant as such, and of one that rounding errors have come near to.
+const SHORT: usize = 12;
+const VERY_SHORT: usize = 6;
 /// Denominators that a person would write as such.
 const PLAIN: i64 = 1000;
 
@@ -32,16 +36,14 @@ impl Number {
         if value.trunc() == value && value.abs() < EXACT as f64 {
             return Number::whole(value as i64);
         }
-        let float = Number::Float(Bits::new(value));
-        let text = format!("{:e}", value.abs());
-        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-        let places = digits.len().saturating_sub(2) as i32 - exponent.parse().unwrap_or(0);
-        let short = digits.len() <= 10;
-        if short && (0..=15).contains(&places) {
-            let mantissa: i64 = digits.replace('.', "").parse().unwrap_or(0);
-            return ratio(value.signum() as i128 * i128::from(mantissa), 10_i128.pow(places as u32)).unwrap_or(float);
-        }
-        if short { float } else { simple_fraction(value).unwrap_or(float) }
+        let (up, down) = (value.next_up(), value.next_down());
+        decimal(value, SHORT)
+            .or_else(|| simple_fraction(value))
+            .or_else(|| {
+                [up, down, up.next_up(), down.next_down()].into_iter().find_map(|near| decimal(near, VERY_SHORT))
+            })
+            .or_else(|| [up, down].into_iter().find_map(simple_fraction))
+            .unwrap_or(float(value))
     }
 
     pub fn value(self) -> f64 {
@@ -140,6 +142,19 @@ fn reads_better_as_fraction(numerator: i64, denominator: i64) -> bool {
 fn shortest(value: f64) -> String {
     let (plain, scientific) = (format!("{value}"), format!("{value:e}"));
     if plain.len() <= scientific.len() + 3 { plain } else { scientific }
+}
+
+/// The decimal fraction with few digits that a double is.
+fn decimal(value: f64, most_digits: usize) -> Option<Number> {
+    let text = format!("{:e}", value.abs());
+    let (digits, exponent) = text.split_once('e')?;
+    let places = digits.len().saturating_sub(2) as i32 - exponent.parse::<i32>().ok()?;
+    let digits = digits.replace('.', "");
+    if digits.len() > most_digits || !(0..=15).contains(&places) {
+        return None;
+    }
+    let numerator: i128 = digits.parse().ok()?;
+    ratio(numerator * value.signum() as i128, 10_i128.pow(places as u32))
 }
 
 fn ratio(numerator: i128, denominator: i128) -> Option<Number> {

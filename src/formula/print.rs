@@ -6,7 +6,7 @@
 
 use hashbrown::HashMap;
 
-use super::dag::{Dag, Factor, Id, Node, Symbol};
+use super::dag::{Dag, Factor, Id, Node, Relation, Symbol};
 use super::number::{Number, ONE};
 use crate::ops::Op;
 
@@ -22,6 +22,8 @@ enum Level {
     Power,
     Atom,
 }
+
+const HALF: Number = Number::Ratio(1, 2);
 
 enum Piece {
     Text(&'static str),
@@ -96,7 +98,10 @@ impl Printer<'_> {
                 (Level::Sum, pieces)
             }
             Node::Product(factors) => match factors[..] {
-                [(base, power)] if !self.is_below(power) => (Level::Power, self.power(base, power, Level::Power)),
+                [(base, power)] if !self.is_below(power) => (
+                    if self.dag.as_number(power) == Some(HALF) { Level::Atom } else { Level::Power },
+                    self.power(base, power, Level::Power),
+                ),
                 _ => (Level::Product, self.product(ONE, factors)),
             },
             Node::Call(op, args) => (Level::Atom, self.call(*op, args)),
@@ -110,9 +115,20 @@ impl Printer<'_> {
             }
             Node::Or(a, b) => (Level::Any, vec![any(*a), Text(" or "), any(*b)]),
             Node::Choose(c, a, b) => {
+                if let (Some(u), Dag::ONE, Dag::ZERO) = (self.positive(*c), *a, *b) {
+                    return (Level::Atom, vec![Text("step("), any(u), Text(")")]);
+                }
                 let pieces = vec![Text("if("), any(*c), Text(", "), any(*a), Text(", "), any(*b), Text(")")];
                 (Level::Atom, pieces)
             }
+        }
+    }
+
+    /// `u` of `u > 0`.
+    fn positive(&self, condition: Id) -> Option<Id> {
+        match *self.dag.node(condition) {
+            Node::Compare(Relation::Gt, u, Dag::ZERO) if !self.names.contains_key(&condition) => Some(u),
+            _ => None,
         }
     }
 
@@ -201,6 +217,7 @@ impl Printer<'_> {
     fn power(&self, base: Id, power: Id, alone: Level) -> Vec<Piece> {
         match self.dag.as_number(power).map(Number::abs) {
             Some(ONE) => vec![Piece::Node(base, alone)],
+            Some(HALF) => vec![Text("sqrt("), Piece::Node(base, Level::Any), Text(")")],
             Some(exponent) => {
                 let (level, pieces) = number(exponent);
                 let brackets = level < Level::Atom;

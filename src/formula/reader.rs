@@ -14,6 +14,7 @@ use super::dag::{Dag, Factor, Id, Node, Relation, Term};
 use super::number::{MINUS_ONE, Number, ONE};
 use crate::ir::{Func, Inst, Val};
 use crate::ops::Op;
+use crate::span::Span;
 
 /// The expressions of some values of a graph.
 pub fn read(dag: &mut Dag, func: &Func, roots: &[Val]) -> Vec<Id> {
@@ -67,12 +68,9 @@ impl<'a> Reader<'a> {
             ids: vec![None; func.len()],
             live,
             absorbed: vec![false; func.len()],
-            under_tanh: HashSet::new(),
+            under_tanh: hyperbolic(func),
         };
         for val in func.vals() {
-            if let Inst::Unary(Op::Tanh, a) = func.inst(val) {
-                reader.under_tanh.insert(a);
-            }
             let Some(chain) = reader.chain(val).filter(|_| reader.live[val.index()]) else { continue };
             for &operand in func.operands(val).iter() {
                 if uses[operand.index()] == 1 && reader.chain(operand) == Some(chain) {
@@ -137,7 +135,7 @@ impl<'a> Reader<'a> {
             Op::ToF64 => a,
             Op::Not => self.dag.not(a),
             Op::IAbs => self.dag.call(Op::Abs, vec![a]),
-            Op::SigmoidSlope if self.half(operand).is_some_and(|half| self.under_tanh.contains(&half)) => {
+            Op::SigmoidSlope if self.is_hyperbolic(operand) => {
                 let (half, minus_two) = (Number::Ratio(1, 2), self.dag.whole(-2));
                 let half_a = self.dag.scaled(half, a);
                 let cosh = self.dag.call(Op::Cosh, vec![half_a]);
@@ -152,11 +150,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// `u` of `2*u`.
-    fn half(&self, val: Val) -> Option<Val> {
+    /// Whether it is twice what the user takes `tanh` of.
+    fn is_hyperbolic(&self, val: Val) -> bool {
         match self.func.inst(val) {
-            Inst::Binary(Op::Mul, u, two) if self.func.constant(two) == Some(2.0) => Some(u),
-            _ => None,
+            Inst::Binary(Op::Mul, u, two) if self.func.constant(two) == Some(2.0) => {
+                self.under_tanh.contains(&without_halves(self.func, u))
+            }
+            _ => false,
         }
     }
 
@@ -245,10 +245,10 @@ impl<'a> Reader<'a> {
     /// Whether the user wrote `b + a` where the graph has `a + b`. Where that can't be known: polynomials begin
     /// with products, and constants come last after something linear.
     fn is_swapped(&self, sum: Val, a: Val, b: Val) -> bool {
-        match (self.side(sum, a), self.side(sum, b)) {
-            (Some(a_is_right), _) if !self.is_constant(a) => return a_is_right,
-            (_, Some(b_is_right)) if !self.is_constant(b) => return !b_is_right,
-            _ => {}
+        match (self.side(sum, a, b), self.side(sum, b, a)) {
+            (Some(a_is_right), _) => return a_is_right,
+            (_, Some(b_is_right)) => return !b_is_right,
+            (None, None) => {}
         }
         let is_linear = |val: Val| match self.func.inst(val) {
             Inst::Param(_) | Inst::Binary(Op::Add | Op::Sub, ..) => true,
@@ -266,15 +266,48 @@ impl<'a> Reader<'a> {
         matches!(self.func.inst(val), Inst::F64(_) | Inst::Int(_))
     }
 
-    /// Whether an operand stands on the right side of a sum in the text; `None` if that can't be seen.
-    fn side(&self, sum: Val, operand: Val) -> Option<bool> {
-        let (whole, part) = (self.func.span(sum), self.func.span(operand));
-        if self.is_constant(operand) || part.start < whole.start || part.end > whole.end {
+    /// Whether an operand stands on the right side of a sum in the text; `None` if that can't be seen. The graph knows
+    /// only the first place where something stands, which may be elsewhere, or within the other operand.
+    fn side(&self, sum: Val, operand: Val, other: Val) -> Option<bool> {
+        let [whole, part, other_part] = [sum, operand, other].map(|val| match self.func.inst(val) {
+            Inst::Unary(Op::ToF64, integer) => self.func.span(integer),
+            _ => self.func.span(val),
+        });
+        let within = |span: Span| span.start <= part.start && part.end <= span.end;
+        if self.is_constant(operand) || !within(whole) || (within(other_part) && other_part != whole) {
             return None;
         }
         let (before, after) = (part.start - whole.start, whole.end - part.end);
         (before != after).then_some(before > after)
     }
+}
+
+/// What the user takes `tanh` of. That of `a/2` may come from the second derivative of `sigmoid(a)`.
+fn hyperbolic(func: &Func) -> HashSet<Val> {
+    let (mut under_tanh, mut under_slope) = (HashSet::new(), HashSet::new());
+    for val in func.vals() {
+        match func.inst(val) {
+            Inst::Unary(Op::Tanh, a) => under_tanh.insert(without_halves(func, a)),
+            Inst::Unary(Op::SigmoidSlope, a) => under_slope.insert(a),
+            _ => continue,
+        };
+    }
+    under_tanh.retain(|&half| match func.inst(half) {
+        Inst::Binary(Op::Mul, whole, c) => func.constant(c) != Some(0.5) || !under_slope.contains(&whole),
+        _ => true,
+    });
+    under_tanh
+}
+
+/// `u` of `(2*u)*0.5`.
+fn without_halves(func: &Func, mut val: Val) -> Val {
+    while let Inst::Binary(Op::Mul, double, half) = func.inst(val)
+        && let Inst::Binary(Op::Mul, u, two) = func.inst(double)
+        && (func.constant(half), func.constant(two)) == (Some(0.5), Some(2.0))
+    {
+        val = u;
+    }
+    val
 }
 
 /// The operands that show: `domain(y, v)` doesn't show `y`.

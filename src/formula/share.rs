@@ -8,11 +8,11 @@
 
 use hashbrown::HashMap;
 
-use super::dag::{Dag, Id, Node};
-use super::number::ONE;
+use super::dag::{Dag, Id, Node, Term};
+use super::number::{Number, ONE};
 
 /// How many tokens repetition may add before a name is better.
-const REPEATED: usize = 11;
+const REPEATED: usize = 8;
 /// The shortest expression that is named because it is repeated.
 const SHORTEST: usize = 4;
 /// How deep a statement may nest.
@@ -31,22 +31,33 @@ pub fn shared(dag: &Dag, roots: &[Id], hints: &HashMap<Id, String>) -> Vec<Id> {
             dag.node(id).for_each_operand(|operand| uses[operand.index()] += 1);
         }
     }
-    let mut named = Vec::new();
+    let mut named = vec![false; dag.len()];
     let mut texts = vec![Text { length: 1, depth: 0 }; dag.len()];
     for id in dag.ids().filter(|id| uses[id.index()] > 0) {
         let text = measure(dag, id, &texts);
         let uses = uses[id.index()];
-        let repeated = uses > 1 && text.length >= SHORTEST && (uses - 1) * (text.length - 1) >= REPEATED;
         let known = uses > 1 && text.length > 1 && hints.contains_key(&id);
         let unreadable = (text.length > LONG || text.depth > DEEP) && !roots.contains(&id);
-        let name = can_be_named(dag, id) && (repeated || known || unreadable);
-        if name {
-            named.push(id);
-        } else {
-            texts[id.index()] = text;
-        }
+        named[id.index()] = can_be_named(dag, id) && (is_repetitive(uses, text.length) || known || unreadable);
+        texts[id.index()] = if named[id.index()] { Text { length: 1, depth: 0 } } else { text };
     }
-    named
+    // What is used twice by something that is itself written twice stands there four times.
+    let mut written = vec![0usize; dag.len()];
+    for &root in roots {
+        written[root.index()] += 1;
+    }
+    for id in dag.ids().rev().filter(|id| uses[id.index()] > 0) {
+        let times = written[id.index()];
+        named[id.index()] |=
+            uses[id.index()] > 1 && can_be_named(dag, id) && is_repetitive(times, texts[id.index()].length);
+        let times = if named[id.index()] { 1 } else { times.min(1000) };
+        dag.node(id).for_each_operand(|operand| written[operand.index()] += times);
+    }
+    dag.ids().filter(|id| named[id.index()]).collect()
+}
+
+fn is_repetitive(times: usize, length: usize) -> bool {
+    times > 1 && length >= SHORTEST && (times - 1) * (length - 1) >= REPEATED
 }
 
 #[derive(Clone, Copy)]
@@ -74,12 +85,14 @@ fn measure(dag: &Dag, id: Id, texts: &[Text]) -> Text {
             sign + length_of(*of) + if coefficient.abs() == ONE { 0 } else { 2 }
         }
         Node::Sum(terms) => {
-            let coefficients = terms.iter().filter(|(coefficient, _)| coefficient.abs() != ONE).count();
+            let has_coefficient = |&&(coefficient, of): &&Term| coefficient.abs() != ONE && of != Dag::ONE;
+            let coefficients = terms.iter().filter(has_coefficient).count();
             terms.iter().map(|&(_, of)| length_of(of) + 1).sum::<usize>() - 1 + 2 * coefficients
         }
         Node::Product(factors) => {
-            let power = |power: Id| match dag.as_whole(power) {
-                Some(1 | -1) => 0,
+            let power = |power: Id| match dag.as_number(power).map(Number::abs) {
+                Some(ONE) => 0,
+                Some(Number::Ratio(1, 2)) => 1,
                 _ => length_of(power) + 1,
             };
             factors.iter().map(|&(base, exponent)| length_of(base) + power(exponent) + 1).sum::<usize>() - 1

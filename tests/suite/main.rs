@@ -14,6 +14,7 @@ mod properties;
 mod random;
 mod references;
 mod special;
+mod formula;
 mod syntax;
 mod table;
 mod texts;
