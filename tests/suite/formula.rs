@@ -16,7 +16,7 @@ struct Program {
 
 impl Program {
     fn parse(source: &str) -> Program {
-        let message = |problems| format!("{source}\n{}", chainrule::error::Error::new("formula", source, problems));
+        let message = |problems| format!("{source}\n{}", chainrule::error::FormulaError::new("formula", source, problems));
         let (ast, _) = syntax::parse(source, &Limits::default()).map_err(message).unwrap();
         let lowered = lower::lower(&ast, &Limits::default()).map_err(message).unwrap();
         let names = lowered.definitions.iter().map(|&(name, _, val)| (ast.name(name).to_owned(), val)).collect();
@@ -51,7 +51,7 @@ fn derivatives(source: &str) -> String {
         show(&format!("by {}", func.params[index].name), program.text(&derivative, &results));
     }
     if let ([index], [_]) = (&numbers[..], &func.results[..]) {
-        let derivative = ad::derive::nth(func, *index, 3);
+        let derivative = ad::derive::nth(func, Some(*index), 3);
         for order in [2, 3] {
             show(&format!("order {order}"), program.text(&derivative, &[order]));
         }

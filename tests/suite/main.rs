@@ -3,6 +3,7 @@
 #[cfg(feature = "cli")]
 mod cli;
 mod errors;
+mod formula;
 mod graphs;
 mod hostile;
 mod inspect;
@@ -14,7 +15,6 @@ mod properties;
 mod random;
 mod references;
 mod special;
-mod formula;
 mod syntax;
 mod table;
 mod texts;
