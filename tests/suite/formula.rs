@@ -16,7 +16,8 @@ struct Program {
 
 impl Program {
     fn parse(source: &str) -> Program {
-        let message = |problems| format!("{source}\n{}", chainrule::error::FormulaError::new("formula", source, problems));
+        let message =
+            |problems| format!("{source}\n{}", chainrule::error::FormulaError::new("formula", source, problems));
         let (ast, _) = syntax::parse(source, &Limits::default()).map_err(message).unwrap();
         let lowered = lower::lower(&ast, &Limits::default()).map_err(message).unwrap();
         let names = lowered.definitions.iter().map(|&(name, _, val)| (ast.name(name).to_owned(), val)).collect();
