@@ -13,7 +13,7 @@
 //! of `x^y` by `y` at `x = 0`, where `x/hypot(x, y)` and `x^y*ln(x)` are not numbers.
 //!
 //! - [`reader`] turns instructions into expressions, undoing internal operators.
-//! - [`dag`] says what expressions are; [`algebra`] and [`logic`] keep them in normal form; [`number`] and [`constants`]
+//! - [`dag`] says what expressions are; [`algebra`], [`product`] and [`logic`] keep them in normal form; [`number`] and [`constants`]
 //!   know what doubles mean.
 //! - [`share`] decides what is named; [`print`] writes one expression.
 
@@ -23,6 +23,7 @@ mod dag;
 mod logic;
 mod number;
 mod print;
+mod product;
 mod reader;
 mod share;
 
