@@ -109,7 +109,8 @@ impl Product {
         let apart = factors.len() == 1 || (factors.len() <= SHORT_PRODUCT && (n.abs() == 1 || !is_quotient));
         if apart {
             for &(base, power) in factors {
-                let power = dag.times(power, n_id);
+                // Not `times(power, 1)`: an exponent may be a tower of powers.
+                let power = if n == 1 { power } else { dag.times(power, n_id) };
                 self.todo.push((base, power));
             }
         } else if is_quotient && n < -1 && factors.len() <= SHORT_PRODUCT {
@@ -202,13 +203,17 @@ impl Product {
     }
 
     fn finish(mut self, dag: &mut Dag) -> Id {
+        let nan = dag.intern(Node::Symbol(Symbol::NotANumber));
+        if self.factors.iter().any(|&(base, _)| base == nan) {
+            return nan;
+        }
         if self.coefficient == ZERO {
             let infinite = |&(base, power): &Factor| match dag.node(base) {
                 Node::Number(ZERO) => dag.is_below(power),
                 _ => !dag.is_finite(base),
             };
             let finite = !self.factors.iter().any(infinite);
-            return if finite { Dag::ZERO } else { dag.intern(Node::Symbol(Symbol::NotANumber)) };
+            return if finite { Dag::ZERO } else { nan };
         }
         if self.factors.iter().any(|&(base, _)| dag.is_constant(base)) {
             self.join_roots(dag);
