@@ -12,10 +12,10 @@
 //! `if(x == 0 and y == 0, 0, y*x^(y - 1))`, with two exceptions: the derivative of `hypot` at (0, 0), and that
 //! of `x^y` by `y` at `x = 0`, where `x/hypot(x, y)` and `x^y*ln(x)` are not numbers.
 //!
-//! - [`reader`] turns instructions into expressions, undoing internal operators.
-//! - [`dag`] says what expressions are; [`algebra`] and [`logic`] keep them in normal form; [`number`] and [`constants`]
+//! - `reader` turns instructions into expressions, undoing internal operators.
+//! - `dag` says what expressions are; `algebra`, `product` and `logic` keep them in normal form; `number` and `constants`
 //!   know what doubles mean.
-//! - [`share`] decides what is named; [`print`] writes one expression.
+//! - `share` decides what is named; `print` writes one expression.
 
 mod algebra;
 mod constants;
@@ -23,6 +23,7 @@ mod dag;
 mod logic;
 mod number;
 mod print;
+mod product;
 mod reader;
 mod share;
 

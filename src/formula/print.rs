@@ -132,13 +132,16 @@ impl Printer<'_> {
         }
     }
 
+    /// A constant by its name, or by its value where an argument is called so.
     fn symbol(&self, symbol: Symbol) -> (Level, Vec<Piece>) {
-        match symbol {
-            Symbol::Pi => (Level::Atom, vec![Text("pi")]),
-            Symbol::Tau => (Level::Atom, vec![Text("tau")]),
-            Symbol::Infinity => (Level::Atom, vec![Text("inf")]),
-            Symbol::NotANumber => (Level::Sum, vec![Text("inf - inf")]),
-        }
+        let (name, value) = match symbol {
+            Symbol::Pi => ("pi", (Level::Atom, "3.141592653589793")),
+            Symbol::Tau => ("tau", (Level::Atom, "6.283185307179586")),
+            Symbol::Infinity => ("inf", (Level::Product, "1/0")),
+            Symbol::NotANumber => return (Level::Product, vec![Text("0/0")]),
+        };
+        let (level, text) = if self.arguments.contains(&name) { value } else { (Level::Atom, name) };
+        (level, vec![Text(text)])
     }
 
     fn call(&self, op: Op, args: &[Id]) -> Vec<Piece> {

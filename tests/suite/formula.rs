@@ -163,7 +163,8 @@ fn assert_same(original: &Func, result: usize, text: &str) {
         let here = &point[..original.params.len()];
         let there: Vec<f64> = places.iter().map(|&place| here[place]).collect();
         let (expected, found) = (value(original, result, here), value(&printed, 0, &there));
-        if !expected.is_finite() || !value(original, 0, here).is_finite() {
+        // Mathematics has no numbers at infinity.
+        if interp::values(original, here).iter().any(|value| !value.as_f64().is_finite()) {
             continue;
         }
         // The two documented exceptions: `x^y*ln(x)` at `x = 0`, and `x/hypot(x, y)` at (0, 0).
@@ -209,6 +210,7 @@ fn large_derivatives_stay_readable() {
     let programs = [
         format!("a0 = x\n{}a10000", recurrence.concat()),
         format!("{}x{}", "exp(-".repeat(5_000), ")".repeat(5_000)),
+        format!("{}x{}", "x^(".repeat(2_000), ")".repeat(2_000)),
         (0..5_000).map(|i| format!("(x + {i})")).collect::<Vec<_>>().join("*"),
     ];
     for source in programs {
