@@ -67,7 +67,7 @@ impl Differences {
                 table.push(slope.filter(|slope| slope.is_finite()), high - low);
             }
         }
-        tables.into_iter().map(|table| table.best).collect()
+        tables.into_iter().map(Table::best).collect()
     }
 
     /// The results with another value for one argument, if that is on the same smooth piece.
@@ -90,16 +90,20 @@ fn steps(x: f64) -> impl Iterator<Item = f64> {
     std::iter::successors(Some(first), halve).take_while(move |&h| h > smallest && x + h > x - h).take(STEPS)
 }
 
-/// The triangle of extrapolations, of which only the last rows are kept.
+/// The slopes of one result, step by step, and the extrapolations of them.
 struct Table {
     rounding: f64,
+    /// The last two rows of the triangle.
     rows: [Vec<f64>; 2],
-    best: Option<Estimate>,
+    /// Slopes that count, with the width they were taken over.
+    slopes: Vec<(f64, f64)>,
+    /// Estimates, with the number of slopes that were known then.
+    candidates: Vec<(Estimate, usize)>,
 }
 
 impl Table {
     fn new(rounding: f64) -> Table {
-        Table { rounding, rows: [Vec::new(), Vec::new()], best: None }
+        Table { rounding, rows: [Vec::new(), Vec::new()], slopes: Vec::new(), candidates: Vec::new() }
     }
 
     /// One step more, half as long as the last.
@@ -108,6 +112,7 @@ impl Table {
             self.rows = [Vec::new(), Vec::new()];
             return;
         };
+        self.slopes.push((slope, width));
         let [older, last] = &self.rows;
         let mut row = vec![slope];
         for order in 1..=ORDERS.min(last.len()) {
@@ -116,17 +121,30 @@ impl Table {
         }
         // Three in a row must agree: two may do so by chance.
         for order in 1..row.len().min(last.len()).min(older.len() + 1) {
-            let spread = [row[order - 1], last[order - 1], last[order], older[order - 1]]
-                .iter()
-                .map(|other| (row[order] - other).abs())
-                .fold(0.0, f64::max);
+            let others = [row[order - 1], last[order - 1], last[order], older[order - 1]];
+            let spread = others.iter().map(|other| (row[order] - other).abs()).fold(0.0, f64::max);
             let error = spread + 4.0 * self.rounding / width;
-            if error.is_finite() && self.best.is_none_or(|best| error < best.error) {
-                self.best = Some(Estimate { value: row[order], error });
+            if error.is_finite() {
+                self.candidates.push((Estimate { value: row[order], error }, self.slopes.len()));
             }
         }
         let [_, last] = std::mem::take(&mut self.rows);
         self.rows = [last, row];
+    }
+
+    /// The estimate with the least error of those that no shorter step contradicts: long steps may look steady although
+    /// they reach over a pole or a narrow peak.
+    fn best(mut self) -> Option<Estimate> {
+        self.candidates.sort_by(|(a, _), (b, _)| a.error.total_cmp(&b.error));
+        let agrees = |estimate: &Estimate, known: usize| {
+            let shorter = &self.slopes[known..];
+            shorter.iter().enumerate().all(|(index, &(slope, width))| {
+                let next = shorter.get(index + 1).map_or(slope, |&(next, _)| next);
+                let inexact = 2.0 * (slope - next).abs() + 16.0 * self.rounding / width;
+                (slope - estimate.value).abs() <= 2.0 * estimate.error + inexact
+            })
+        };
+        self.candidates.iter().find(|(estimate, known)| agrees(estimate, *known)).map(|(estimate, _)| *estimate)
     }
 }
 

@@ -64,6 +64,8 @@ struct Row {
     allowed: f64,
     modes_agree: bool,
     difference_agrees: bool,
+    /// One mode has met 0 times infinity where the other has not, and no difference can tell.
+    undecided: bool,
 }
 
 /// So many operations may be spent on differences.
@@ -117,6 +119,7 @@ impl Check {
                 let best = if f_rounding < r_rounding { f } else { r };
                 let allowed = self.tolerance * best.abs() + 4.0 * (f_rounding + r_rounding);
                 let near = |a: f64, b: f64, allowed: f64| same(a, b) || (a - b).abs() <= allowed;
+                let undecided = !(f.is_finite() && r.is_finite()) && !same(f, r) && difference.is_none();
                 rows.push(Row {
                     result: results[row].clone(),
                     argument: (*name).to_owned(),
@@ -126,7 +129,7 @@ impl Check {
                     same_bits: forward.same_bits[index] && reverse.same_bits[index],
                     difference,
                     allowed,
-                    modes_agree: near(f, r, allowed),
+                    modes_agree: undecided || near(f, r, allowed),
                     difference_agrees: match difference {
                         Some(estimate) if best.is_finite() => {
                             near(best, estimate.value, allowed + 10.0 * estimate.error)
@@ -134,6 +137,7 @@ impl Check {
                         // An infinite slope, or nothing to compare with.
                         _ => true,
                     },
+                    undecided,
                 });
             }
         }
@@ -203,6 +207,7 @@ impl Row {
             "difference": self.difference.map(|estimate| json::number(estimate.value)),
             "difference_accuracy": self.difference.map(|estimate| json::number(estimate.error)),
             "allowed": json::number(self.allowed),
+            "undecided": self.undecided,
             "agrees": self.same_bits && self.modes_agree && self.difference_agrees,
         })
     }
@@ -222,6 +227,9 @@ fn verdict(rows: &[Row], agrees: bool, tolerance: f64) -> String {
         let name = format!("d {}/d{}", row.result, row.argument);
         if !row.same_bits {
             text.push_str(&format!("\n{name}: machine code and interpreter disagree.\n"));
+        }
+        if row.undecided {
+            text.push_str(&format!("\n{name}: one mode meets 0 times infinity here, the other does not.\n"));
         }
         if !row.modes_agree {
             text.push_str(&format!("\n{name}: forward and reverse mode disagree.\n"));

@@ -36,7 +36,7 @@ impl Eval {
         let point = self.point.of(&program)?;
         let names = result_names(&program);
         let mut values = vec![0.0; names.len()];
-        let request = self.run.apply(program.value());
+        let request = self.run.once(&program, program.value());
         request.compile()?.call_into(&point, &mut values)?;
         let explanation = self.explain.of(&program, &request, &point, names.iter().cloned())?;
         let text =

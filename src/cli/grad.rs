@@ -37,7 +37,7 @@ const EXAMPLES: &str = examples!(
 impl Grad {
     pub fn run(&self) -> Result<Answer, Fault> {
         let program = self.text.parse()?;
-        let request = self.run.apply(self.wrt.apply(program.gradient()).mode(self.mode.mode));
+        let request = self.run.once(&program, self.wrt.apply(program.gradient()).mode(self.mode.mode));
         let names = request.names()?;
         let compiled = request.compile()?;
         let point = self.point.of(&program)?;

@@ -34,7 +34,7 @@ const EXAMPLES: &str =
 impl Hessian {
     pub fn run(&self) -> Result<Answer, Fault> {
         let program = self.text.parse()?;
-        let request = self.run.apply(self.wrt.apply(program.hessian()).mode(self.mode.mode));
+        let request = self.run.once(&program, self.wrt.apply(program.hessian()).mode(self.mode.mode));
         let names = request.names()?;
         let compiled = request.compile()?;
         let point = self.point.of(&program)?;

@@ -38,7 +38,7 @@ const EXAMPLES: &str = examples!(
 impl Jacobian {
     pub fn run(&self) -> Result<Answer, Fault> {
         let program = self.text.parse()?;
-        let request = self.run.apply(self.wrt.apply(program.jacobian()).mode(self.mode.mode));
+        let request = self.run.once(&program, self.wrt.apply(program.jacobian()).mode(self.mode.mode));
         let names = request.names()?;
         let compiled = request.compile()?;
         let point = self.point.of(&program)?;

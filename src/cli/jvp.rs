@@ -38,7 +38,7 @@ impl Jvp {
         let direction = values::parse("--direction", &self.direction)?;
         let (by, direction): (Vec<String>, Vec<f64>) =
             direction.into_iter().map(|(name, value)| (canonical_name(&name).into_owned(), value)).unzip();
-        let compiled = self.run.apply(program.jvp().wrt(by)).compile()?;
+        let compiled = self.run.once(&program, program.jvp().wrt(by)).compile()?;
         let point = self.point.of(&program)?;
         let names = result_names(&program);
         let (mut primals, mut tangents) = (vec![0.0; names.len()], vec![0.0; names.len()]);

@@ -12,6 +12,9 @@ use serde_json::{Map, Value};
 use super::fault::Fault;
 use super::values;
 
+/// So many bytes a formula may have. It takes some hundred times as much memory to understand it.
+const LONGEST: u64 = 16 << 20;
+
 #[derive(Args)]
 pub struct Text {
     /// The formula, in quotes; `-` reads it from the standard input
@@ -65,10 +68,13 @@ fn stdin() -> Result<(String, Vec<u8>), Fault> {
     Ok(("stdin".to_owned(), bytes))
 }
 
-/// Everything, but little more than the limit for formulas.
+/// Everything, unless it is too long for a formula: then no more is read, and memory stays small.
 fn bounded(reader: impl Read) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    reader.take(Limits::default().bytes as u64 + 1).read_to_end(&mut bytes)?;
+    reader.take(LONGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(std::io::Error::other(format!("it is longer than {} MiB", LONGEST >> 20)));
+    }
     Ok(bytes)
 }
 
@@ -134,10 +140,13 @@ pub struct Run {
     /// Allows inexact arithmetic, each relaxation by its name
     #[arg(long, value_delimiter = ',', value_parser = relaxations(), value_name = "NAME,…")]
     pub relax: Vec<Relaxation>,
-    /// Runs the interpreter instead of machine code
+    /// Runs the interpreter instead of machine code; one call of a large program is always interpreted, to the same bits
     #[arg(long)]
     pub interpret: bool,
 }
+
+/// From so many operations on, a single call is interpreted.
+const LARGE: usize = 5_000;
 
 fn relaxations() -> impl TypedValueParser<Value = Relaxation> {
     let names = Relaxation::ALL.map(Relaxation::name);
@@ -149,6 +158,13 @@ impl Run {
     pub fn apply<'p, K: Kind>(&self, request: Request<'p, K>) -> Request<'p, K> {
         let backend = if self.interpret { Backend::Interpreter } else { Backend::Auto };
         self.relax.iter().fold(request.backend(backend), |request, &relaxation| request.relax(relaxation))
+    }
+
+    /// [`Run::apply`] for a single call: code for a large program takes longer to make than it ever saves then, and the
+    /// interpreter gives the same bits.
+    pub fn once<'p, K: Kind>(&self, program: &Program, request: Request<'p, K>) -> Request<'p, K> {
+        let request = self.apply(request);
+        if program.graph().len() > LARGE { request.backend(Backend::Interpreter) } else { request }
     }
 
     /// The relaxations in text: a line if there are any.

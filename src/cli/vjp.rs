@@ -41,7 +41,7 @@ impl Vjp {
     pub fn run(&self) -> Result<Answer, Fault> {
         let program = self.text.parse()?;
         let weights = self.weights(&program)?;
-        let request = self.run.apply(self.wrt.apply(program.vjp()));
+        let request = self.run.once(&program, self.wrt.apply(program.vjp()));
         let by = request.names()?;
         let compiled = request.compile()?;
         let point = self.point.of(&program)?;

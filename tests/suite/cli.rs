@@ -226,6 +226,13 @@ fn the_formula_from_a_file_or_the_input() {
 }
 
 #[test]
+fn an_endless_input_is_refused_early() {
+    let run = run_with_input(&["eval", "-"], &vec![b'x'; 40 << 20]);
+    assert_eq!((run.code, run.out.as_str()), (2, ""));
+    assert!(run.err.contains("longer than 16 MiB"), "{}", run.err);
+}
+
+#[test]
 fn texts_that_are_wrong() {
     let message = wrong(&["eval", ""]);
     assert!(message.contains("formula:1:1") && message.contains("help"), "{message}");
@@ -371,6 +378,10 @@ fn derivatives_that_are_right_pass_the_check() {
         ("mod(x, 3)", "x=6"),
         ("max(a, b, c)", "a=1,b=2,c=2"),
         ("x*1e-320", "x=1"),
+        ("1/x", "x=1e-8"),
+        ("1/(x^2 + 1e-16)", "x=1e-9"),
+        ("tan(x)", "x=1.5"),
+        ("(max(y^2, 1/z) + x)^2", "x=1e200,y=inf,z=1e-300"),
         ("3", ""),
     ] {
         let run = run(&["check", formula, "--at", point]);
