@@ -57,15 +57,15 @@ impl Jacobian {
                 table::row(name, &[&values[row..=row], derivatives].concat())
             });
             let rows: Vec<Vec<String>> = std::iter::once(head).chain(body).collect();
-            table::columns(&rows) + &self.run.note() + &explanation.text()
+            table::columns(&rows) + &self.run.relax.note() + &explanation.text()
         };
         let json = || {
             let column = |column: usize| -> Vec<f64> {
                 jacobian.iter().skip(column).step_by(names.len().max(1)).copied().collect()
             };
             let derivatives = json::named(&names, (0..names.len()).map(|index| json::results(&column(index))));
-            self.run
-                .mark(explanation.mark(json::object([("value", json::results(&values)), ("jacobian", derivatives)])))
+            let object = json::object([("value", json::results(&values)), ("jacobian", derivatives)]);
+            self.run.relax.mark(explanation.mark(object))
         };
         Ok(Answer::about(&program, self.output.format, text, json).and(explanation.hint(&numbers)))
     }

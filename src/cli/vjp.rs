@@ -50,11 +50,11 @@ impl Vjp {
         compiled.call(&point, &weights, &mut primals, &mut adjoints)?;
         let text = || {
             let adjoints = by.iter().map(|name| format!("adjoint of {name}")).zip(adjoints.iter().copied());
-            table::lines(names.iter().cloned().zip(primals.iter().copied()).chain(adjoints)) + &self.run.note()
+            table::lines(names.iter().cloned().zip(primals.iter().copied()).chain(adjoints)) + &self.run.relax.note()
         };
         let json = || {
             let adjoints = json::named(&by, adjoints.iter().copied().map(json::number));
-            self.run.mark(json::object([("value", json::results(&primals)), ("adjoint", adjoints)]))
+            self.run.relax.mark(json::object([("value", json::results(&primals)), ("adjoint", adjoints)]))
         };
         Ok(Answer::about(&program, self.output.format, text, json))
     }
