@@ -119,7 +119,8 @@ impl Check {
                 let best = if f_rounding < r_rounding { f } else { r };
                 let allowed = self.tolerance * best.abs() + 4.0 * (f_rounding + r_rounding);
                 let near = |a: f64, b: f64, allowed: f64| same(a, b) || (a - b).abs() <= allowed;
-                let undecided = !(f.is_finite() && r.is_finite()) && !same(f, r) && difference.is_none();
+                let comparable = same(f, r) || (f.is_finite() && r.is_finite());
+                let undecided = !comparable && difference.is_none();
                 rows.push(Row {
                     result: results[row].clone(),
                     argument: (*name).to_owned(),
@@ -232,7 +233,12 @@ fn verdict(rows: &[Row], agrees: bool, tolerance: f64) -> String {
             text.push_str(&format!("\n{name}: one mode meets 0 times infinity here, the other does not.\n"));
         }
         if !row.modes_agree {
-            text.push_str(&format!("\n{name}: forward and reverse mode disagree.\n"));
+            let why = match (row.forward.is_nan(), row.reverse.is_nan()) {
+                (true, false) => " Forward mode meets 0 times infinity; reverse mode does not.",
+                (false, true) => " Reverse mode meets 0 times infinity; forward mode does not.",
+                _ => "",
+            };
+            text.push_str(&format!("\n{name}: forward and reverse mode disagree.{why}\n"));
         }
         if !row.difference_agrees {
             text.push_str(&format!("\n{name}: the derivative and the difference disagree.\n"));

@@ -73,8 +73,8 @@ impl Vjp {
         }
         if weights.len() != names.len() {
             let (found, expected) = (weights.len(), names.len());
-            let message = format!("`--weights` has {found} numbers; the formula has {expected} results");
-            return Err(Fault::usage(message, "give one weight a result, or weights by name: --weights y0=1"));
+            let message = format!("`--weights` takes a number for each result: {expected}, not {found}");
+            return Err(Fault::usage(message, "or give weights by name, the others being 0, as in a=1,b=-2"));
         }
         Ok(weights.into_iter().flatten().collect())
     }
