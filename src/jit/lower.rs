@@ -46,6 +46,8 @@ impl<'a, 'b> Lowering<'a, 'b> {
             Op::Abs => self.builder.ins().fabs(x[0]),
             Op::Floor if self.target.rounding => self.builder.ins().floor(x[0]),
             Op::Ceil if self.target.rounding => self.builder.ins().ceil(x[0]),
+            Op::Rint if self.target.rounding => self.builder.ins().nearest(x[0]),
+            Op::Copysign => self.builder.ins().fcopysign(x[0], x[1]),
             Op::Trunc => self.trunc(x[0]),
             Op::Round => self.round(x[0]),
             Op::Min => self.builder.ins().fmin(x[0], x[1]),
@@ -69,7 +71,8 @@ impl<'a, 'b> Lowering<'a, 'b> {
             Op::Sign => self.sign(x[0]),
             Op::Stop => x[0],
             Op::Domain => self.domain(x[0], x[1]),
-            Op::Fma | Op::Floor | Op::Ceil => self.call(Symbol::Value(op), x),
+            Op::Fma | Op::Floor | Op::Ceil | Op::Rint => self.call(Symbol::Value(op), x),
+            Op::Scale | Op::Exponent | Op::Significand => self.call(Symbol::Value(op), x),
             Op::Powi | Op::Pow | Op::XlogPow => self.call(Symbol::Value(op), x),
             Op::Exp | Op::Expm1 | Op::Exp2 | Op::Ln | Op::Log2 | Op::Log10 | Op::Log1p | Op::LogBase | Op::Xlogy => {
                 self.call(Symbol::Value(op), x)
