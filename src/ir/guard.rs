@@ -88,7 +88,7 @@ impl Guards {
 }
 
 /// Where `user` is one of several: whether the operand number `slot` is certainly not the one. False for NaN, which all pass on.
-fn passed_over(builder: &mut Builder, user: Val, slot: usize) -> Option<Val> {
+pub fn passed_over(builder: &mut Builder, user: Val, slot: usize) -> Option<Val> {
     let operands = builder.func().operands(user).as_slice().to_vec();
     let mine = operands[slot];
     Some(match (builder.func().inst(user).op()?, slot) {
@@ -131,7 +131,7 @@ fn steep(func: &Func) -> Vec<bool> {
 }
 
 /// `a or b`, where `g and c` with `g and not c` is `g`.
-fn either(builder: &mut Builder, a: Val, b: Val) -> Val {
+pub fn either(builder: &mut Builder, a: Val, b: Val) -> Val {
     let func = builder.func();
     let parts = |val: Val| match func.inst(val) {
         Inst::Binary(Op::And, x, y) => Some((x, y)),
