@@ -21,7 +21,7 @@ pub struct Reach {
 struct Condition {
     /// By `if` alone.
     branches: Val,
-    /// By `max` and its like too. Only slopes that may be infinite on ordinary numbers need that; see `ir::guard`.
+    /// By `max` and its like too. Products, which networks are made of, do without: their slopes are numbers where values are.
     choices: Val,
 }
 
@@ -43,7 +43,7 @@ impl Reach {
             // They pass a 0 on as it is.
             Op::Neg | Op::Add | Op::Sub => return term,
             _ if op.chooses() => return term,
-            _ if op.is_gentle() => condition.branches,
+            Op::Mul | Op::Fma => condition.branches,
             _ => condition.choices,
         };
         if condition == self.always {

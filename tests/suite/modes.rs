@@ -141,6 +141,7 @@ fn what_is_not_chosen_contributes_nothing() {
         claim("min(ln(x), 1, 2)", &[-1.0], &[("", NAN), ("x", NAN)]),
         claim("clamp(ln(x), 0, 1)", &[-1.0], &[("", NAN), ("x", NAN)]),
         claim("relu(ln(x))", &[-1.0], &[("", NAN), ("x", NAN)]),
+        claim("sin(clamp(y, z, ln(x)))", &[1.0, -4.0, -1.0], &[("", NAN), ("y", NAN), ("z", NAN), ("x", NAN)]),
         claim("max(ln(x), z)", &[-1.0, 3.0], &[("", NAN), ("x", NAN), ("z", NAN)]),
     ]);
 }

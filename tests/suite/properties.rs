@@ -67,6 +67,18 @@ proptest! {
     }
 
     #[test]
+    fn both_modes_agree_on_what_is_finite(text in texts::program(), places in any::<[prop::sample::Index; 3]>()) {
+        const EDGES: [f64; 9] = [0.0, -0.0, 1.0, -1.0, 0.5, 2.0, -3.0, -40.0, 700.0];
+        let x = places.map(|place| EDGES[place.index(EDGES.len())]);
+        let program = Program::parse(&text).map_err(|error| TestCaseError::fail(format!("{text}\n{error}")))?;
+        let gradient = |mode| program.gradient().mode(mode).graph().expect("a gradient");
+        let (forward, reverse) = (gradient(Mode::Forward), gradient(Mode::Reverse));
+        for (a, b) in numbers(&forward, &x).into_iter().zip(numbers(&reverse, &x)) {
+            prop_assert!(a.is_finite() == b.is_finite(), "{text}\nat {x:?}: forward {a}, reverse {b}");
+        }
+    }
+
+    #[test]
     fn second_derivatives_agree_in_all_modes(text in texts::program(), x in texts::point()) {
         let program = Program::parse(&text).map_err(|error| TestCaseError::fail(format!("{text}\n{error}")))?;
         let hessian = |mode| program.hessian().mode(mode).graph().expect("a hessian");
