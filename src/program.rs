@@ -6,7 +6,7 @@
 //! let gradient = program.gradient().compile()?;
 //! let mut slopes = [0.0; 2];
 //! let value = gradient.call(&[2.0, 3.0], &mut slopes)?;
-//! assert!((value - 412.0848).abs() < 1e-4);
+//! assert!((value - 412.08496).abs() < 1e-5);
 //! # Ok(()) }
 //! ```
 

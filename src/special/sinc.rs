@@ -1,7 +1,9 @@
 //! sinc and its derivatives.
 //!
-//!     sinc(x)      = sin(x)/x = ∫₀¹ cos(x t) dt
-//!     sinc_n(n, x) = dⁿ/dxⁿ sinc(x) = ∫₀¹ tⁿ cos(x t + nπ/2) dt
+//! ```text
+//! sinc(x)      = sin(x)/x = ∫₀¹ cos(x t) dt
+//! sinc_n(n, x) = dⁿ/dxⁿ sinc(x) = ∫₀¹ tⁿ cos(x t + nπ/2) dt
+//! ```
 
 /// `sin(x)/x`, and 1 at 0. Error ≤ 3 units; 0 at ±inf.
 pub fn sinc(x: f64) -> f64 {
