@@ -49,7 +49,8 @@ fn commands_in_documents_print_what_stands_below_them() {
                 assert_eq!(run(line).trim_end(), expected.trim_end(), "{line}");
             }
         }
-        for line in blocks(document, "sh").into_iter().flat_map(str::lines).filter(|line| line.starts_with("chainrule")) {
+        for line in blocks(document, "sh").into_iter().flat_map(str::lines).filter(|line| line.starts_with("chainrule"))
+        {
             run(line);
         }
     }
