@@ -5,9 +5,10 @@
 //! a true derivative doesn't fail by the inaccuracy of the difference or by cancellation in the formula.
 
 use chainrule::difference::{Differences, Estimate};
-use chainrule::error::{Level, Style, render};
+use chainrule::error::{Level, Style, join, render};
+use chainrule::inspect::{self, Kink};
 use chainrule::ir::Func;
-use chainrule::{Backend, Error, Mode, Program, inspect};
+use chainrule::{Backend, Error, Mode, Program};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -81,15 +82,18 @@ impl Check {
         let text = || {
             let mut text = self.table(&program, &rows);
             text.push_str(&verdict(&rows, agrees, self.tolerance));
-            for kink in &kinks {
-                let note = render(&kink.report(), Level::Note, program.source(), program.source_name(), Style::Colour);
-                text.push_str(&format!("\n{note}\n"));
+            if !kinks.is_empty() {
+                let note = |kink: &Kink| {
+                    render(&kink.report(), Level::Note, program.source(), program.source_name(), Style::Colour)
+                };
+                text.push_str(&format!("\n{}\n", join(kinks.iter().map(note))));
             }
             text
         };
         let json = || {
             let rows: Vec<Value> = rows.iter().map(Row::json).collect();
-            let kinks: Vec<&str> = kinks.iter().map(|kink| kink.at.text(program.source())).collect();
+            let kinks: Vec<String> =
+                kinks.iter().map(|kink| table::excerpt(kink.at.text(program.source()), table::LONGEST)).collect();
             json!({ "agrees": agrees, "backend": backend(&program), "derivatives": rows, "kinks": kinks })
         };
         let answer = Answer::about(&program, self.output.format, text, json);

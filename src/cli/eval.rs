@@ -38,7 +38,7 @@ impl Eval {
         let mut values = vec![0.0; names.len()];
         let request = self.run.once(&program, program.value());
         request.compile()?.call_into(&point, &mut values)?;
-        let explanation = self.explain.of(&program, &request, &point, names.iter().cloned())?;
+        let explanation = self.explain.of(&program, &request, &point, names.iter().cloned(), &values)?;
         let text = || {
             table::lines(names.into_iter().zip(values.iter().copied())) + &self.run.relax.note() + &explanation.text()
         };

@@ -1,7 +1,7 @@
 //! What goes wrong on the command line, in words.
 
 use chainrule::Error;
-use chainrule::error::{Level, Report, Style, render, render_plain, shorten};
+use chainrule::error::{Level, Report, Style, join, render, render_plain, shorten};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 pub enum Fault {
@@ -41,7 +41,7 @@ impl Fault {
             Fault::Library(error) => error.render(style),
             Fault::Value { option, text, reports } => {
                 let texts = reports.iter().map(|report| render(report, Level::Error, text, option, style));
-                texts.collect::<Vec<_>>().join("\n\n")
+                join(texts)
             }
             Fault::Usage { message, help } => render_plain(message, help, Level::Error, style),
         }

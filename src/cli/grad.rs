@@ -45,7 +45,7 @@ impl Grad {
         let value = compiled.call(&point, &mut gradient)?;
         let labels = || std::iter::once("value".to_owned()).chain(names.iter().map(|name| format!("d/d{name}")));
         let numbers = [&[value], gradient.as_slice()].concat();
-        let explanation = self.explain.of(&program, &request, &point, labels())?;
+        let explanation = self.explain.of(&program, &request, &point, labels(), &numbers)?;
         let text =
             || table::lines(labels().zip(numbers.iter().copied())) + &self.run.relax.note() + &explanation.text();
         let json = || {

@@ -45,7 +45,7 @@ impl Hessian {
         let labels = || std::iter::once("value".to_owned()).chain(names.iter().map(|name| format!("d/d{name}")));
         let second_labels = names.iter().flat_map(|by| names.iter().map(move |and_by| format!("d²/d{by} d{and_by}")));
         let numbers = [&[value], gradient.as_slice(), hessian.as_slice()].concat();
-        let explanation = self.explain.of(&program, &request, &point, labels().chain(second_labels))?;
+        let explanation = self.explain.of(&program, &request, &point, labels().chain(second_labels), &numbers)?;
         let text = || {
             let first = table::lines(labels().zip(numbers.iter().copied()));
             let head = std::iter::once("hessian").chain(names.iter().copied()).map(str::to_owned).collect();

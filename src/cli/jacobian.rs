@@ -48,7 +48,8 @@ impl Jacobian {
         compiled.call(&point, &mut values, &mut jacobian)?;
         let labels = results.iter().flat_map(|result| names.iter().map(move |name| format!("d {result}/d{name}")));
         let numbers = [values.as_slice(), jacobian.as_slice()].concat();
-        let explanation = self.explain.of(&program, &request, &point, results.iter().cloned().chain(labels))?;
+        let explanation =
+            self.explain.of(&program, &request, &point, results.iter().cloned().chain(labels), &numbers)?;
         let text = || {
             let by = names.iter().map(|name| format!("d/d{name}"));
             let head = ["".to_owned(), "value".to_owned()].into_iter().chain(by).collect();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chainrule::inspect::{self, Step};
 use chainrule::ir::{Inst, Val};
 use chainrule::ops::Op;
-use chainrule::span::{Span, line_column};
+use chainrule::span::Span;
 use chainrule::{Argument, Program};
 use clap::Args;
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ impl Trace {
         let rows = rows(&program, &steps);
         let text = || table(&names, &rows);
         let json = || {
-            let steps: Vec<Value> = rows.iter().map(|row| entry(&program, row)).collect();
+            let steps: Vec<Value> = rows.iter().map(entry).collect();
             Value::Object(json::object([("value", json::results(&values)), ("steps", steps.into())]))
         };
         Ok(Answer::about(&program, self.output.format, text, json))
@@ -62,7 +62,7 @@ struct Row<'p> {
     step: &'p Step,
     /// What the text calls the value, if anything.
     name: Option<&'p str>,
-    /// The expression that it comes from, on one line.
+    /// The beginning of the expression that it comes from, on one line.
     expression: String,
     at: Span,
 }
@@ -78,8 +78,8 @@ fn rows<'p>(program: &'p Program, steps: &'p [Step]) -> Vec<Row<'p>> {
         {
             return Row { step, name: Some(name), expression: name.clone(), at: *at };
         }
-        let words: Vec<&str> = step.at.text(program.source()).split_whitespace().collect();
-        Row { step, name: names.get(&step.val).copied(), expression: words.join(" "), at: step.at }
+        let expression = table::excerpt(step.at.text(program.source()), table::LONGEST);
+        Row { step, name: names.get(&step.val).copied(), expression, at: step.at }
     };
     steps.iter().map(row).collect()
 }
@@ -96,27 +96,19 @@ fn table(names: &[String], rows: &[Row]) -> String {
             _ => row.expression.clone(),
         };
         let numbers = std::iter::once(row.step.value).chain(row.step.adjoints.iter().copied()).map(table::number);
-        std::iter::once(shortened(&expression)).chain(numbers).collect()
+        std::iter::once(table::excerpt(&expression, WIDEST)).chain(numbers).collect()
     });
     table::columns(&std::iter::once(head).chain(body).collect::<Vec<Vec<String>>>())
 }
 
-fn entry(program: &Program, row: &Row) -> Value {
-    let (line, column) = line_column(program.source(), row.at.start);
+fn entry(row: &Row) -> Value {
     json!({
         "name": row.name,
         "expression": row.expression,
         "operator": row.step.op.map(Op::name),
-        "line": line,
-        "column": column,
+        "start": row.at.start,
+        "end": row.at.end,
         "value": json::number(row.step.value),
         "adjoint": json::results(&row.step.adjoints),
     })
-}
-
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(WIDEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
