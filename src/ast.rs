@@ -1,6 +1,6 @@
 //! The parsed text, before any name has a meaning.
 //!
-//! An expression is a [`Tree`]: a run of [`Node`]s in **postorder** inside one arena, so that walking an
+//! An expression is a tree: a run of [`Node`]s in **postorder** inside one arena, so that walking an
 //! expression is a loop over a slice with a stack of values, and dropping it frees one vector. No depth of
 //! nesting can overflow the machine's stack. What must not be walked where it stands (the statements of a
 //! block, the body of a sum) is a tree of its own, named by its id.

@@ -27,13 +27,26 @@ pub struct Layout {
 /// A call allocates nothing on the back end of machine code and takes slices of exactly the lengths its documentation
 /// says; other lengths are [`Error::Length`].
 pub struct Compiled<K> {
+    /// Here and not behind the pointer, so that a call finds the code at once.
+    #[cfg(feature = "jit")]
+    code: Option<crate::jit::Code>,
+    /// Whether arguments must be looked at first.
+    #[cfg(feature = "jit")]
+    has_ints: bool,
     inner: Arc<Inner>,
     kind: PhantomData<fn() -> K>,
 }
 
 impl<K> Clone for Compiled<K> {
     fn clone(&self) -> Self {
-        Compiled { inner: self.inner.clone(), kind: PhantomData }
+        Compiled {
+            #[cfg(feature = "jit")]
+            code: self.code.clone(),
+            #[cfg(feature = "jit")]
+            has_ints: self.has_ints,
+            inner: self.inner.clone(),
+            kind: PhantomData,
+        }
     }
 }
 
@@ -49,13 +62,11 @@ struct Inner {
     layout: Layout,
     /// Arguments that must be whole numbers.
     ints: Vec<usize>,
-    #[cfg(feature = "jit")]
-    code: Option<crate::jit::Code>,
 }
 
 impl<K> Compiled<K> {
     pub(crate) fn new(program: &Program, func: Func, layout: Layout, backend: Backend) -> Compiled<K> {
-        let ints = (0..layout.args).filter(|&index| is_int(&func, index)).collect();
+        let ints: Vec<usize> = (0..layout.args).filter(|&index| is_int(&func, index)).collect();
         #[cfg(feature = "jit")]
         let code = match backend {
             Backend::Auto => {
@@ -66,15 +77,14 @@ impl<K> Compiled<K> {
         };
         #[cfg(not(feature = "jit"))]
         let _ = backend;
-        let inner = Inner {
-            program: program.clone(),
-            func,
-            layout,
-            ints,
+        Compiled {
             #[cfg(feature = "jit")]
             code,
-        };
-        Compiled { inner: Arc::new(inner), kind: PhantomData }
+            #[cfg(feature = "jit")]
+            has_ints: !ints.is_empty(),
+            inner: Arc::new(Inner { program: program.clone(), func, layout, ints }),
+            kind: PhantomData,
+        }
     }
 
     /// The graph that runs, after all passes.
@@ -90,7 +100,7 @@ impl<K> Compiled<K> {
     /// What runs the graph: `cranelift` or `interpreter`.
     pub fn backend(&self) -> &'static str {
         #[cfg(feature = "jit")]
-        if self.inner.code.is_some() {
+        if self.code.is_some() {
             return "cranelift";
         }
         "interpreter"
@@ -99,45 +109,49 @@ impl<K> Compiled<K> {
     /// Every kind of call, by its parts. What is checked here is all that stands between a caller and the code.
     #[inline]
     pub(crate) fn run(&self, args: &[f64], seeds: &[f64], outs: [&mut [f64]; 3]) -> Result<(), Error> {
-        let inner = &*self.inner;
-        let Layout { args: n_args, seeds: n_seeds, outs: [n_values, n_first, n_second] } = inner.layout;
-        let [values, first, second] = &outs;
-        let fits = args.len() == n_args
-            && seeds.len() == n_seeds
-            && values.len() == n_values
-            && first.len() == n_first
-            && second.len() == n_second;
-        if !fits {
-            return Err(inner.wrong_length(args, seeds, &outs));
-        }
-        if !inner.ints.is_empty() {
-            inner.check_ints(args)?;
-        }
         #[cfg(feature = "jit")]
-        if let Some(code) = &inner.code {
-            return match code.call_parts([args, seeds], outs) {
-                Ok(()) => Ok(()),
-                // The interpreter knows why, and where.
-                Err(_) => inner.interpret(args, seeds, [&mut [], &mut [], &mut []]),
-            };
+        if let Some(code) = &self.code
+            && !self.has_ints
+            && code.fits(&[args, seeds], &outs)
+        {
+            // Without integers there are no checks, so it can't fail.
+            let _ = code.call_parts([args, seeds], outs);
+            return Ok(());
         }
-        inner.interpret(args, seeds, outs)
+        self.run_checked(args, seeds, outs)
+    }
+
+    /// A call with integers, of the interpreter, or in error.
+    #[inline(never)]
+    fn run_checked(&self, args: &[f64], seeds: &[f64], outs: [&mut [f64]; 3]) -> Result<(), Error> {
+        let [values, first, second] = outs;
+        let inner = &*self.inner;
+        inner.check_lengths(args, seeds, [values.len(), first.len(), second.len()])?;
+        inner.check_ints(args)?;
+        #[cfg(feature = "jit")]
+        if let Some(code) = &self.code
+            && code.call_parts([args, seeds], [&mut *values, &mut *first, &mut *second]).is_ok()
+        {
+            return Ok(());
+        }
+        // The interpreter also knows why a check fails, and where.
+        inner.interpret(args, seeds, [values, first, second])
     }
 }
 
 impl Inner {
-    #[cold]
-    fn wrong_length(&self, args: &[f64], seeds: &[f64], outs: &[&mut [f64]; 3]) -> Error {
+    fn check_lengths(&self, args: &[f64], seeds: &[f64], outs: [usize; 3]) -> Result<(), Error> {
         let lengths = [
             ("arguments", self.layout.args, args.len()),
             ("seeds", self.layout.seeds, seeds.len()),
-            ("values", self.layout.outs[0], outs[0].len()),
-            ("first derivatives", self.layout.outs[1], outs[1].len()),
-            ("second derivatives", self.layout.outs[2], outs[2].len()),
+            ("values", self.layout.outs[0], outs[0]),
+            ("first derivatives", self.layout.outs[1], outs[1]),
+            ("second derivatives", self.layout.outs[2], outs[2]),
         ];
-        let wrong = lengths.into_iter().find(|(_, expected, found)| expected != found);
-        let (what, expected, found) = wrong.unwrap_or(lengths[0]);
-        Error::Length { what, expected, found }
+        match lengths.into_iter().find(|(_, expected, found)| expected != found) {
+            None => Ok(()),
+            Some((what, expected, found)) => Err(Error::Length { what, expected, found }),
+        }
     }
 
     fn check_ints(&self, args: &[f64]) -> Result<(), Error> {

@@ -15,7 +15,7 @@ mod arguments;
 mod render;
 mod reports;
 
-pub use render::{Style, render};
+pub use render::{Style, render, render_plain};
 pub use reports::{nearest, shorten};
 
 /// A cause of failure, with its places in the text.
@@ -367,6 +367,32 @@ pub enum Error {
     NotWhole { name: String, value: f64 },
 }
 
+impl Error {
+    /// The error in words, with its place and the remedy where there are any.
+    pub fn render(&self, style: Style) -> String {
+        match self {
+            Error::Formula(error) => error.render(style),
+            Error::Arguments(faults) => faults.render(style),
+            other => render_plain(&other.to_string(), &other.help(), Level::Error, style),
+        }
+    }
+
+    fn help(&self) -> Vec<String> {
+        let help = match self {
+            Error::UnknownArgument { name, known } => {
+                let nearest = nearest(name, known.iter().map(String::as_str));
+                nearest.map(|nearest| format!("did you mean `{nearest}`?"))
+            }
+            Error::NotDifferentiable { .. } => Some("differentiate by numbers: `param` or `data` arguments".to_owned()),
+            Error::SeveralResults { .. } => Some("ask for its `jacobian`, or make it one result".to_owned()),
+            Error::NotWhole { .. } => Some("arguments declared `index` are whole numbers".to_owned()),
+            Error::RepeatedArgument { .. } => Some("name each argument once".to_owned()),
+            Error::Formula(_) | Error::Arguments(_) | Error::Length { .. } => None,
+        };
+        help.into_iter().collect()
+    }
+}
+
 /// Everything that is wrong with one text. Displays as a message for each problem, in order of place.
 #[derive(Clone, PartialEq, Debug)]
 pub struct FormulaError {
@@ -387,7 +413,7 @@ impl FormulaError {
             .problems
             .iter()
             .map(|problem| render(&problem.report(), Level::Error, &self.source, &self.source_name, style));
-        reports.collect::<Vec<_>>().join("\n\n")
+        render::join(reports)
     }
 }
 
@@ -403,6 +429,8 @@ impl std::error::Error for FormulaError {}
 pub enum Level {
     Error,
     Warning,
+    /// What was asked for, such as where a NaN was born.
+    Note,
 }
 
 /// The warnings of one text, a message each, in order of place.
@@ -410,7 +438,7 @@ pub fn render_warnings(warnings: &[Warning], source: &str, source_name: &str, st
     let mut reports = warnings.iter().map(Warning::report).collect::<Vec<_>>();
     reports.sort_by_key(|report| report.at);
     let texts = reports.iter().map(|report| render(report, Level::Warning, source, source_name, style));
-    texts.collect::<Vec<_>>().join("\n\n")
+    render::join(texts)
 }
 
 impl Problem {

@@ -1,10 +1,13 @@
-//! Looking at a function at a point: which kinks it hits, and where a NaN or an infinity is born.
+//! Looking at a function at a point: which kinks it hits, where a NaN or an infinity is born, what every value on the way is
+//! and how much the results depend on it.
 //!
 //! Only what matters at the point is looked at: the branches that are taken.
 
+use crate::ad::adjoints;
+use crate::error::Report;
 use crate::interp::{self, Value};
-use crate::ir::{Func, Inst, Val};
-use crate::ops::Op;
+use crate::ir::{Builder, Func, Inst, Val};
+use crate::ops::{Op, Type};
 use crate::span::Span;
 
 /// An operator that is not differentiable at the point: a kink, a jump, a tie, or a comparison of equals.
@@ -103,4 +106,117 @@ fn relevant(func: &Func, values: &[Value], roots: impl Iterator<Item = Val>) -> 
         }
     }
     relevant
+}
+
+/// A value on the way from the arguments to the results.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Step {
+    pub val: Val,
+    /// The operator; `None` for an argument.
+    pub op: Option<Op>,
+    /// The place in the text.
+    pub at: Span,
+    pub value: f64,
+    /// How much each result grows with this value: its adjoints. A condition or an integer has 0.
+    pub adjoints: Vec<f64>,
+}
+
+/// Every value that matters at a point, in the order in which they are computed, with its adjoints: the trace of a
+/// forward and a reverse sweep. All arguments are there, constants are not.
+pub fn trace(func: &Func, args: &[f64]) -> Vec<Step> {
+    let mut builder = Builder::resume(func.clone());
+    let wants_adjoint = |&val: &Val| func.ty(val) == Type::F64 && is_variable(func, val);
+    let inputs: Vec<Val> = func.vals().filter(wants_adjoint).collect();
+    let one = builder.f64(1.0);
+    let sweeps: Vec<Vec<Option<Val>>> =
+        func.results.iter().map(|result| adjoints(&mut builder, &[(result.value, one)], &inputs)).collect();
+    // What the sweeps added stands behind the function's own values.
+    let values = interp::values(builder.func(), args);
+    let relevant = relevant(func, &values, func.results.iter().map(|result| result.value));
+    let mut places = vec![usize::MAX; func.len()];
+    for (place, input) in inputs.iter().enumerate() {
+        places[input.index()] = place;
+    }
+    let adjoint = |val: Val, sweep: &[Option<Val>]| {
+        let bar = sweep.get(places[val.index()]).copied().flatten();
+        bar.map_or(0.0, |bar| values[bar.index()].as_f64())
+    };
+    let is_shown = |val: &Val| {
+        matches!(func.inst(*val), Inst::Param(_)) || (relevant[val.index()] && func.inst(*val).op().is_some())
+    };
+    let step = |val: Val| Step {
+        val,
+        op: func.inst(val).op(),
+        at: func.span(val),
+        value: values[val.index()].as_f64(),
+        adjoints: sweeps.iter().map(|sweep| adjoint(val, sweep)).collect(),
+    };
+    func.vals().filter(is_shown).map(step).collect()
+}
+
+/// The distance of subnormal numbers.
+const SMALLEST: f64 = 5e-324;
+
+/// How far rounding may have moved each result, to first order: the sum over all operations of the rounding of one, times
+/// its adjoint.
+pub fn rounding(func: &Func, args: &[f64]) -> Vec<f64> {
+    let mut bounds = vec![0.0; func.results.len()];
+    for step in trace(func, args) {
+        let Some(op) = step.op else { continue };
+        // Arithmetic is rounded once; the functions are a few units in the last place off.
+        let ulps = if op.row().cost < 10 { 0.5 } else { 4.0 };
+        for (bound, adjoint) in bounds.iter_mut().zip(&step.adjoints) {
+            let moved = (step.value.abs() * f64::EPSILON).max(SMALLEST) * ulps;
+            *bound += if *adjoint == 0.0 { 0.0 } else { (adjoint.abs() * moved).max(SMALLEST) };
+        }
+    }
+    bounds
+}
+
+fn is_variable(func: &Func, val: Val) -> bool {
+    matches!(func.inst(val), Inst::Param(_)) || func.inst(val).op().is_some()
+}
+
+impl Kink {
+    /// The kink in words, for [`render`](crate::error::render) with the text.
+    pub fn report(&self) -> Report {
+        let operands = shown(&self.operands);
+        let (message, label) = match self.op {
+            Op::Lt | Op::Le | Op::ILt | Op::ILe => (
+                "the point is where a comparison changes".to_owned(),
+                format!("compares {} with itself", operands.first().map_or("", String::as_str)),
+            ),
+            Op::Min | Op::Max => {
+                (format!("the point is a tie of `{}`", self.op.name()), format!("of {}", operands.join(", ")))
+            }
+            op => (format!("the point is at a kink of `{}`", op.name()), format!("at {}", operands.join(", "))),
+        };
+        let help = "the derivative here is the language's convention, not a limit".to_owned();
+        Report { message, at: self.at, label, other: None, help: vec![help] }
+    }
+}
+
+impl Birth {
+    /// The birth in words, for [`render`](crate::error::render) with the text. `result` is what turned out not finite,
+    /// `primal` the function that the text says: what isn't in it was born in a derivative.
+    pub fn report(&self, result: &str, primal: &Func) -> Report {
+        let value = format!("{:?}", self.value);
+        let Some(op) = self.op else {
+            let label = format!("{value} comes in here");
+            return Report { message: self.message(result), at: self.at, label, other: None, help: Vec::new() };
+        };
+        let in_text = primal.vals().any(|val| primal.span(val) == self.at && primal.inst(val).op() == Some(op));
+        let of = if in_text { "here" } else { "in the derivative of this" };
+        let label = format!("{of}: {}({}) is {value}", op.name(), shown(&self.operands).join(", "));
+        Report { message: self.message(result), at: self.at, label, other: None, help: Vec::new() }
+    }
+
+    fn message(&self, result: &str) -> String {
+        let born = if self.value.is_nan() { "NaN" } else { "infinity" };
+        format!("`{result}` is not finite: its {born} is born here")
+    }
+}
+
+fn shown(operands: &[f64]) -> Vec<String> {
+    operands.iter().map(|operand| format!("{operand:?}")).collect()
 }

@@ -9,7 +9,7 @@
 //!
 //! - [`build`] makes graphs: hash-consing, folding, exact identities.
 //! - [`guard`] knows under which condition a node matters.
-//! - [`print`] and [`parse`] are the text form, and `parse(print(f)) == f`.
+//! - [`mod@print`] and [`parse`] are the text form, and `parse(print(f)) == f`.
 //! - [`verify`] says what a well-formed graph is.
 
 pub mod build;

@@ -72,8 +72,12 @@ const STACK_TAPE: usize = 1024;
 
 impl Options {
     fn prepare(&self, func: &Func) -> Result<(Target, Plan), Error> {
-        let steps = plan::steps(func);
-        let chunk = if steps.len() <= WHOLE { usize::MAX } else { CHUNK };
+        let mut steps = plan::steps(func);
+        let whole = steps.len() <= WHOLE;
+        if whole {
+            steps = plan::calls_first(func, &steps);
+        }
+        let chunk = if whole { usize::MAX } else { CHUNK };
         let target = Target::host(self.effort.unwrap_or(Effort::Registers))?;
         Ok((target, plan::plan(func, steps, self.chunk.unwrap_or(chunk))))
     }
@@ -199,6 +203,15 @@ impl Code {
         self.call_parts([args, &[]], [out, &mut [], &mut []])
     }
 
+    /// Whether the slices have the lengths that the code was made for.
+    #[inline]
+    pub fn fits(&self, args: &[&[f64]; N_ARGS], results: &[&mut [f64]; N_RESULTS]) -> bool {
+        let ([a, b], [u, v, w]) = (args, results);
+        // One by one: comparing the arrays would be calls of `memcmp`.
+        let ([n_a, n_b], [n_u, n_v, n_w]) = (self.parts.args, self.parts.results);
+        a.len() == n_a && b.len() == n_b && u.len() == n_u && v.len() == n_v && w.len() == n_w
+    }
+
     /// Computes the results at a point, with the arguments and the results in the slices that it was compiled for.
     ///
     /// # Errors
@@ -208,11 +221,8 @@ impl Code {
     /// Where the lengths aren't those of the parts.
     #[inline]
     pub fn call_parts(&self, args: [&[f64]; N_ARGS], results: [&mut [f64]; N_RESULTS]) -> Result<(), usize> {
+        assert!(self.fits(&args, &results), "slices of the lengths that the code was made for");
         let ([a, b], [u, v, w]) = (args, results);
-        // One by one: comparing the arrays would be calls of `memcmp`.
-        let ([n_a, n_b], [n_u, n_v, n_w]) = (self.parts.args, self.parts.results);
-        assert!(a.len() == n_a && b.len() == n_b, "one number a parameter");
-        assert!(u.len() == n_u && v.len() == n_v && w.len() == n_w, "room for each result");
         let point = Point { args: [a.as_ptr(), b.as_ptr()], results: [u.as_mut_ptr(), v.as_mut_ptr(), w.as_mut_ptr()] };
         let failed = match self.whole {
             // SAFETY: the lengths were checked above, one chunk uses no tape, and `owner` keeps the code in place.

@@ -1,9 +1,36 @@
-//! chainrule: the compiler for differentiable formulas.
+//! The compiler for differentiable formulas: text in, value and exact derivatives out, as machine code.
+//!
+//! ```
+//! use chainrule::Program;
+//!
+//! # fn main() -> Result<(), chainrule::Error> {
+//! let program = Program::parse("exp(x*z) + x*z/ln(x)")?;
+//! let gradient = program.gradient().compile()?;
+//!
+//! let mut slopes = [0.0; 2];
+//! let value = gradient.call(&[2.0, 3.0], &mut slopes)?;
+//! # assert!((value - 412.0850).abs() < 1e-4);
+//! # Ok(()) }
+//! ```
+//!
+//! [`Program`] is the way in: it understands a text, and its methods ([`Program::gradient`], [`Program::hessian`],
+//! [`Program::jvp`], …) ask for what is wanted. A [`Request`] says by which arguments, in which mode and under which
+//! relaxations; it gives the derivative as a graph ([`Request::graph`], whose text form is stable) or as code
+//! ([`Request::compile`]).
+//!
+//! Below that, the crate is a pipeline of functions from graph to graph. In reading order: [`ops`] is the operator table,
+//! [`ir`] the graph, [`interp`] its meaning, [`ad`] differentiation, [`opt`] optimisation, [`syntax`] and [`lower`] the way
+//! from text to graph, [`jit`] the way to machine code.
+
+// The headers of modules speak to readers of the code and name what is inside.
+#![allow(rustdoc::private_intra_doc_links)]
 
 pub mod ad;
 pub mod ast;
 mod compiled;
+pub mod difference;
 pub mod error;
+pub mod formula;
 pub mod inspect;
 pub mod interp;
 pub mod ir;

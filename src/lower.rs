@@ -634,13 +634,21 @@ impl<'a> Lowering<'a> {
                     Some(NodeKind::Tuple(n)) => (&nodes[..nodes.len() - 1], n as usize),
                     _ => (nodes, 1),
                 };
-                // Only where every member is a single node can each be a name.
-                if members.len() == tuple {
-                    result_names.extend(members.iter().map(|node| match node.kind {
+                // In postorder a member ends with its root, and the member before it ends where it begins.
+                let mut end = members.len();
+                for _ in 0..tuple {
+                    let Some(root) = end.checked_sub(1) else { break };
+                    result_names.push(match members[root].kind {
                         NodeKind::Name { name, primes: 0 } => ast.name(name).to_owned(),
                         _ => String::new(),
-                    }));
+                    });
+                    let mut missing = 1;
+                    while missing > 0 && end > 0 {
+                        end -= 1;
+                        missing = missing - 1 + members[end].kind.operands();
+                    }
                 }
+                result_names.reverse();
             }
         }
         let members = match value {

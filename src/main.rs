@@ -1,7 +1,9 @@
-fn main() {
-    let text = std::env::args().nth(1).unwrap_or_default();
-    match chainrule::Program::parse(&text).and_then(|program| program.gradient().graph()) {
-        Ok(graph) => print!("{graph}"),
-        Err(error) => eprintln!("{error}"),
-    }
+//! The command-line program.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run(std::env::args_os())
 }

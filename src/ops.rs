@@ -327,6 +327,21 @@ operators! {
     Logit { name: "logit", eval: Eval::F1(special::logit), rule: &["domain(y, g/a + g/(1 - a))"], domain: &[over(0.001, 0.999)],
         known: &[(&[0.5], 0.0), (&[0.0], -INF), (&[1.0], INF), (&[2.0], NAN)], cost: 20, doc: "`ln(x/(1 - x))`" }
 
+    // What elementary functions are expanded into. These are exact, and no derivative is taken after they appear.
+    Rint { name: "rint", surface: Surface::Internal, eval: Eval::F1(f64::round_ties_even), rule: &[""], domain: &[REAL],
+        known: &[(&[2.5], 2.0), (&[-0.5], -0.0)], cost: 2, doc: "nearest whole number, ties to the even one" }
+    Scale { name: "scale", surface: Surface::Internal, args: &[F, F], eval: Eval::F2(special::scale), rule: &["", ""],
+        domain: &[REAL, over(-20.0, 20.0)], known: &[(&[3.0, 2.0], 12.0), (&[1.0, -1074.0], 5e-324), (&[1.0, -1076.0], 0.0)],
+        cost: 2, doc: "a*2^floor(b), rounded once" }
+    Exponent { name: "exponent", surface: Surface::Internal, eval: Eval::F1(special::exponent), rule: &[""], domain: &[NONZERO],
+        known: &[(&[8.5], 3.0), (&[5e-324], -1074.0), (&[0.0], -INF), (&[-INF], INF)], cost: 2,
+        doc: "floor of the binary logarithm of the size" }
+    Significand { name: "significand", surface: Surface::Internal, eval: Eval::F1(special::significand), rule: &[""],
+        domain: &[NONZERO], known: &[(&[-12.0], -1.5), (&[5e-324], 1.0), (&[INF], 1.0), (&[-0.0], -1.0)], cost: 2,
+        doc: "a*2^-exponent(a), from 1 to 2 with the sign of a; 1 of 0 and infinity" }
+    Copysign { name: "copysign", surface: Surface::Internal, args: &[F, F], eval: Eval::F2(f64::copysign), rule: &["", ""],
+        domain: &[REAL, NONZERO], known: &[(&[2.0, -0.0], -2.0)], cost: 1, doc: "the size of a with the sign of b" }
+
     // What steers differentiation.
     Stop { name: "stop", eval: Eval::F1(|a| a), rule: &[""], domain: &[REAL], doc: "`x`, with derivative 0" }
     Domain { name: "domain", surface: Surface::Internal, args: &[F, F], eval: Eval::F2(|y, v| if y.is_nan() { NAN } else { v }),

@@ -59,11 +59,23 @@ pub(crate) fn rebuild(func: &Func, mut step: impl FnMut(&mut Rebuild, Val) -> Va
     let live = func.live();
     let mut pass = Rebuild { from: func, builder: Builder::new(&func.name), map: vec![None; func.len()] };
     pass.builder.copy_params(func);
-    let params = pass.builder.params();
+    // Arguments come first and in their order, wherever the old function has them.
+    let mut params: Vec<(u32, Val)> = func
+        .vals()
+        .filter_map(|val| match func.inst(val) {
+            Inst::Param(index) => Some((index, val)),
+            _ => None,
+        })
+        .collect();
+    params.sort_unstable();
+    for (_, val) in params {
+        pass.builder.span = func.span(val);
+        pass.map[val.index()] = Some(pass.builder.constant(func, val));
+    }
+    pass.builder.params();
     for val in func.vals() {
         match func.inst(val) {
-            Inst::Param(index) => pass.map[val.index()] = Some(params[index as usize]),
-            Inst::Opaque(_) | Inst::F64(_) | Inst::Int(_) | Inst::Bool(_) => {}
+            Inst::Param(_) | Inst::Opaque(_) | Inst::F64(_) | Inst::Int(_) | Inst::Bool(_) => {}
             Inst::Unary(..) | Inst::Binary(..) | Inst::Ternary(..) | Inst::Nary(..) => {
                 if live[val.index()] {
                     pass.builder.span = func.span(val);

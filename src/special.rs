@@ -13,6 +13,7 @@
 //! measured against mpmath by `tests/suite/special.rs`. Where a function is ill conditioned the unit is
 //! 2^-53·(|f| + |x·f'|): the error that rounding the argument alone would make.
 
+mod binary;
 mod compare;
 mod divide;
 mod error;
@@ -24,6 +25,7 @@ mod polygamma;
 mod power;
 mod sinc;
 
+pub use binary::{exponent, scale, significand};
 pub use compare::{clamp, leaky_relu, max, min, relu, sign, step};
 pub use divide::{div_floor, mod_floor, round_half_away};
 pub use error::{erf, erfc, gelu};

@@ -84,6 +84,47 @@ pub fn source_from_bytes<'b>(bytes: &'b [u8], source_name: &str) -> Result<&'b s
     })
 }
 
+/// Why a text is no number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LiteralFault {
+    NoNumber,
+    TooLarge,
+}
+
+/// The number that a text is by itself: one of the language's, with a sign if need be, or `inf` or `nan`.
+///
+/// ```
+/// assert_eq!(chainrule::syntax::literal("-1_000.5"), Ok(-1000.5));
+/// assert!(chainrule::syntax::literal("2*pi").is_err());
+/// ```
+///
+/// # Errors
+/// Where it is anything else, or larger than any double.
+pub fn literal(text: &str) -> Result<f64, LiteralFault> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(rest) => (-1.0, rest),
+        None => (1.0, text.strip_prefix('+').unwrap_or(text)),
+    };
+    match digits {
+        "inf" => return Ok(sign * f64::INFINITY),
+        "nan" | "NaN" => return Ok(f64::NAN),
+        _ => {}
+    }
+    let is_number = lex::Tokens::new(digits, 0)
+        .next()
+        .is_some_and(|token| token.kind == lex::Kind::Number && token.span == Span::new(0, digits.len()));
+    if !is_number {
+        return Err(LiteralFault::NoNumber);
+    }
+    let value: f64 = digits.replace('_', "").parse().map_err(|_| LiteralFault::NoNumber)?;
+    if value.is_finite() { Ok(sign * value) } else { Err(LiteralFault::TooLarge) }
+}
+
+/// A name as it is compared and printed: in NFKC form.
+pub fn canonical_name(name: &str) -> std::borrow::Cow<'_, str> {
+    names::canonical(name)
+}
+
 /// Texts less deep are parsed on the thread of the caller.
 const DEPTH_WITHOUT_THREAD: u32 = 32;
 /// More than twice what pest needs of the stack for one level: measured were 7 kB without optimization, 1 kB with it.

@@ -9,8 +9,10 @@ use num_dual::{DualNum, DualSVec64};
 use super::SEED;
 use super::measure::{paired, print};
 
-/// Value and gradient of the seed formula as an expert would write them.
-fn by_hand(x: f64, z: f64, gradient: &mut [f64; 2]) -> f64 {
+/// Value and gradient of the seed formula as an expert would write them, in a function of the same form as ours.
+#[inline(never)]
+fn by_hand(args: &[f64], gradient: &mut [f64]) -> f64 {
+    let [x, z] = *args else { return f64::NAN };
     let a = x * z;
     let e = a.exp();
     let b = x.ln();
@@ -19,6 +21,21 @@ fn by_hand(x: f64, z: f64, gradient: &mut [f64; 2]) -> f64 {
     let (q, r) = (a * rb, s * ra);
     let common = e + rb - r * ra;
     gradient[0] = z * common + (c * ra - q * rb) / x;
+    gradient[1] = x * common;
+    e + q + r
+}
+
+/// The same with the divisions where the formula has them; shared reciprocals round differently.
+#[inline(never)]
+fn by_hand_strict(args: &[f64], gradient: &mut [f64]) -> f64 {
+    let [x, z] = *args else { return f64::NAN };
+    let a = x * z;
+    let e = a.exp();
+    let b = x.ln();
+    let (s, c) = b.sin_cos();
+    let (q, r) = (a / b, s / a);
+    let common = e + 1.0 / b - r / a;
+    gradient[0] = z * common + (c / a - q / b) / x;
     gradient[1] = x * common;
     e + q + r
 }
@@ -32,6 +49,9 @@ pub fn run() {
     let program = Program::parse(SEED).expect("the formula is right");
     let value = program.value().compile().expect("it compiles");
     let gradient = program.gradient().compile().expect("it compiles");
+    let shared = program.gradient().relax(chainrule::Relaxation::SharedReciprocals).compile().expect("it compiles");
+    let nothing = Program::parse("x").expect("right").value().compile().expect("it compiles");
+    let mut out_shared = [0.0; 2];
     let interpreted = program.gradient().backend(Backend::Interpreter).compile().expect("it compiles");
     let hessian = program.hessian().compile().expect("it compiles");
     let point = [2.0, 3.0];
@@ -41,6 +61,7 @@ pub fn run() {
 
     let mut out = [0.0; 2];
     let mut out_hand = [0.0; 2];
+    let mut out_strict = [0.0; 2];
     let mut out_interpreted = [0.0; 2];
     let (mut slope, mut second) = ([0.0; 2], [0.0; 4]);
     let rows = paired(
@@ -48,11 +69,19 @@ pub fn run() {
         101,
         &mut [
             ("value and gradient by hand in Rust", &mut || {
-                let x = black_box(point);
-                black_box(by_hand(x[0], x[1], &mut out_hand));
+                black_box(by_hand(black_box(&point), &mut out_hand));
+            }),
+            ("by hand, strict", &mut || {
+                black_box(by_hand_strict(black_box(&point), &mut out_strict));
             }),
             ("chainrule, value and gradient", &mut || {
                 black_box(gradient.call(black_box(&point), &mut out).ok());
+            }),
+            ("chainrule, value and gradient, shared reciprocals", &mut || {
+                black_box(shared.call(black_box(&point), &mut out_shared).ok());
+            }),
+            ("chainrule, call of `x`", &mut || {
+                black_box(nothing.call(black_box(&[2.0])).ok());
             }),
             ("chainrule, value", &mut || {
                 black_box(value.call(black_box(&point)).ok());

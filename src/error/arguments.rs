@@ -2,12 +2,14 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{Level, Report, Style, render, shorten};
+use super::render::join;
+use super::{Level, Report, Style, render, render_plain, shorten};
 use crate::program::ArgumentFaults;
 
 impl ArgumentFaults {
     /// All faults in words, those with a place in the text first.
     pub fn render(&self, style: Style) -> String {
+        let bare = |message: String| render_plain(&message, &[], Level::Error, style);
         let mut texts = Vec::new();
         for (name, at) in &self.missing {
             let help = match name.as_str() {
@@ -25,15 +27,15 @@ impl ArgumentFaults {
         }
         for (name, nearest) in &self.unknown {
             let hint = nearest.as_ref().map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
-            texts.push(format!("error: `{}` is not an argument of the formula{hint}", shorten(name)));
+            texts.push(bare(format!("`{}` is not an argument of the formula{hint}", shorten(name))));
         }
         for name in &self.twice {
-            texts.push(format!("error: `{}` is given twice", shorten(name)));
+            texts.push(bare(format!("`{}` is given twice", shorten(name))));
         }
         for (name, value) in &self.not_whole {
-            texts.push(format!("error: `{}` is an integer, and {value} is none", shorten(name)));
+            texts.push(bare(format!("`{}` is an integer, and {value} is none", shorten(name))));
         }
-        texts.join("\n\n")
+        join(texts.into_iter())
     }
 }
 

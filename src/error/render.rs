@@ -17,6 +17,8 @@ pub enum Style {
 const WIDTH: usize = 140;
 /// So many of them before the place.
 const LEAD: usize = 60;
+/// So many messages are shown of one text at most.
+const SHOWN: usize = 20;
 /// Two places are shown in one excerpt when they are at most so many lines apart.
 const REACH: usize = 10_000;
 
@@ -38,12 +40,8 @@ pub fn render(report: &Report, level: Level, source: &str, source_name: &str, st
         (None, _) => {}
     }
 
-    let (tag, renderer) = match level {
-        Level::Error => (Tag::ERROR, renderer(style)),
-        Level::Warning => (Tag::WARNING, renderer(style)),
-    };
     let snippet = Snippet::source(excerpt.text.as_str()).line_start(excerpt.first_line).annotations(marks);
-    let mut group = Group::with_title(tag.primary_title(report.message.as_str()))
+    let mut group = Group::with_title(tag(level).primary_title(report.message.as_str()))
         .element(Origin::path(source_name).line(line).char_column(column))
         .element(snippet);
     if let Some(aside) = aside {
@@ -52,11 +50,36 @@ pub fn render(report: &Report, level: Level, source: &str, source_name: &str, st
     for help in &report.help {
         group = group.element(Tag::HELP.message(help.as_str()));
     }
-    let text = renderer.render(&[group]);
+    let text = renderer(style).render(&[group]);
     // The renderer announces a part of a file it believes to be another than that of the line above.
     let is_noise = |(number, line): &(usize, &str)| *number == 3 && line.contains(":::");
     let lines = text.lines().enumerate().filter(|line| !is_noise(line)).map(|(_, line)| line);
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A message about no place in a text.
+pub fn render_plain(message: &str, help: &[String], level: Level, style: Style) -> String {
+    let group = Group::with_title(tag(level).primary_title(message));
+    let group = help.iter().fold(group, |group, help| group.element(Tag::HELP.message(help.as_str())));
+    renderer(style).render(&[group])
+}
+
+/// Joins messages; of many, only the first are shown.
+pub fn join(messages: impl ExactSizeIterator<Item = String>) -> String {
+    let more = messages.len().saturating_sub(SHOWN);
+    let mut shown: Vec<String> = messages.take(SHOWN).collect();
+    if more > 0 {
+        shown.push(format!("… and {more} more"));
+    }
+    shown.join("\n\n")
+}
+
+fn tag(level: Level) -> Tag<'static> {
+    match level {
+        Level::Error => Tag::ERROR,
+        Level::Warning => Tag::WARNING,
+        Level::Note => Tag::NOTE,
+    }
 }
 
 fn renderer(style: Style) -> Renderer {

@@ -3,8 +3,10 @@
 //! What the machine computes exactly as the operator's `eval` does becomes instructions; everything else is a
 //! call of that `eval`. Conditions are bytes that are 0 or 1. Nothing traps.
 
-use cranelift::codegen::ir::{FuncRef, Inst, StackSlot};
-use cranelift::prelude::{FloatCC, FunctionBuilder, InstBuilder, IntCC, StackSlotData, StackSlotKind, Value, types};
+use cranelift::codegen::ir::{Endianness, FuncRef, Inst, StackSlot};
+use cranelift::prelude::{
+    FloatCC, FunctionBuilder, InstBuilder, IntCC, MemFlagsData, StackSlotData, StackSlotKind, Value, types,
+};
 
 use super::link::Imports;
 use super::shims::Symbol;
@@ -44,6 +46,8 @@ impl<'a, 'b> Lowering<'a, 'b> {
             Op::Abs => self.builder.ins().fabs(x[0]),
             Op::Floor if self.target.rounding => self.builder.ins().floor(x[0]),
             Op::Ceil if self.target.rounding => self.builder.ins().ceil(x[0]),
+            Op::Rint if self.target.rounding => self.builder.ins().nearest(x[0]),
+            Op::Copysign => self.builder.ins().fcopysign(x[0], x[1]),
             Op::Trunc => self.trunc(x[0]),
             Op::Round => self.round(x[0]),
             Op::Min => self.builder.ins().fmin(x[0], x[1]),
@@ -66,11 +70,9 @@ impl<'a, 'b> Lowering<'a, 'b> {
             }
             Op::Sign => self.sign(x[0]),
             Op::Stop => x[0],
-            Op::Domain => {
-                let (nan, undefined) = (self.f64(f64::NAN), self.is_nan(x[0]));
-                self.builder.ins().select(undefined, nan, x[1])
-            }
-            Op::Fma | Op::Floor | Op::Ceil => self.call(Symbol::Value(op), x),
+            Op::Domain => self.domain(x[0], x[1]),
+            Op::Fma | Op::Floor | Op::Ceil | Op::Rint => self.call(Symbol::Value(op), x),
+            Op::Scale | Op::Exponent | Op::Significand => self.call(Symbol::Value(op), x),
             Op::Powi | Op::Pow | Op::XlogPow => self.call(Symbol::Value(op), x),
             Op::Exp | Op::Expm1 | Op::Exp2 | Op::Ln | Op::Log2 | Op::Log10 | Op::Log1p | Op::LogBase | Op::Xlogy => {
                 self.call(Symbol::Value(op), x)
@@ -190,6 +192,18 @@ impl<'a, 'b> Lowering<'a, 'b> {
 
     fn is_nan(&mut self, x: Value) -> Value {
         self.builder.ins().fcmp(FloatCC::Unordered, x, x)
+    }
+
+    /// `v`, or NaN where `y` is: a comparison of vectors gives a mask of all bits where `y` is NaN, and any number with all
+    /// its bits set is NaN. No branch, no constant.
+    fn domain(&mut self, y: Value, v: Value) -> Value {
+        let little = MemFlagsData::new().with_endianness(Endianness::Little);
+        let y = self.builder.ins().scalar_to_vector(types::F64X2, y);
+        let v = self.builder.ins().scalar_to_vector(types::F64X2, v);
+        let undefined = self.builder.ins().fcmp(FloatCC::Unordered, y, y);
+        let undefined = self.builder.ins().bitcast(types::F64X2, little, undefined);
+        let value = self.builder.ins().bor(v, undefined);
+        self.builder.ins().extractlane(value, 0)
     }
 
     fn where_positive(&mut self, x: Value, then: Value, otherwise: Value) -> Value {

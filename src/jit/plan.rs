@@ -96,6 +96,44 @@ pub fn steps(func: &Func) -> Vec<Step> {
     steps
 }
 
+/// The same steps for one machine function: what the calls need first, then the calls' own order, then the rest. No register of a
+/// double survives a call, so what isn't needed for one is better computed after the last.
+pub fn calls_first(func: &Func, steps: &[Step]) -> Vec<Step> {
+    // What costs so much is a call; of what is cheaper, few operators are.
+    const CALL: u32 = 15;
+    let calls = |step: &Step| match *step {
+        Step::Value(val) => func.inst(val).op().is_some_and(|op| op.row().cost >= CALL),
+        Step::SinCos(..) => true,
+        Step::Check(_) => true,
+    };
+    let mut early = vec![false; func.len()];
+    for step in steps.iter().rev() {
+        let made = match *step {
+            Step::Value(val) => [Some(val), None],
+            Step::SinCos(sin, cos) => [Some(sin), Some(cos)],
+            Step::Check(_) => [None, None],
+        };
+        if calls(step) || made.iter().flatten().any(|val| early[val.index()]) {
+            let operands = match *step {
+                Step::Value(val) | Step::SinCos(val, _) => func.operands(val).as_slice().to_vec(),
+                Step::Check(index) => {
+                    let check = func.checks[index as usize];
+                    let site = func.operands(check.site).as_slice().to_vec();
+                    site.into_iter().chain([check.guard]).collect()
+                }
+            };
+            for val in made.into_iter().flatten().chain(operands) {
+                early[val.index()] = true;
+            }
+        }
+    }
+    let is_early = |step: &&Step| match **step {
+        Step::Value(val) | Step::SinCos(val, _) => early[val.index()],
+        Step::Check(_) => true,
+    };
+    steps.iter().filter(is_early).chain(steps.iter().filter(|step| !is_early(step))).copied().collect()
+}
+
 /// The ends of the chunks.
 fn cut(func: &Func, steps: &[Step], chunk: usize) -> Vec<usize> {
     let mut ends = Vec::new();

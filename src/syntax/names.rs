@@ -4,9 +4,15 @@ use crate::ast::Name;
 use crate::error::Warning;
 use crate::span::Span;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use std::borrow::Cow;
 use std::hash::BuildHasher;
 use unicode_normalization::{UnicodeNormalization, is_nfkc};
 use unicode_security::MixedScript;
+
+/// A name in NFKC form.
+pub(super) fn canonical(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() || is_nfkc(text) { Cow::Borrowed(text) } else { Cow::Owned(text.nfkc().collect()) }
+}
 
 #[derive(Default)]
 pub(super) struct Names {
@@ -19,11 +25,7 @@ pub(super) struct Names {
 
 impl Names {
     pub fn intern(&mut self, text: &str, at: Span) -> Name {
-        if text.is_ascii() || is_nfkc(text) {
-            return self.intern_normal(text, at);
-        }
-        let text = text.nfkc().collect::<String>();
-        self.intern_normal(&text, at)
+        self.intern_normal(&canonical(text), at)
     }
 
     fn intern_normal(&mut self, text: &str, at: Span) -> Name {

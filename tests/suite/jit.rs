@@ -226,7 +226,7 @@ fn arguments_and_results_may_lie_in_parts() {
 }
 
 #[test]
-#[should_panic(expected = "one number a parameter")]
+#[should_panic(expected = "slices of the lengths")]
 fn a_wrong_number_of_arguments_panics() {
     _ = compile(&random::sweep(50, 0, 1)).call(&[1.0], &mut [0.0]);
 }

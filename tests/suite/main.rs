@@ -1,6 +1,9 @@
 //! The tests of the crate from outside, in one program; a module for each topic.
 
+#[cfg(feature = "cli")]
+mod cli;
 mod errors;
+mod formula;
 mod graphs;
 mod hostile;
 mod inspect;

@@ -1,0 +1,41 @@
+//! What a command answers, complete before anything is printed.
+
+use chainrule::Program;
+use chainrule::error::Style;
+use serde_json::Value;
+
+use super::options::Format;
+
+#[derive(Default)]
+pub struct Answer {
+    /// For the standard output.
+    pub text: String,
+    /// Warnings and remarks, for the standard error.
+    pub remarks: Vec<String>,
+    /// A check that says no.
+    pub refused: bool,
+}
+
+impl Answer {
+    /// The answer about a program, in the form that was asked for. Only that form is made.
+    pub fn about(
+        program: &Program,
+        format: Format,
+        text: impl FnOnce() -> String,
+        json: impl FnOnce() -> Value,
+    ) -> Answer {
+        let text = match format {
+            Format::Text => text(),
+            Format::Json => format!("{}\n", json()),
+        };
+        let warnings = program.render_warnings(Style::Colour);
+        let remarks = if warnings.is_empty() { Vec::new() } else { vec![warnings] };
+        Answer { text, remarks, refused: false }
+    }
+
+    /// With a remark, if there is one.
+    pub fn and(mut self, remark: Option<String>) -> Answer {
+        self.remarks.extend(remark);
+        self
+    }
+}

@@ -1,0 +1,206 @@
+//! `chainrule bench`: from text to a callable gradient, and what calls cost.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use chainrule::ast::Role;
+use chainrule::ir::Func;
+use chainrule::{Limits, Program, Relaxation, ad, lower, opt, syntax};
+use clap::Args;
+use serde_json::json;
+
+use super::answer::Answer;
+use super::fault::Fault;
+use super::options::{ModeOption, Output, Point, Run, Text, Wrt};
+use super::{examples, json};
+
+/// How long it takes from the text to a callable gradient, and how long calls take
+///
+/// Medians of warm repetitions on this machine, about a second in all. In JSON, `compile_us` is the whole way from the text
+/// to code that can be called, and `call_ns` a call for value and gradient.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Bench {
+    #[command(flatten)]
+    text: Text,
+    #[command(flatten)]
+    point: Point,
+    #[command(flatten)]
+    wrt: Wrt,
+    #[command(flatten)]
+    mode: ModeOption,
+    #[command(flatten)]
+    run: Run,
+    #[command(flatten)]
+    output: Output,
+}
+
+const EXAMPLES: &str =
+    examples!("bench 'exp(x*z) + x*z/ln(x)'", "bench 'exp(x*z) + x*z/ln(x)' --at x=2,z=3 --format json",);
+
+/// What every measurement may take.
+const BUDGET: Duration = Duration::from_millis(120);
+
+/// Medians, in nanoseconds.
+struct Times {
+    parse: f64,
+    lower: f64,
+    differentiate: f64,
+    optimise: f64,
+    compile: f64,
+    value: f64,
+    call: f64,
+    interpreter: f64,
+    backend: &'static str,
+    operations: usize,
+}
+
+impl Bench {
+    pub fn run(&self) -> Result<Answer, Fault> {
+        let program = self.text.parse()?;
+        let point = if self.point.is_given() { self.point.of(&program)? } else { somewhere(&program) };
+        let times = self.measure(&program, &point)?;
+        let text = || times.text() + &self.run.note();
+        let json = || {
+            self.run.mark(json::object([
+                ("compile_us", json!(micro(times.total()))),
+                ("value_ns", json!(round(times.value))),
+                ("call_ns", json!(round(times.call))),
+                ("interpreter_ns", json!(round(times.interpreter))),
+                ("backend", times.backend.into()),
+                ("operations", times.operations.into()),
+                (
+                    "parts_us",
+                    json!({
+                        "parse": micro(times.parse),
+                        "lower": micro(times.lower),
+                        "differentiate": micro(times.differentiate),
+                        "optimise": micro(times.optimise),
+                        "compile": micro(times.compile),
+                    }),
+                ),
+            ]))
+        };
+        Ok(Answer::about(&program, self.output.format, text, json))
+    }
+
+    fn measure(&self, program: &Program, point: &[f64]) -> Result<Times, Fault> {
+        let request = self.run.apply(self.wrt.apply(program.gradient()).mode(self.mode.mode));
+        let names = request.names()?;
+        let place = |name: &&str| program.arguments().iter().position(|argument| argument.name == *name);
+        let wrt: Vec<usize> = names.iter().filter_map(place).collect();
+        let (source, limits, primal) = (program.source(), Limits::default(), program.graph());
+
+        let gradient = request.compile()?;
+        let interpreted = request.clone().backend(chainrule::Backend::Interpreter).compile()?;
+        let value = self.run.apply(program.value()).compile()?;
+        let mut slopes = vec![0.0; names.len()];
+        gradient.call(point, &mut slopes)?;
+        value.call(point)?;
+
+        let parse = median(|| syntax::parse(black_box(source), &limits).is_ok());
+        let tree = syntax::parse(source, &limits).ok();
+        let lower = median(|| tree.as_ref().is_some_and(|(tree, _)| lower::lower(black_box(tree), &limits).is_ok()));
+        let differentiate = median(|| ad::gradient(black_box(primal), &wrt, self.mode.mode));
+        let graph = request.graph()?;
+        let optimise = median(|| optimised(black_box(&graph), &self.run.relax));
+        let code = optimised(&graph, &self.run.relax);
+        Ok(Times {
+            parse,
+            lower,
+            differentiate,
+            optimise,
+            compile: if gradient.backend() == "interpreter" { 0.0 } else { compile_time(&code) },
+            value: median(|| value.call(black_box(point))),
+            call: median(|| gradient.call(black_box(point), black_box(&mut slopes))),
+            interpreter: median(|| interpreted.call(black_box(point), black_box(&mut vec![0.0; wrt.len()]))),
+            backend: gradient.backend(),
+            operations: code.operations(),
+        })
+    }
+}
+
+impl Times {
+    fn total(&self) -> f64 {
+        self.parse + self.lower + self.differentiate + self.optimise + self.compile
+    }
+
+    fn text(&self) -> String {
+        let parts = [
+            ("text to callable gradient", self.total()),
+            ("  parse", self.parse),
+            ("  lower", self.lower),
+            ("  differentiate", self.differentiate),
+            ("  optimise", self.optimise),
+            ("  compile", self.compile),
+            ("call for the value", self.value),
+            ("call for value and gradient", self.call),
+            ("the same by the interpreter", self.interpreter),
+        ];
+        let rows: Vec<Vec<String>> = parts.iter().map(|(name, time)| vec![(*name).to_owned(), shown(*time)]).collect();
+        format!("{}\n{} operations, run by {}\n", super::table::columns(&rows), self.operations, self.backend)
+    }
+}
+
+fn optimised(graph: &Func, relaxations: &[Relaxation]) -> Func {
+    opt::relax(&opt::release(graph), relaxations)
+}
+
+#[cfg(feature = "jit")]
+fn compile_time(code: &Func) -> f64 {
+    median(|| chainrule::jit::compile(black_box(code), &chainrule::jit::Options::default()).is_ok())
+}
+
+#[cfg(not(feature = "jit"))]
+fn compile_time(_: &Func) -> f64 {
+    0.0
+}
+
+/// A point where most functions are smooth.
+fn somewhere(program: &Program) -> Vec<f64> {
+    let value = |(index, role): (usize, Role)| match role {
+        Role::Index => 2.0,
+        Role::Param | Role::Data => 0.6 + 0.1 * (index % 4) as f64,
+    };
+    program.arguments().iter().map(|argument| argument.role).enumerate().map(value).collect()
+}
+
+/// The median time of a call, in nanoseconds: of batches long enough for the clock, after a warm-up.
+fn median<T>(mut work: impl FnMut() -> T) -> f64 {
+    let start = Instant::now();
+    let mut batch = 1u32;
+    loop {
+        let lap = Instant::now();
+        (0..batch).for_each(|_| drop(black_box(work())));
+        if lap.elapsed() > Duration::from_micros(50) || start.elapsed() > BUDGET {
+            break;
+        }
+        batch *= 2;
+    }
+    let mut times = Vec::new();
+    while times.is_empty() || (start.elapsed() < BUDGET && times.len() < 1_000) {
+        let lap = Instant::now();
+        (0..batch).for_each(|_| drop(black_box(work())));
+        times.push(lap.elapsed().as_nanos() as f64 / f64::from(batch));
+    }
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+fn shown(nanoseconds: f64) -> String {
+    match nanoseconds {
+        ns if ns < 1e3 => format!("{ns:.1} ns"),
+        ns if ns < 1e6 => format!("{:.1} µs", ns / 1e3),
+        ns if ns < 1e9 => format!("{:.1} ms", ns / 1e6),
+        ns => format!("{:.2} s", ns / 1e9),
+    }
+}
+
+fn micro(nanoseconds: f64) -> f64 {
+    round(nanoseconds / 1e3)
+}
+
+/// To a tenth of a percent or better; no clock is as good.
+fn round(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}

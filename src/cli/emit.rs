@@ -1,0 +1,96 @@
+//! `chainrule emit`: what the compiler makes of a formula, stage by stage.
+
+use chainrule::{Backend, Kind, Limits, Mode, Program, Request, syntax};
+use clap::{Args, ValueEnum};
+
+use super::answer::Answer;
+use super::fault::Fault;
+use super::options::{Output, Run, Text, Wrt};
+use super::{examples, json};
+
+/// What the compiler makes of a formula, stage by stage
+///
+/// Graphs are in the stable text form; clif and asm are the code of the value and gradient for this machine.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Emit {
+    #[command(flatten)]
+    text: Text,
+    /// What to show
+    #[arg(long, value_enum, default_value_t)]
+    stage: Stage,
+    #[command(flatten)]
+    wrt: Wrt,
+    #[command(flatten)]
+    run: Run,
+    #[command(flatten)]
+    output: Output,
+}
+
+const EXAMPLES: &str = examples!(
+    "emit 'exp(x*z) + x*z/ln(x)'",
+    "emit 'exp(x*z) + x*z/ln(x)' --stage reverse",
+    "emit 'x^2*z' --stage asm --wrt x",
+);
+
+#[derive(Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Stage {
+    /// The text as a tree
+    Ast,
+    /// The graph of the formula
+    #[default]
+    Primal,
+    /// The graph of value and derivatives, by forward mode
+    Forward,
+    /// The graph of value and derivatives, by reverse mode
+    Reverse,
+    /// The graph of value, first and second derivatives
+    Hessian,
+    /// Value and derivatives in the language of the code generator
+    Clif,
+    /// Value and derivatives as machine code of this machine
+    Asm,
+}
+
+impl Emit {
+    pub fn run(&self) -> Result<Answer, Fault> {
+        let program = self.text.parse()?;
+        let stage = self.stage.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+        let shown = match self.stage {
+            Stage::Ast => ast(&program),
+            Stage::Primal => self.graph(program.value())?,
+            Stage::Forward => self.graph(program.jacobian().mode(Mode::Forward))?,
+            Stage::Reverse => self.graph(program.jacobian().mode(Mode::Reverse))?,
+            Stage::Hessian => self.graph(program.hessian())?,
+            Stage::Clif | Stage::Asm => self.code(&program)?,
+        };
+        let json = || self.run.mark(json::object([("stage", stage.into()), ("text", shown.as_str().into())]));
+        Ok(Answer::about(&program, self.output.format, || shown.clone(), json))
+    }
+
+    fn graph<K: Kind>(&self, request: Request<K>) -> Result<String, Fault> {
+        let request = self.wrt.apply(request);
+        if self.run.relax.is_empty() {
+            return Ok(request.graph()?.to_string());
+        }
+        Ok(self.run.apply(request).backend(Backend::Interpreter).compile()?.graph().to_string())
+    }
+
+    #[cfg(feature = "jit")]
+    fn code(&self, program: &Program) -> Result<String, Fault> {
+        let request = self.run.apply(self.wrt.apply(program.jacobian())).backend(Backend::Interpreter);
+        let compiled = request.compile()?;
+        let dump = if self.stage == Stage::Asm { chainrule::jit::asm } else { chainrule::jit::clif };
+        dump(compiled.graph()).map_err(|error| Fault::usage(error.to_string(), "the interpreter runs everywhere"))
+    }
+
+    #[cfg(not(feature = "jit"))]
+    fn code(&self, _: &Program) -> Result<String, Fault> {
+        Err(Fault::usage("this program was built without machine code", "the stages before it are there"))
+    }
+}
+
+/// The tree, of a text that is known to parse.
+fn ast(program: &Program) -> String {
+    syntax::parse(program.source(), &Limits::default()).map(|(ast, _)| ast.to_string()).unwrap_or_default()
+}

@@ -1,0 +1,113 @@
+//! `--explain`: the kinks that a point hits, and where a NaN or an infinity was born.
+
+use chainrule::error::{Level, Report, Style, render, render_plain};
+use chainrule::inspect::{self, Birth, Kink};
+use chainrule::ops::Op;
+use chainrule::span::{Span, line_column};
+use chainrule::{Kind, Program, Request};
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::fault::Fault;
+use super::json;
+
+#[derive(Args)]
+pub struct Explain {
+    /// Tells which kinks the point hits, and where in the text a NaN or an infinity was born
+    #[arg(long)]
+    explain: bool,
+}
+
+/// What there is to tell.
+pub struct Explanation<'p> {
+    program: &'p Program,
+    /// Nothing is told unless it is asked for.
+    asked: bool,
+    kinks: Vec<Kink>,
+    /// With the name of the number that isn't finite.
+    births: Vec<(String, Birth)>,
+}
+
+impl Explain {
+    /// Looks at a point. `names` are what the numbers of the answer are called, in order.
+    pub fn of<'p, K: Kind>(
+        &self,
+        program: &'p Program,
+        request: &Request<'p, K>,
+        point: &[f64],
+        names: impl IntoIterator<Item = String>,
+    ) -> Result<Explanation<'p>, Fault> {
+        let mut explanation = Explanation { program, asked: self.explain, kinks: Vec::new(), births: Vec::new() };
+        if self.explain {
+            let graph = request.graph()?;
+            explanation.kinks = inspect::kinks(program.graph(), point);
+            let birth = |(index, name)| Some((name, inspect::birth(&graph, point, index)?));
+            explanation.births = names.into_iter().enumerate().filter_map(birth).collect();
+        }
+        Ok(explanation)
+    }
+}
+
+impl Explanation<'_> {
+    /// A remark where numbers aren't finite and nobody asked why.
+    pub fn hint(&self, numbers: &[f64]) -> Option<String> {
+        let is_needed = !self.asked && numbers.iter().any(|number| !number.is_finite());
+        is_needed.then(|| {
+            render_plain(
+                "not everything is finite; `--explain` shows where it comes from",
+                &[],
+                Level::Note,
+                Style::Colour,
+            )
+        })
+    }
+
+    pub fn text(&self) -> String {
+        if !self.asked {
+            return String::new();
+        }
+        let kinks = self.kinks.iter().map(Kink::report);
+        let births = self.births.iter().map(|(name, birth)| birth.report(name, self.program.graph()));
+        let reports: Vec<String> = kinks.chain(births).map(|report| self.render(&report)).collect();
+        match reports.as_slice() {
+            [] => "\nThe point hits no kink, and everything is finite.\n".to_owned(),
+            reports => format!("\n{}\n", reports.join("\n\n")),
+        }
+    }
+
+    pub fn mark(&self, mut object: Map<String, Value>) -> Map<String, Value> {
+        if self.asked {
+            object.insert("kinks".to_owned(), self.kinks.iter().map(|kink| self.kink(kink)).collect());
+            let births = self.births.iter().map(|(name, birth)| self.birth(name, birth));
+            object.insert("births".to_owned(), births.collect());
+        }
+        object
+    }
+
+    fn kink(&self, kink: &Kink) -> Value {
+        self.place(kink.at, json!({ "operator": kink.op.name(), "operands": numbers(&kink.operands) }))
+    }
+
+    fn birth(&self, name: &str, birth: &Birth) -> Value {
+        let operator = birth.op.map(Op::name);
+        let (operands, value) = (numbers(&birth.operands), json::number(birth.value));
+        self.place(birth.at, json!({ "of": name, "operator": operator, "operands": operands, "value": value }))
+    }
+
+    fn render(&self, report: &Report) -> String {
+        render(report, Level::Note, self.program.source(), self.program.source_name(), Style::Colour)
+    }
+
+    /// Facts with their place in the text.
+    fn place(&self, at: Span, mut facts: Value) -> Value {
+        let (line, column) = line_column(self.program.source(), at.start);
+        facts["text"] = at.text(self.program.source()).into();
+        facts["line"] = line.into();
+        facts["column"] = column.into();
+        facts
+    }
+}
+
+fn numbers(values: &[f64]) -> Value {
+    values.iter().copied().map(json::number).collect()
+}

@@ -1,0 +1,53 @@
+//! What goes wrong on the command line, in words.
+
+use chainrule::Error;
+use chainrule::error::{Level, Report, Style, render, render_plain};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+pub enum Fault {
+    /// The library says what is wrong, and where in the formula.
+    Library(Error),
+    /// An option's value is wrong, at places in it.
+    Value {
+        option: &'static str,
+        text: String,
+        reports: Vec<Report>,
+    },
+    Usage {
+        message: String,
+        help: Vec<String>,
+    },
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Fault {
+        Fault::Library(error)
+    }
+}
+
+impl Fault {
+    pub fn usage(message: impl Into<String>, help: impl Into<String>) -> Fault {
+        Fault::Usage { message: message.into(), help: vec![help.into()] }
+    }
+
+    pub fn render(&self, style: Style) -> String {
+        match self {
+            Fault::Library(error) => error.render(style),
+            Fault::Value { option, text, reports } => {
+                let texts = reports.iter().map(|report| render(report, Level::Error, text, option, style));
+                texts.collect::<Vec<_>>().join("\n\n")
+            }
+            Fault::Usage { message, help } => render_plain(message, help, Level::Error, style),
+        }
+    }
+}
+
+/// A usage error of clap's, with advice where it has none.
+pub fn hinted(mut error: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else { return error };
+    if error.kind() == ErrorKind::UnknownArgument && !word.starts_with('-') {
+        let tip = "a formula with spaces or brackets goes in quotes: 'x*(x + 1)'".to_owned();
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
+}

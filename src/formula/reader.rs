@@ -1,0 +1,323 @@
+//! From the graph to expressions: every operator as the mathematics that it stands for.
+//!
+//! Internal operators are undone: `domain(y, v)` is `v`, `fma(a, b, c)` is `a*b + c`, `unit(a, b)` is `a/hypot(a, b)`,
+//! `xlog_pow(a, b, n)` is `a^b*ln(a)^n`, `sigmoid_slope(a)` is `sigmoid(a)*sigmoid(-a)`, or `1/(4*cosh(a/2)^2)`
+//! where it comes from `tanh(a/2)`. Integers and numbers are one kind here.
+//!
+//! A chain of additions whose links have no other use is read at one go, into one sum; likewise a chain of multiplications
+//! and divisions. Which of two operands comes first is taken from their places in the user's text, where these are known,
+//! because the graph puts the operands of commutative operators in an order of its own.
+
+use hashbrown::HashSet;
+
+use super::dag::{Dag, Factor, Id, Node, Relation, Term};
+use super::number::{MINUS_ONE, Number, ONE};
+use crate::ir::{Func, Inst, Val};
+use crate::ops::Op;
+use crate::span::Span;
+
+/// The expressions of some values of a graph.
+pub fn read(dag: &mut Dag, func: &Func, roots: &[Val]) -> Vec<Id> {
+    let mut reader = Reader::new(dag, func, roots);
+    for val in func.vals() {
+        if reader.live[val.index()] && !reader.absorbed[val.index()] {
+            let id = reader.value(val);
+            reader.ids[val.index()] = Some(id);
+        }
+    }
+    roots.iter().map(|&root| reader.id(root)).collect()
+}
+
+struct Reader<'a> {
+    func: &'a Func,
+    dag: &'a mut Dag,
+    ids: Vec<Option<Id>>,
+    live: Vec<bool>,
+    /// Links of a chain that is read at its end.
+    absorbed: Vec<bool>,
+    /// What `tanh` is taken of.
+    under_tanh: HashSet<Val>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Chain {
+    Sum,
+    Product,
+}
+
+impl<'a> Reader<'a> {
+    fn new(dag: &'a mut Dag, func: &'a Func, roots: &[Val]) -> Reader<'a> {
+        let mut live = vec![false; func.len()];
+        let mut uses = vec![0u32; func.len()];
+        for &root in roots {
+            live[root.index()] = true;
+            uses[root.index()] += 1;
+        }
+        for val in func.vals().rev() {
+            if live[val.index()] {
+                let operands = func.operands(val);
+                for &operand in visible(func.inst(val), operands.as_slice()) {
+                    live[operand.index()] = true;
+                    uses[operand.index()] += 1;
+                }
+            }
+        }
+        let mut reader = Reader {
+            func,
+            dag,
+            ids: vec![None; func.len()],
+            live,
+            absorbed: vec![false; func.len()],
+            under_tanh: hyperbolic(func),
+        };
+        for val in func.vals() {
+            let Some(chain) = reader.chain(val).filter(|_| reader.live[val.index()]) else { continue };
+            for &operand in func.operands(val).iter() {
+                if uses[operand.index()] == 1 && reader.chain(operand) == Some(chain) {
+                    reader.absorbed[operand.index()] = true;
+                }
+            }
+        }
+        reader
+    }
+
+    /// Which kind of chain an instruction is a link of.
+    fn chain(&self, val: Val) -> Option<Chain> {
+        match self.func.inst(val) {
+            Inst::Binary(Op::Add | Op::Sub | Op::IAdd | Op::ISub, ..) | Inst::Ternary(Op::Fma, ..) => Some(Chain::Sum),
+            Inst::Binary(Op::Mul | Op::Div | Op::IMul, ..) | Inst::Unary(Op::Neg | Op::INeg, _) => Some(Chain::Product),
+            _ => None,
+        }
+    }
+
+    fn id(&self, val: Val) -> Id {
+        self.ids[val.index()].unwrap_or(Dag::ZERO)
+    }
+
+    fn value(&mut self, val: Val) -> Id {
+        match self.chain(val) {
+            Some(Chain::Sum) => return self.sum(val),
+            Some(Chain::Product) => return self.product(val),
+            None => {}
+        }
+        match self.func.inst(val) {
+            Inst::Param(index) => self.dag.intern(Node::Argument(index)),
+            Inst::Opaque(_) => self.dag.constant(f64::NAN),
+            Inst::F64(bits) => self.dag.constant(bits.value()),
+            Inst::Int(value) => self.dag.whole(value),
+            Inst::Bool(value) => self.dag.intern(Node::Bool(value)),
+            Inst::Unary(op, a) => self.unary(op, a),
+            Inst::Binary(op, a, b) => {
+                let (a, b) = (self.id(a), self.id(b));
+                self.binary(op, a, b)
+            }
+            Inst::Ternary(op, a, b, c) => {
+                let (a, b, c) = (self.id(a), self.id(b), self.id(c));
+                match op {
+                    Op::Select => self.dag.choose(a, b, c),
+                    Op::XlogPow => {
+                        let logarithm = self.dag.call(Op::Ln, vec![a]);
+                        self.dag.product(ONE, vec![(a, b), (logarithm, c)])
+                    }
+                    _ => self.dag.call(op, vec![a, b, c]),
+                }
+            }
+            Inst::Nary(op, list) => {
+                let args = self.func.list(list).iter().map(|&arg| self.id(arg)).collect();
+                self.dag.call(op, args)
+            }
+        }
+    }
+
+    fn unary(&mut self, op: Op, operand: Val) -> Id {
+        let a = self.id(operand);
+        match op {
+            Op::ToF64 => a,
+            Op::Not => self.dag.not(a),
+            Op::IAbs => self.dag.call(Op::Abs, vec![a]),
+            Op::SigmoidSlope if self.is_hyperbolic(operand) => {
+                let (half, minus_two) = (Number::Ratio(1, 2), self.dag.whole(-2));
+                let half_a = self.dag.scaled(half, a);
+                let cosh = self.dag.call(Op::Cosh, vec![half_a]);
+                self.dag.product(Number::Ratio(1, 4), vec![(cosh, minus_two)])
+            }
+            Op::SigmoidSlope => {
+                let minus_a = self.dag.neg(a);
+                let (up, down) = (self.dag.call(Op::Sigmoid, vec![a]), self.dag.call(Op::Sigmoid, vec![minus_a]));
+                self.dag.times(up, down)
+            }
+            _ => self.dag.call(op, vec![a]),
+        }
+    }
+
+    /// Whether it is twice what the user takes `tanh` of.
+    fn is_hyperbolic(&self, val: Val) -> bool {
+        match self.func.inst(val) {
+            Inst::Binary(Op::Mul, u, two) if self.func.constant(two) == Some(2.0) => {
+                self.under_tanh.contains(&without_halves(self.func, u))
+            }
+            _ => false,
+        }
+    }
+
+    fn binary(&mut self, op: Op, a: Id, b: Id) -> Id {
+        let dag = &mut *self.dag;
+        match op {
+            Op::Domain => b,
+            Op::Pow | Op::Powi | Op::IPow => dag.power(a, b),
+            Op::Unit => {
+                let hypot = dag.call(Op::Hypot, in_order(a, b));
+                let under = dag.under(hypot);
+                dag.product(ONE, vec![(a, Dag::ONE), under])
+            }
+            Op::Hypot => dag.call(op, in_order(a, b)),
+            Op::IDiv => dag.call(Op::DivFloor, vec![a, b]),
+            Op::IMod => dag.call(Op::Mod, vec![a, b]),
+            Op::IMin => dag.call(Op::Min, vec![a, b]),
+            Op::IMax => dag.call(Op::Max, vec![a, b]),
+            Op::Lt | Op::ILt => dag.compare(Relation::Lt, a, b),
+            Op::Le | Op::ILe => dag.compare(Relation::Le, a, b),
+            Op::Eq | Op::IEq => dag.compare(Relation::Eq, a, b),
+            Op::Ne => dag.compare(Relation::Ne, a, b),
+            Op::And => dag.and(a, b),
+            Op::Or => dag.or(a, b),
+            _ => dag.call(op, vec![a, b]),
+        }
+    }
+
+    /// All terms of a chain of additions.
+    fn sum(&mut self, root: Val) -> Id {
+        let mut terms: Vec<Term> = Vec::new();
+        let mut todo = vec![(ONE, root)];
+        while let Some((sign, val)) = todo.pop() {
+            if val != root && !self.absorbed[val.index()] {
+                terms.push((sign, self.id(val)));
+                continue;
+            }
+            match self.func.inst(val) {
+                Inst::Binary(Op::Sub | Op::ISub, a, b) => todo.extend([(sign.neg(), b), (sign, a)]),
+                Inst::Binary(_, a, b) => {
+                    let (first, second) = if self.is_swapped(val, a, b) { (b, a) } else { (a, b) };
+                    todo.extend([(sign, second), (sign, first)]);
+                }
+                Inst::Ternary(Op::Fma, a, b, c) => {
+                    let (a, b, addend) = (self.id(a), self.id(b), self.id(c));
+                    let product = (sign, self.dag.times(a, b));
+                    // The rest of the chain is on the stack, so the two stay beside each other.
+                    let constant = self.dag.is_constant(addend);
+                    if constant && !self.absorbed[c.index()] {
+                        terms.extend([(sign, addend), product]);
+                    } else {
+                        terms.push(product);
+                        todo.push((sign, c));
+                    }
+                }
+                _ => terms.push((sign, self.id(val))),
+            }
+        }
+        self.dag.sum(terms)
+    }
+
+    /// All factors of a chain of multiplications and divisions.
+    fn product(&mut self, root: Val) -> Id {
+        let (one, minus_one) = (Dag::ONE, self.dag.whole(-1));
+        let mut coefficient = ONE;
+        let mut factors: Vec<Factor> = Vec::new();
+        let mut todo = vec![(root, false)];
+        while let Some((val, below)) = todo.pop() {
+            if val != root && !self.absorbed[val.index()] {
+                factors.push((self.id(val), if below { minus_one } else { one }));
+                continue;
+            }
+            match self.func.inst(val) {
+                Inst::Unary(_, a) => {
+                    coefficient = coefficient.mul(MINUS_ONE).unwrap_or(coefficient);
+                    todo.push((a, below));
+                }
+                Inst::Binary(Op::Div, a, b) => todo.extend([(b, !below), (a, below)]),
+                Inst::Binary(_, a, b) => todo.extend([(b, below), (a, below)]),
+                _ => factors.push((self.id(val), if below { minus_one } else { one })),
+            }
+        }
+        self.dag.product(coefficient, factors)
+    }
+
+    /// Whether the user wrote `b + a` where the graph has `a + b`. Where that can't be known: polynomials begin
+    /// with products, and constants come last after something linear.
+    fn is_swapped(&self, sum: Val, a: Val, b: Val) -> bool {
+        match (self.side(sum, a, b), self.side(sum, b, a)) {
+            (Some(a_is_right), _) => return a_is_right,
+            (_, Some(b_is_right)) => return !b_is_right,
+            (None, None) => {}
+        }
+        let is_linear = |val: Val| match self.func.inst(val) {
+            Inst::Param(_) | Inst::Binary(Op::Add | Op::Sub, ..) => true,
+            Inst::Binary(Op::Mul, x, c) => self.is_constant(c) && matches!(self.func.inst(x), Inst::Param(_)),
+            _ => false,
+        };
+        if self.is_constant(b) {
+            return !is_linear(a) && self.func.constant(b).is_none_or(|b| b > 0.0);
+        }
+        let is_power = matches!(self.func.inst(b), Inst::Binary(Op::Mul | Op::Powi, ..));
+        is_power && matches!(self.func.inst(a), Inst::Param(_))
+    }
+
+    fn is_constant(&self, val: Val) -> bool {
+        matches!(self.func.inst(val), Inst::F64(_) | Inst::Int(_))
+    }
+
+    /// Whether an operand stands on the right side of a sum in the text; `None` if that can't be seen. The graph knows
+    /// only the first place where something stands, which may be elsewhere, or within the other operand.
+    fn side(&self, sum: Val, operand: Val, other: Val) -> Option<bool> {
+        let [whole, part, other_part] = [sum, operand, other].map(|val| match self.func.inst(val) {
+            Inst::Unary(Op::ToF64, integer) => self.func.span(integer),
+            _ => self.func.span(val),
+        });
+        let within = |span: Span| span.start <= part.start && part.end <= span.end;
+        if self.is_constant(operand) || !within(whole) || (within(other_part) && other_part != whole) {
+            return None;
+        }
+        let (before, after) = (part.start - whole.start, whole.end - part.end);
+        (before != after).then_some(before > after)
+    }
+}
+
+/// What the user takes `tanh` of. That of `a/2` may come from the second derivative of `sigmoid(a)`.
+fn hyperbolic(func: &Func) -> HashSet<Val> {
+    let (mut under_tanh, mut under_slope) = (HashSet::new(), HashSet::new());
+    for val in func.vals() {
+        match func.inst(val) {
+            Inst::Unary(Op::Tanh, a) => under_tanh.insert(without_halves(func, a)),
+            Inst::Unary(Op::SigmoidSlope, a) => under_slope.insert(a),
+            _ => continue,
+        };
+    }
+    under_tanh.retain(|&half| match func.inst(half) {
+        Inst::Binary(Op::Mul, whole, c) => func.constant(c) != Some(0.5) || !under_slope.contains(&whole),
+        _ => true,
+    });
+    under_tanh
+}
+
+/// `u` of `(2*u)*0.5`.
+fn without_halves(func: &Func, mut val: Val) -> Val {
+    while let Inst::Binary(Op::Mul, double, half) = func.inst(val)
+        && let Inst::Binary(Op::Mul, u, two) = func.inst(double)
+        && (func.constant(half), func.constant(two)) == (Some(0.5), Some(2.0))
+    {
+        val = u;
+    }
+    val
+}
+
+/// The operands that show: `domain(y, v)` doesn't show `y`.
+fn visible(inst: Inst, operands: &[Val]) -> &[Val] {
+    match inst {
+        Inst::Binary(Op::Domain, ..) => &operands[1..],
+        _ => operands,
+    }
+}
+
+fn in_order(a: Id, b: Id) -> Vec<Id> {
+    if b < a { vec![b, a] } else { vec![a, b] }
+}
