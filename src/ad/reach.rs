@@ -43,6 +43,7 @@ impl Reach {
             // They pass a 0 on as it is.
             Op::Neg | Op::Add | Op::Sub => return term,
             _ if op.chooses() => return term,
+            Op::Mul if builder.func().operands(user).iter().any(|&factor| is_finite(builder, factor)) => return term,
             Op::Mul | Op::Fma => condition.branches,
             _ => condition.choices,
         };
@@ -88,5 +89,14 @@ impl Reach {
         if let Some(sum) = sum {
             self.conditions[active.place(val)] = sum;
         }
+    }
+}
+
+/// Whether it is a number that is finite wherever it is computed.
+fn is_finite(builder: &Builder, val: Val) -> bool {
+    match builder.func().inst(val) {
+        Inst::F64(bits) => bits.value().is_finite(),
+        Inst::Unary(op, _) => op == Op::ToF64,
+        _ => false,
     }
 }
