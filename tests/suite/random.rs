@@ -81,7 +81,8 @@ pub fn graph(picks: &[Pick]) -> Func {
     }
     pools[Type::Bool as usize].push(builder.bool(true));
     for pick in picks {
-        let row = &OPS[pick.op];
+        // The sign of a NaN is not promised, and `copysign` shows it.
+        let row = if OPS[pick.op].op == Op::Copysign { Op::Sub.row() } else { &OPS[pick.op] };
         let mut types = row.args.to_vec();
         match row.op {
             Op::Select => types[1..].fill([Type::F64, Type::Int, Type::Bool][usize::from(pick.operands[3] % 3)]),
