@@ -2,6 +2,7 @@
 
 #[cfg(feature = "cli")]
 mod cli;
+mod docs;
 mod errors;
 mod formula;
 mod graphs;

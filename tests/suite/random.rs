@@ -162,6 +162,7 @@ pub fn point_of(random: &mut Random) -> Vec<f64> {
 
 /// A graph of numbers with about `size` operations, where each uses recent values or any: what a gradient looks like to a
 /// back end. `calls` in a hundred are elementary functions.
+#[cfg(feature = "jit")]
 pub fn large(size: usize, calls: usize, seed: u64) -> Func {
     let mut random = Random(seed);
     let mut builder = Builder::new("large");
@@ -191,6 +192,7 @@ pub fn large(size: usize, calls: usize, seed: u64) -> Func {
 
 /// A forward sweep of products, sums and elementary functions (`calls` in a hundred), and the reverse sweep that belongs to it: about
 /// `size` operations. The reverse sweep needs most values of the forward one, in the opposite order.
+#[cfg(feature = "jit")]
 pub fn sweep(size: usize, calls: usize, seed: u64) -> Func {
     let mut random = Random(seed);
     let mut builder = Builder::new("sweep");
