@@ -381,6 +381,8 @@ fn derivatives_that_are_right_pass_the_check() {
         ("1/x", "x=1e-8"),
         ("1/(x^2 + 1e-16)", "x=1e-9"),
         ("tan(x)", "x=1.5"),
+        ("tan(x)", "x=1e200"),
+        ("1 - logit(1/x)", "x=1e200"),
         ("(max(y^2, 1/z) + x)^2", "x=1e200,y=inf,z=1e-300"),
         ("3", ""),
     ] {
