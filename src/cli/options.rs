@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 use super::fault::Fault;
 use super::values;
 
-/// So many bytes a formula may have: ten million operations. It takes some thirty times as much memory to compile it.
-const LONGEST: u64 = 256 << 20;
+/// So many bytes a formula may have: a few million operations. Parsing takes up to a hundred times as much memory.
+const LONGEST: u64 = 64 << 20;
 
 #[derive(Args)]
 pub struct Text {

@@ -228,7 +228,7 @@ fn the_formula_from_a_file_or_the_input() {
 #[cfg(unix)]
 #[test]
 fn an_endless_input_is_refused() {
-    assert!(wrong(&["eval", "--file", "/dev/zero"]).contains("longer than 256 MiB"));
+    assert!(wrong(&["eval", "--file", "/dev/zero"]).contains("longer than 64 MiB"));
 }
 
 #[test]
