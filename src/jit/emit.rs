@@ -8,6 +8,7 @@
 //! call, rather than saved on the stack once more.
 
 use cranelift::codegen::ir::{self, immediates::Offset32};
+use cranelift::codegen::isa::TargetIsa;
 use cranelift::codegen::packed_option::PackedOption;
 use cranelift::prelude::{
     AbiParam, FloatCC, FunctionBuilder, FunctionBuilderContext, InstBuilder, IntCC, MemFlagsData, Signature, Value,
@@ -22,6 +23,15 @@ use super::target::Target;
 use super::{N_ARGS, N_RESULTS, Parts};
 use crate::ir::{Func, Inst, Val};
 use crate::ops::{Op, Type};
+
+/// Where a machine function finds its arguments and puts its results.
+enum Frame {
+    /// In slices of the host, as the [`Parts`] say.
+    Slices { args: [Value; N_ARGS], results: [Value; N_RESULTS] },
+    /// Arguments in registers, as other machine code calls it. A single result is returned, several are written to
+    /// addresses.
+    Registers { args: Vec<Value>, addresses: Vec<Value>, returned: Option<Value> },
+}
 
 /// What a machine function returns where no check failed.
 pub const PASSED: u64 = u64::MAX;
@@ -49,6 +59,18 @@ pub fn signature(target: &Target) -> Signature {
     signature
 }
 
+/// The signature of a function that other machine code calls: the types of the graph's parameters; one result is returned,
+/// for several there are addresses.
+pub fn leaf_signature(func: &Func, isa: &dyn TargetIsa) -> Signature {
+    let mut signature = Signature::new(isa.default_call_conv());
+    signature.params.extend(func.params.iter().map(|param| AbiParam::new(machine_type(param.ty))));
+    match func.results.as_slice() {
+        [_] => signature.returns.push(AbiParam::new(types::F64)),
+        several => signature.params.extend(several.iter().map(|_| AbiParam::new(isa.pointer_type()))),
+    }
+    signature
+}
+
 impl<'a> Emitter<'a> {
     pub fn new(func: &'a Func, plan: &'a Plan, target: &'a Target, parts: Parts) -> Emitter<'a> {
         let mut results: Vec<(Val, u32)> =
@@ -67,6 +89,35 @@ impl<'a> Emitter<'a> {
         }
     }
 
+    /// Fills an empty machine function with a whole plan, to be called by other machine code; see [`leaf_signature`].
+    pub fn leaf(&mut self, machine: &mut ir::Function, imports: &mut Imports) {
+        imports.start();
+        let mut context = std::mem::take(&mut self.context);
+        let mut builder = FunctionBuilder::new(machine, &mut context);
+        let block = builder.create_block();
+        builder.append_block_params_for_function_params(block);
+        builder.switch_to_block(block);
+        builder.seal_block(block);
+        let params = builder.block_params(block).to_vec();
+        let (args, addresses) = params.split_at(self.func.params.len());
+        let lowering = Lowering::new(builder, imports, self.target);
+        let mut filling = Chunk {
+            lowering,
+            frame: Frame::Registers { args: args.to_vec(), addresses: addresses.to_vec(), returned: None },
+            tape: params[0],
+            again: Vec::new(),
+            squares: HashMap::new(),
+            failed: None,
+            emitter: self,
+        };
+        for &step in filling.emitter.plan.chunk(0) {
+            filling.step(step);
+        }
+        filling.store_given_results();
+        filling.finish();
+        self.context = context;
+    }
+
     /// Fills an empty machine function, whose signature is set, with a chunk.
     pub fn chunk(&mut self, chunk: usize, machine: &mut ir::Function, imports: &mut Imports) {
         imports.start();
@@ -81,8 +132,7 @@ impl<'a> Emitter<'a> {
         let mut filling = Chunk {
             emitter: self,
             lowering,
-            args: [a, b],
-            results: [u, v, w],
+            frame: Frame::Slices { args: [a, b], results: [u, v, w] },
             tape,
             again: Vec::new(),
             squares: HashMap::new(),
@@ -103,8 +153,8 @@ impl<'a> Emitter<'a> {
 struct Chunk<'c, 'a, 'b, 'm> {
     emitter: &'c mut Emitter<'a>,
     lowering: Lowering<'b, 'm>,
-    args: [Value; N_ARGS],
-    results: [Value; N_RESULTS],
+    frame: Frame,
+    /// The address of the tape; where there is none, any address.
     tape: Value,
     /// The values that are in memory too, as an argument or in the tape.
     again: Vec<Val>,
@@ -207,10 +257,14 @@ impl Chunk<'_, '_, '_, '_> {
             return value;
         }
         let value = match self.emitter.func.inst(val) {
-            Inst::Param(index) => {
-                self.again.push(val);
-                self.argument(index, self.emitter.func.ty(val))
-            }
+            Inst::Param(index) => match &self.frame {
+                Frame::Registers { args, .. } => args[index as usize],
+                Frame::Slices { args, .. } => {
+                    let args = *args;
+                    self.again.push(val);
+                    self.argument(args, index, self.emitter.func.ty(val))
+                }
+            },
             Inst::F64(bits) => self.lowering.f64(bits.value()),
             Inst::Int(value) => self.lowering.int_const(value),
             Inst::Bool(value) => self.lowering.builder.ins().iconst(types::I8, i64::from(value)),
@@ -231,11 +285,10 @@ impl Chunk<'_, '_, '_, '_> {
         self.emitter.present.push(val);
     }
 
-    fn argument(&mut self, index: u32, ty: Type) -> Value {
+    fn argument(&mut self, args: [Value; N_ARGS], index: u32, ty: Type) -> Value {
         let (part, index) = place(&self.emitter.parts.args, index);
         // Not marked readonly: the optimiser would merge the fetches before and after a call.
-        let number =
-            self.lowering.builder.ins().load(types::F64, MemFlagsData::trusted(), self.args[part], element(index));
+        let number = self.lowering.builder.ins().load(types::F64, MemFlagsData::trusted(), args[part], element(index));
         match ty {
             Type::F64 => number,
             Type::Int => self.lowering.builder.ins().fcvt_to_sint_sat(types::I64, number),
@@ -272,8 +325,21 @@ impl Chunk<'_, '_, '_, '_> {
             }
         };
         for at in first..first + wanted {
-            let (part, index) = place(&self.emitter.parts.results, self.emitter.results[at].1);
-            self.lowering.builder.ins().store(MemFlagsData::trusted(), number, self.results[part], element(index));
+            let index = self.emitter.results[at].1;
+            let (address, index) = match &mut self.frame {
+                Frame::Slices { results, .. } => {
+                    let (part, index) = place(&self.emitter.parts.results, index);
+                    (results[part], index)
+                }
+                Frame::Registers { addresses, returned, .. } => match addresses.get(index as usize) {
+                    Some(&address) => (address, 0),
+                    None => {
+                        *returned = Some(number);
+                        continue;
+                    }
+                },
+            };
+            self.lowering.builder.ins().store(MemFlagsData::trusted(), number, address, element(index));
         }
     }
 
@@ -311,11 +377,12 @@ impl Chunk<'_, '_, '_, '_> {
     }
 
     fn finish(mut self) {
-        let failed = match self.failed {
-            Some(failed) => failed,
-            None => self.lowering.int_const(PASSED as i64),
+        let returned = match (&self.frame, self.failed) {
+            (Frame::Registers { returned, .. }, _) => *returned,
+            (Frame::Slices { .. }, Some(failed)) => Some(failed),
+            (Frame::Slices { .. }, None) => Some(self.lowering.int_const(PASSED as i64)),
         };
-        self.lowering.builder.ins().return_(&[failed]);
+        self.lowering.builder.ins().return_(returned.as_slice());
         self.lowering.builder.finalize(self.emitter.target.isa.frontend_config());
         for val in self.emitter.present.drain(..) {
             self.emitter.values[val.index()] = PackedOption::default();
