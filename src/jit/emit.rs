@@ -19,6 +19,7 @@ use hashbrown::HashMap;
 use super::link::{Imports, machine_type};
 use super::lower::{INLINE_POWER, INLINE_RECIPROCAL, Lowering};
 use super::plan::{Plan, Step};
+use super::shims::Symbol;
 use super::target::Target;
 use super::{N_ARGS, N_RESULTS, Parts};
 use crate::ir::{Func, Inst, Val};
@@ -217,6 +218,13 @@ impl Chunk<'_, '_, '_, '_> {
                     self.lowering.op(op, &[best, operand])
                 })
             }
+            Inst::Ternary(Op::Select, condition, a, b) => match self.emitter.func.inst(b) {
+                Inst::Unary(op, x) if op.is_out_of_line() => {
+                    let (condition, a, x) = (self.get(condition), self.get(a), self.get(x));
+                    self.lowering.or_call(condition, a, Symbol::Value(op), &[x])
+                }
+                _ => self.apply(Op::Select, &[condition, a, b]),
+            },
             Inst::Unary(op, a) => self.apply(op, &[a]),
             Inst::Binary(op, a, b) => self.apply(op, &[a, b]),
             Inst::Ternary(op, a, b, c) => self.apply(op, &[a, b, c]),

@@ -47,6 +47,14 @@ impl Plan {
     }
 }
 
+/// The operands of an instruction; for one that is computed out of line, its own operand.
+fn operands(func: &Func, val: Val) -> impl Iterator<Item = Val> {
+    func.operands(val).as_slice().to_vec().into_iter().map(|operand| match func.inst(operand) {
+        Inst::Unary(op, a) if op.is_out_of_line() => a,
+        _ => operand,
+    })
+}
+
 /// Cuts the steps into chunks of about `chunk` operations each.
 pub fn plan(func: &Func, steps: Vec<Step>, chunk: usize) -> Plan {
     let ends = cut(func, &steps, chunk.max(1));
@@ -60,7 +68,8 @@ pub fn plan(func: &Func, steps: Vec<Step>, chunk: usize) -> Plan {
 /// What the results and checks need, operands first. A sine and a cosine of one operand are one step.
 pub fn steps(func: &Func) -> Vec<Step> {
     let live = func.live();
-    let needed = |val: Val| live[val.index()] && func.inst(val).op().is_some();
+    // What is out of line is computed by the choice that takes it.
+    let needed = |val: Val| live[val.index()] && func.inst(val).op().is_some_and(|op| !op.is_out_of_line());
     // A sine next to a cosine of the same operand, by the operand; whichever comes first computes both.
     let mut circular: HashMap<Val, [Option<Val>; 2]> = HashMap::new();
     for val in func.vals().filter(|&val| needed(val)) {
@@ -114,8 +123,8 @@ pub fn calls_first(func: &Func, steps: &[Step]) -> Vec<Step> {
             Step::Check(_) => [None, None],
         };
         if calls(step) || made.iter().flatten().any(|val| early[val.index()]) {
-            let operands = match *step {
-                Step::Value(val) | Step::SinCos(val, _) => func.operands(val).as_slice().to_vec(),
+            let operands: Vec<Val> = match *step {
+                Step::Value(val) | Step::SinCos(val, _) => operands(func, val).collect(),
                 Step::Check(index) => {
                     let check = func.checks[index as usize];
                     let site = func.operands(check.site).as_slice().to_vec();
@@ -161,7 +170,7 @@ fn assign_slots(func: &Func, plan: &mut Plan) {
         let mut used = |val: Val| last[val.index()] = chunk as u32;
         for &step in plan.chunk(chunk) {
             match step {
-                Step::Value(val) | Step::SinCos(val, _) => func.operands(val).iter().copied().for_each(&mut used),
+                Step::Value(val) | Step::SinCos(val, _) => operands(func, val).for_each(&mut used),
                 Step::Check(index) => {
                     let check = func.checks[index as usize];
                     used(check.guard);
