@@ -14,7 +14,6 @@
 
 mod dump;
 mod emit;
-mod leaf;
 mod link;
 mod lower;
 mod plan;
@@ -330,13 +329,6 @@ fn entry(address: *const u8) -> Entry {
     // SAFETY: `emit` made the function at this address with `emit::signature`, which says the types of `Entry`
     // in the host's C calling convention. `Owner` keeps the code in place for as long as it can be called.
     unsafe { std::mem::transmute::<*const u8, Entry>(address) }
-}
-
-/// The address of a leaf; see [`leaf::address`].
-fn address(code: *const u8) -> fn() {
-    // SAFETY: it is the address of a function that was made and finished, in memory that is never freed. Nobody calls it by this type:
-    // machine code calls it by the signature that it was made with, which `leaf` and `link` both take from the operator's row.
-    unsafe { std::mem::transmute::<*const u8, fn()>(code) }
 }
 
 fn free(module: Option<JITModule>) {

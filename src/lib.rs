@@ -51,8 +51,8 @@ pub use compiled::{Compiled, Layout};
 pub use error::{Error, Problem, Warning};
 pub use opt::Relaxation;
 pub use program::{
-    Argument, ArgumentFaults, Backend, Definition, Gradient, Hessian, HessianVector, Jacobian, Jvp, Kind, Nth, Program,
-    Request, Value, Vjp,
+    Argument, ArgumentFaults, Backend, Definition, Functions, Gradient, Hessian, HessianVector, Jacobian, Jvp, Kind,
+    Nth, Program, Request, Value, Vjp,
 };
 pub use syntax::Limits;
 

@@ -53,11 +53,6 @@ pub fn expand(func: &Func) -> Func {
     compact(&expanded)
 }
 
-/// Whether an operator has an expansion.
-pub fn has_expansion(op: Op) -> bool {
-    expansion(op).is_some()
-}
-
 /// How an operator writes itself into a graph.
 enum Expansion {
     F1(for<'a> fn(Node<'a>) -> Node<'a>),

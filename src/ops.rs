@@ -190,13 +190,13 @@ operators! {
         domain: &[POSITIVE, over(-4.0, 4.0), ORDER], cost: 60, doc: "a^b*ln(a)^c with a whole c: the derivatives of pow" }
 
     // Exponentials and logarithms.
-    Exp { name: "exp", eval: Eval::F1(math::exp), rule: &["g*y"], domain: &[REAL],
+    Exp { name: "exp", eval: Eval::F1(f64::exp), rule: &["g*y"], domain: &[REAL],
         known: &[(&[0.0], 1.0), (&[-INF], 0.0)], cost: 15, doc: "exponential" }
     Expm1 { name: "expm1", eval: Eval::F1(f64::exp_m1), rule: &["g*exp(a)"], domain: &[REAL],
         known: &[(&[-0.0], -0.0), (&[-INF], -1.0)], cost: 20, doc: "`exp(a) - 1`, exact near 0" }
     Exp2 { name: "exp2", eval: Eval::F1(f64::exp2), rule: &["g*(y*0.6931471805599453)"], domain: &[REAL],
         known: &[(&[3.0], 8.0), (&[-1074.0], 5e-324)], cost: 15, doc: "power of two" }
-    Ln { name: "ln", eval: Eval::F1(math::ln), rule: &["domain(y, g/a)"], domain: &[POSITIVE],
+    Ln { name: "ln", eval: Eval::F1(f64::ln), rule: &["domain(y, g/a)"], domain: &[POSITIVE],
         known: &[(&[1.0], 0.0), (&[0.0], -INF), (&[-1.0], NAN)], cost: 15, doc: "natural logarithm" }
     Log2 { name: "log2", eval: Eval::F1(f64::log2), rule: &["domain(y, g/a*1.4426950408889634)"], domain: &[POSITIVE],
         known: &[(&[8.0], 3.0), (&[0.0], -INF)], cost: 15, doc: "logarithm to base 2" }
@@ -224,9 +224,9 @@ operators! {
         domain: &[REAL, NONZERO], known: &[(&[0.0, 0.0], 0.0), (&[3.0, 4.0], 0.6)], cost: 20, doc: "a/hypot(a, b); 0 at (0, 0)" }
 
     // Circular functions.
-    Sin { name: "sin", eval: Eval::F1(math::sin), rule: &["g*cos(a)"], domain: &[REAL], known: &[(&[-0.0], -0.0)], cost: 20,
+    Sin { name: "sin", eval: Eval::F1(f64::sin), rule: &["g*cos(a)"], domain: &[REAL], known: &[(&[-0.0], -0.0)], cost: 20,
         doc: "sine" }
-    Cos { name: "cos", eval: Eval::F1(math::cos), rule: &["-g*sin(a)"], domain: &[REAL], known: &[(&[0.0], 1.0)], cost: 20,
+    Cos { name: "cos", eval: Eval::F1(f64::cos), rule: &["-g*sin(a)"], domain: &[REAL], known: &[(&[0.0], 1.0)], cost: 20,
         doc: "cosine" }
     Tan { name: "tan", eval: Eval::F1(f64::tan), rule: &["g*(1 + y*y)"], domain: &[over(-1.4, 1.4)],
         known: &[(&[-0.0], -0.0)], cost: 25, doc: "tangent" }

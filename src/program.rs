@@ -24,7 +24,7 @@ use crate::ir::{Func, Val};
 use crate::ops::Type;
 use crate::opt::{self, Relaxation};
 use crate::span::Span;
-use crate::{Limits, lower, syntax};
+use crate::{Limits, lower, math, syntax};
 
 /// An argument of a program.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -244,9 +244,21 @@ pub struct Request<'p, K> {
     wrt: Option<Vec<String>>,
     mode: Mode,
     relaxations: Vec<Relaxation>,
+    functions: Functions,
     backend: Backend,
     order: usize,
     kind: PhantomData<K>,
+}
+
+/// Whose elementary functions a program computes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Functions {
+    /// Those of the platform's C library: the fastest for single points. The last bit may differ between platforms.
+    #[default]
+    Platform,
+    /// Our own where there is one (see [`crate::math`]), written out as arithmetic: the same bits on every machine, in every back end and
+    /// at every width of vectors, which is what batches are computed with. Single calls take up to twice as long.
+    Portable,
 }
 
 /// What runs the graph.
@@ -265,6 +277,7 @@ impl<'p, K: Kind> Request<'p, K> {
             wrt: None,
             mode: Mode::Auto,
             relaxations: Vec::new(),
+            functions: Functions::default(),
             backend: Backend::Auto,
             order: 1,
             kind: PhantomData,
@@ -287,6 +300,12 @@ impl<'p, K: Kind> Request<'p, K> {
     /// Allows one relaxation of floating-point arithmetic.
     pub fn relax(mut self, relaxation: Relaxation) -> Self {
         self.relaxations.push(relaxation);
+        self
+    }
+
+    /// Chooses whose elementary functions are computed.
+    pub fn functions(mut self, functions: Functions) -> Self {
+        self.functions = functions;
         self
     }
 
@@ -327,6 +346,10 @@ impl<'p, K: Kind> Request<'p, K> {
         let wrt = self.places()?;
         let layout = K::layout(&self.program.func, wrt.len(), self.order);
         let code = opt::relax(&opt::release(&graph), &self.relaxations);
+        let code = match self.functions {
+            Functions::Platform => code,
+            Functions::Portable => math::expand(&code),
+        };
         Ok(Compiled::new(self.program, code, layout, self.backend))
     }
 

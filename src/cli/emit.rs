@@ -1,6 +1,6 @@
 //! `chainrule emit`: what the compiler makes of a formula, stage by stage.
 
-use chainrule::{Backend, Kind, Limits, Mode, Program, Request, syntax};
+use chainrule::{Backend, Functions, Kind, Limits, Mode, Program, Request, syntax};
 use clap::{Args, ValueEnum};
 
 use super::answer::Answer;
@@ -46,6 +46,8 @@ enum Stage {
     Reverse,
     /// The graph of value, first and second derivatives
     Hessian,
+    /// Value and derivatives with elementary functions written out as arithmetic, as `--portable` computes them
+    Expanded,
     /// Value and derivatives in the language of the code generator
     Clif,
     /// Value and derivatives as machine code of this machine
@@ -62,6 +64,7 @@ impl Emit {
             Stage::Forward => self.graph(program.jacobian().mode(Mode::Forward))?,
             Stage::Reverse => self.graph(program.jacobian().mode(Mode::Reverse))?,
             Stage::Hessian => self.graph(program.hessian())?,
+            Stage::Expanded => self.expanded(program.jacobian())?,
             Stage::Clif | Stage::Asm => self.code(&program)?,
         };
         let json = || self.relax.mark(json::object([("stage", stage.into()), ("text", shown.as_str().into())]));
@@ -74,6 +77,11 @@ impl Emit {
             return Ok(request.graph()?.to_string());
         }
         Ok(self.relax.apply(request).backend(Backend::Interpreter).compile()?.graph().to_string())
+    }
+
+    fn expanded<K: Kind>(&self, request: Request<K>) -> Result<String, Fault> {
+        let request = self.relax.apply(self.wrt.apply(request)).functions(Functions::Portable);
+        Ok(request.backend(Backend::Interpreter).compile()?.graph().to_string())
     }
 
     #[cfg(feature = "jit")]

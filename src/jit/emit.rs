@@ -8,7 +8,6 @@
 //! call, rather than saved on the stack once more.
 
 use cranelift::codegen::ir::{self, immediates::Offset32};
-use cranelift::codegen::isa::TargetIsa;
 use cranelift::codegen::packed_option::PackedOption;
 use cranelift::prelude::{
     AbiParam, FloatCC, FunctionBuilder, FunctionBuilderContext, InstBuilder, IntCC, MemFlagsData, Signature, Value,
@@ -24,15 +23,6 @@ use super::target::Target;
 use super::{N_ARGS, N_RESULTS, Parts};
 use crate::ir::{Func, Inst, Val};
 use crate::ops::{Op, Type};
-
-/// Where a machine function finds its arguments and puts its results.
-enum Frame {
-    /// In slices of the host, as the [`Parts`] say.
-    Slices { args: [Value; N_ARGS], results: [Value; N_RESULTS] },
-    /// Arguments in registers, as other machine code calls it. A single result is returned, several are written to
-    /// addresses.
-    Registers { args: Vec<Value>, addresses: Vec<Value>, returned: Option<Value> },
-}
 
 /// What a machine function returns where no check failed.
 pub const PASSED: u64 = u64::MAX;
@@ -60,18 +50,6 @@ pub fn signature(target: &Target) -> Signature {
     signature
 }
 
-/// The signature of a function that other machine code calls: the types of the graph's parameters; one result is returned,
-/// for several there are addresses.
-pub fn leaf_signature(func: &Func, isa: &dyn TargetIsa) -> Signature {
-    let mut signature = Signature::new(isa.default_call_conv());
-    signature.params.extend(func.params.iter().map(|param| AbiParam::new(machine_type(param.ty))));
-    match func.results.as_slice() {
-        [_] => signature.returns.push(AbiParam::new(types::F64)),
-        several => signature.params.extend(several.iter().map(|_| AbiParam::new(isa.pointer_type()))),
-    }
-    signature
-}
-
 impl<'a> Emitter<'a> {
     pub fn new(func: &'a Func, plan: &'a Plan, target: &'a Target, parts: Parts) -> Emitter<'a> {
         let mut results: Vec<(Val, u32)> =
@@ -90,35 +68,6 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    /// Fills an empty machine function with a whole plan, to be called by other machine code; see [`leaf_signature`].
-    pub fn leaf(&mut self, machine: &mut ir::Function, imports: &mut Imports) {
-        imports.start();
-        let mut context = std::mem::take(&mut self.context);
-        let mut builder = FunctionBuilder::new(machine, &mut context);
-        let block = builder.create_block();
-        builder.append_block_params_for_function_params(block);
-        builder.switch_to_block(block);
-        builder.seal_block(block);
-        let params = builder.block_params(block).to_vec();
-        let (args, addresses) = params.split_at(self.func.params.len());
-        let lowering = Lowering::new(builder, imports, self.target);
-        let mut filling = Chunk {
-            lowering,
-            frame: Frame::Registers { args: args.to_vec(), addresses: addresses.to_vec(), returned: None },
-            tape: params[0],
-            again: Vec::new(),
-            squares: HashMap::new(),
-            failed: None,
-            emitter: self,
-        };
-        for &step in filling.emitter.plan.chunk(0) {
-            filling.step(step);
-        }
-        filling.store_given_results();
-        filling.finish();
-        self.context = context;
-    }
-
     /// Fills an empty machine function, whose signature is set, with a chunk.
     pub fn chunk(&mut self, chunk: usize, machine: &mut ir::Function, imports: &mut Imports) {
         imports.start();
@@ -133,7 +82,8 @@ impl<'a> Emitter<'a> {
         let mut filling = Chunk {
             emitter: self,
             lowering,
-            frame: Frame::Slices { args: [a, b], results: [u, v, w] },
+            args: [a, b],
+            results: [u, v, w],
             tape,
             again: Vec::new(),
             squares: HashMap::new(),
@@ -154,8 +104,8 @@ impl<'a> Emitter<'a> {
 struct Chunk<'c, 'a, 'b, 'm> {
     emitter: &'c mut Emitter<'a>,
     lowering: Lowering<'b, 'm>,
-    frame: Frame,
-    /// The address of the tape; where there is none, any address.
+    args: [Value; N_ARGS],
+    results: [Value; N_RESULTS],
     tape: Value,
     /// The values that are in memory too, as an argument or in the tape.
     again: Vec<Val>,
@@ -219,7 +169,8 @@ impl Chunk<'_, '_, '_, '_> {
                 })
             }
             Inst::Ternary(Op::Select, condition, a, b) => match self.emitter.func.inst(b) {
-                Inst::Unary(op, x) if op.is_out_of_line() => {
+                // A slow path that has no value yet is computed here, where it is chosen.
+                Inst::Unary(op, x) if op.is_out_of_line() && !self.exists(b) => {
                     let (condition, a, x) = (self.get(condition), self.get(a), self.get(x));
                     self.lowering.or_call(condition, a, Symbol::Value(op), &[x])
                 }
@@ -245,6 +196,11 @@ impl Chunk<'_, '_, '_, '_> {
         self.lowering.power(squares, n)
     }
 
+    /// Whether a value has been computed, in this chunk or an earlier one.
+    fn exists(&self, val: Val) -> bool {
+        self.emitter.values[val.index()].is_some() || self.emitter.plan.slot(val).is_some()
+    }
+
     fn apply(&mut self, op: Op, operands: &[Val]) -> Value {
         let (values, n) = self.fetch(operands);
         self.lowering.op(op, &values[..n])
@@ -265,14 +221,10 @@ impl Chunk<'_, '_, '_, '_> {
             return value;
         }
         let value = match self.emitter.func.inst(val) {
-            Inst::Param(index) => match &self.frame {
-                Frame::Registers { args, .. } => args[index as usize],
-                Frame::Slices { args, .. } => {
-                    let args = *args;
-                    self.again.push(val);
-                    self.argument(args, index, self.emitter.func.ty(val))
-                }
-            },
+            Inst::Param(index) => {
+                self.again.push(val);
+                self.argument(index, self.emitter.func.ty(val))
+            }
             Inst::F64(bits) => self.lowering.f64(bits.value()),
             Inst::Int(value) => self.lowering.int_const(value),
             Inst::Bool(value) => self.lowering.builder.ins().iconst(types::I8, i64::from(value)),
@@ -293,10 +245,11 @@ impl Chunk<'_, '_, '_, '_> {
         self.emitter.present.push(val);
     }
 
-    fn argument(&mut self, args: [Value; N_ARGS], index: u32, ty: Type) -> Value {
+    fn argument(&mut self, index: u32, ty: Type) -> Value {
         let (part, index) = place(&self.emitter.parts.args, index);
         // Not marked readonly: the optimiser would merge the fetches before and after a call.
-        let number = self.lowering.builder.ins().load(types::F64, MemFlagsData::trusted(), args[part], element(index));
+        let number =
+            self.lowering.builder.ins().load(types::F64, MemFlagsData::trusted(), self.args[part], element(index));
         match ty {
             Type::F64 => number,
             Type::Int => self.lowering.builder.ins().fcvt_to_sint_sat(types::I64, number),
@@ -333,21 +286,8 @@ impl Chunk<'_, '_, '_, '_> {
             }
         };
         for at in first..first + wanted {
-            let index = self.emitter.results[at].1;
-            let (address, index) = match &mut self.frame {
-                Frame::Slices { results, .. } => {
-                    let (part, index) = place(&self.emitter.parts.results, index);
-                    (results[part], index)
-                }
-                Frame::Registers { addresses, returned, .. } => match addresses.get(index as usize) {
-                    Some(&address) => (address, 0),
-                    None => {
-                        *returned = Some(number);
-                        continue;
-                    }
-                },
-            };
-            self.lowering.builder.ins().store(MemFlagsData::trusted(), number, address, element(index));
+            let (part, index) = place(&self.emitter.parts.results, self.emitter.results[at].1);
+            self.lowering.builder.ins().store(MemFlagsData::trusted(), number, self.results[part], element(index));
         }
     }
 
@@ -385,12 +325,11 @@ impl Chunk<'_, '_, '_, '_> {
     }
 
     fn finish(mut self) {
-        let returned = match (&self.frame, self.failed) {
-            (Frame::Registers { returned, .. }, _) => *returned,
-            (Frame::Slices { .. }, Some(failed)) => Some(failed),
-            (Frame::Slices { .. }, None) => Some(self.lowering.int_const(PASSED as i64)),
+        let failed = match self.failed {
+            Some(failed) => failed,
+            None => self.lowering.int_const(PASSED as i64),
         };
-        self.lowering.builder.ins().return_(returned.as_slice());
+        self.lowering.builder.ins().return_(&[failed]);
         self.lowering.builder.finalize(self.emitter.target.isa.frontend_config());
         for val in self.emitter.present.drain(..) {
             self.emitter.values[val.index()] = PackedOption::default();

@@ -6,7 +6,7 @@
 //! see. Slots are given out again once their value has had its last use, so that the tape holds what
 //! is alive rather than everything there is.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::ir::{Func, Inst, Val};
 use crate::ops::Op;
@@ -47,12 +47,34 @@ impl Plan {
     }
 }
 
-/// The operands of an instruction; for one that is computed out of line, its own operand.
-fn operands(func: &Func, val: Val) -> impl Iterator<Item = Val> {
-    func.operands(val).as_slice().to_vec().into_iter().map(|operand| match func.inst(operand) {
-        Inst::Unary(op, a) if op.is_out_of_line() => a,
+/// The slow paths that nothing but choices take: each is computed where it is chosen, and only there.
+fn deferred(func: &Func) -> HashSet<Val> {
+    let out_of_line = |val: Val| func.inst(val).op().is_some_and(Op::is_out_of_line);
+    let mut deferred: HashSet<Val> = func.vals().filter(|&val| out_of_line(val)).collect();
+    if deferred.is_empty() {
+        return deferred;
+    }
+    for val in func.vals() {
+        let is_choice = matches!(func.inst(val), Inst::Ternary(Op::Select, ..));
+        for (slot, operand) in func.operands(val).iter().enumerate() {
+            if !(is_choice && slot == 2) {
+                deferred.remove(operand);
+            }
+        }
+    }
+    for root in func.roots() {
+        deferred.remove(&root);
+    }
+    deferred
+}
+
+/// The operands that an instruction's code fetches; in the place of a deferred one, its own operand.
+fn operands(func: &Func, deferred: &HashSet<Val>, val: Val) -> Vec<Val> {
+    let fetched = |&operand: &Val| match func.inst(operand) {
+        Inst::Unary(_, a) if deferred.contains(&operand) => a,
         _ => operand,
-    })
+    };
+    func.operands(val).iter().map(fetched).collect()
 }
 
 /// Cuts the steps into chunks of about `chunk` operations each.
@@ -68,8 +90,8 @@ pub fn plan(func: &Func, steps: Vec<Step>, chunk: usize) -> Plan {
 /// What the results and checks need, operands first. A sine and a cosine of one operand are one step.
 pub fn steps(func: &Func) -> Vec<Step> {
     let live = func.live();
-    // What is out of line is computed by the choice that takes it.
-    let needed = |val: Val| live[val.index()] && func.inst(val).op().is_some_and(|op| !op.is_out_of_line());
+    let deferred = deferred(func);
+    let needed = |val: Val| live[val.index()] && func.inst(val).op().is_some() && !deferred.contains(&val);
     // A sine next to a cosine of the same operand, by the operand; whichever comes first computes both.
     let mut circular: HashMap<Val, [Option<Val>; 2]> = HashMap::new();
     for val in func.vals().filter(|&val| needed(val)) {
@@ -115,6 +137,7 @@ pub fn calls_first(func: &Func, steps: &[Step]) -> Vec<Step> {
         Step::SinCos(..) => true,
         Step::Check(_) => true,
     };
+    let deferred = deferred(func);
     let mut early = vec![false; func.len()];
     for step in steps.iter().rev() {
         let made = match *step {
@@ -124,7 +147,7 @@ pub fn calls_first(func: &Func, steps: &[Step]) -> Vec<Step> {
         };
         if calls(step) || made.iter().flatten().any(|val| early[val.index()]) {
             let operands: Vec<Val> = match *step {
-                Step::Value(val) | Step::SinCos(val, _) => operands(func, val).collect(),
+                Step::Value(val) | Step::SinCos(val, _) => operands(func, &deferred, val),
                 Step::Check(index) => {
                     let check = func.checks[index as usize];
                     let site = func.operands(check.site).as_slice().to_vec();
@@ -165,12 +188,15 @@ fn cut(func: &Func, steps: &[Step], chunk: usize) -> Vec<usize> {
 
 /// Gives each value that is used in a later chunk than its own a slot, until the chunk of its last use has ended.
 fn assign_slots(func: &Func, plan: &mut Plan) {
+    let deferred = deferred(func);
     let mut last = vec![0u32; func.len()];
     for chunk in 0..plan.ends.len() {
         let mut used = |val: Val| last[val.index()] = chunk as u32;
         for &step in plan.chunk(chunk) {
             match step {
-                Step::Value(val) | Step::SinCos(val, _) => operands(func, val).for_each(&mut used),
+                Step::Value(val) | Step::SinCos(val, _) => {
+                    operands(func, &deferred, val).into_iter().for_each(&mut used)
+                }
                 Step::Check(index) => {
                     let check = func.checks[index as usize];
                     used(check.guard);
