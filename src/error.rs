@@ -216,6 +216,12 @@ pub enum Problem {
         at: Span,
         first: Span,
     },
+    /// A parameter of the function that is the program, and a name outside of it.
+    ArgumentTwice {
+        name: String,
+        at: Span,
+        other: Span,
+    },
     UsedTooEarly {
         name: String,
         at: Span,

@@ -212,6 +212,11 @@ impl Problem {
                     .other(*first, "first defined here")
                     .help("a name has one meaning: choose another name for the second")
             }
+            Problem::ArgumentTwice { name, at, other } => {
+                report(format!("`{}` would be two arguments", shorten(name)), *at, "a parameter of the function that is the program")
+                    .other(*other, "an argument of the program already")
+                    .help("the parameters of the last function are arguments: choose another name for one of the two")
+            }
             Problem::UsedTooEarly { name, at, defined } => {
                 let message = format!("`{}` is used before it is defined", shorten(name));
                 report(message, *at, "used here").other(*defined, "defined here").help("move the definition up")

@@ -421,6 +421,13 @@ impl<'a> Walk<'a> {
             _ => &[],
         };
         for &(name, at) in program {
+            let declared =
+                self.found.arguments.iter().find(|argument| argument.name == name).map(|argument| argument.at);
+            if let Some(other) = declared.or(self.free.get(&name).copied()) {
+                let name = self.ast.name(name).to_owned();
+                self.found.problems.push(Problem::ArgumentTwice { name, at, other });
+                continue;
+            }
             self.found.arguments.push(Argument { name, role: Role::Param, at });
         }
         let mut free: Vec<(Name, Span)> = self.free.iter().map(|(&name, &at)| (name, at)).collect();
