@@ -13,6 +13,7 @@ mod jit;
 mod math;
 mod meaning;
 mod modes;
+mod mutants;
 mod properties;
 mod random;
 mod references;
