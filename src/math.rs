@@ -20,12 +20,16 @@
 mod circular;
 mod exponential;
 mod graph;
+mod hyperbolic;
 mod logarithm;
+mod logistic;
 mod polynomial;
 
 pub use circular::{cos, cos_far, sin, sin_cos, sin_far};
-pub use exponential::exp;
-pub use logarithm::ln;
+pub use exponential::{exp, exp2, expm1};
+pub use hyperbolic::{acosh, asinh, atanh, cosh, sinh, tanh};
+pub use logarithm::{ln, log1p, log2, log10};
+pub use logistic::{sigmoid, sigmoid_slope, softplus};
 
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Sub};
 
@@ -63,9 +67,23 @@ fn expansion(op: Op) -> Option<Expansion> {
     use Expansion::F1;
     Some(match op {
         Op::Exp => F1(|x| exp(x)),
+        Op::Expm1 => F1(|x| expm1(x)),
+        Op::Exp2 => F1(|x| exp2(x)),
         Op::Ln => F1(|x| ln(x)),
+        Op::Log1p => F1(|x| log1p(x)),
+        Op::Log2 => F1(|x| log2(x)),
+        Op::Log10 => F1(|x| log10(x)),
         Op::Sin => F1(|x| sin(x)),
         Op::Cos => F1(|x| cos(x)),
+        Op::Sinh => F1(|x| sinh(x)),
+        Op::Cosh => F1(|x| cosh(x)),
+        Op::Tanh => F1(|x| tanh(x)),
+        Op::Asinh => F1(|x| asinh(x)),
+        Op::Acosh => F1(|x| acosh(x)),
+        Op::Atanh => F1(|x| atanh(x)),
+        Op::Sigmoid => F1(|x| sigmoid(x)),
+        Op::SigmoidSlope => F1(|x| sigmoid_slope(x)),
+        Op::Softplus => F1(|x| softplus(x)),
         _ => return None,
     })
 }

@@ -76,9 +76,8 @@ mod system {
     }
 
     functions! {
-        Expm1 expm1(x) Exp2 exp2(x) Log2 log2(x) Log10 log10(x) Log1p log1p(x) Pow pow(x y) Cbrt cbrt(x)
+        Pow pow(x y) Cbrt cbrt(x)
         Tan tan(x) Asin asin(x) Acos acos(x) Atan atan(x) Atan2 atan2(y x)
-        Sinh sinh(x) Cosh cosh(x) Tanh tanh(x)
     }
 }
 
