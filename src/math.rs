@@ -17,6 +17,7 @@
 //! Idioms that a back end may know: `select(lt(a, b), a, b)` is one instruction (`minsd`), and so is `select(lt(b, a), a, b)`
 //! (`maxsd`); a negated operand of `fma` is free.
 
+mod arcs;
 mod circular;
 mod exponential;
 mod graph;
@@ -24,12 +25,15 @@ mod hyperbolic;
 mod logarithm;
 mod logistic;
 mod polynomial;
+mod roots;
 
-pub use circular::{cos, cos_far, sin, sin_cos, sin_far};
+pub use arcs::{acos, asin, atan, atan2};
+pub use circular::{cos, cos_far, sin, sin_cos, sin_far, tan, tan_far};
 pub use exponential::{exp, exp2, expm1};
 pub use hyperbolic::{acosh, asinh, atanh, cosh, sinh, tanh};
 pub use logarithm::{ln, log1p, log2, log10};
 pub use logistic::{sigmoid, sigmoid_slope, softplus};
+pub use roots::{cbrt, hypot};
 
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Sub};
 
@@ -51,6 +55,10 @@ pub fn expand(func: &Func) -> Func {
                 let a = pass.get(a);
                 graph::write(&mut pass.builder, |node| write(node(a)))
             }
+            (Some(Expansion::F2(write)), &[a, b]) => {
+                let (a, b) = (pass.get(a), pass.get(b));
+                graph::write(&mut pass.builder, |node| write(node(a), node(b)))
+            }
             _ => pass.copy(val),
         }
     });
@@ -60,11 +68,12 @@ pub fn expand(func: &Func) -> Func {
 /// How an operator writes itself into a graph.
 enum Expansion {
     F1(for<'a> fn(Node<'a>) -> Node<'a>),
+    F2(for<'a> fn(Node<'a>, Node<'a>) -> Node<'a>),
 }
 
 /// The expansion of an operator; `None` where it is called or needs none.
 fn expansion(op: Op) -> Option<Expansion> {
-    use Expansion::F1;
+    use Expansion::{F1, F2};
     Some(match op {
         Op::Exp => F1(|x| exp(x)),
         Op::Expm1 => F1(|x| expm1(x)),
@@ -75,6 +84,13 @@ fn expansion(op: Op) -> Option<Expansion> {
         Op::Log10 => F1(|x| log10(x)),
         Op::Sin => F1(|x| sin(x)),
         Op::Cos => F1(|x| cos(x)),
+        Op::Tan => F1(|x| tan(x)),
+        Op::Asin => F1(|x| asin(x)),
+        Op::Acos => F1(|x| acos(x)),
+        Op::Atan => F1(|x| atan(x)),
+        Op::Atan2 => F2(|y, x| atan2(y, x)),
+        Op::Cbrt => F1(|x| cbrt(x)),
+        Op::Hypot => F2(|a, b| hypot(a, b)),
         Op::Sinh => F1(|x| sinh(x)),
         Op::Cosh => F1(|x| cosh(x)),
         Op::Tanh => F1(|x| tanh(x)),

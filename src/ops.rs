@@ -214,9 +214,9 @@ operators! {
     // Roots and lengths.
     Sqrt { name: "sqrt", eval: Eval::F1(f64::sqrt), rule: &["g/(2*y)"], domain: &[POSITIVE],
         known: &[(&[4.0], 2.0), (&[-0.0], -0.0), (&[-1.0], NAN)], cost: 5, doc: "square root" }
-    Cbrt { name: "cbrt", eval: Eval::F1(f64::cbrt), rule: &["g/(3*y)/y"], domain: &[NONZERO],
+    Cbrt { name: "cbrt", eval: Eval::F1(math::cbrt), rule: &["g/(3*y)/y"], domain: &[NONZERO],
         known: &[(&[-27.0], -3.0)], cost: 20, doc: "cube root" }
-    Hypot { name: "hypot", args: &[F, F], eval: Eval::F2(special::hypot), rule: &["g*unit(a, b)", "g*unit(b, a)"],
+    Hypot { name: "hypot", args: &[F, F], eval: Eval::F2(math::hypot), rule: &["g*unit(a, b)", "g*unit(b, a)"],
         domain: &[REAL, NONZERO], known: &[(&[3.0, 4.0], 5.0), (&[-INF, NAN], INF)], kink: Some(|x| x[0] == 0.0 && x[1] == 0.0),
         cost: 20, doc: "`sqrt(x^2 + y^2)` without overflow; derivative 0 at (0, 0)" }
     Unit { name: "unit", surface: Surface::Internal, args: &[F, F], eval: Eval::F2(special::unit),
@@ -228,15 +228,15 @@ operators! {
         doc: "sine" }
     Cos { name: "cos", eval: Eval::F1(math::cos), rule: &["-g*sin(a)"], domain: &[REAL], known: &[(&[0.0], 1.0)], cost: 20,
         doc: "cosine" }
-    Tan { name: "tan", eval: Eval::F1(f64::tan), rule: &["g*(1 + y*y)"], domain: &[over(-1.4, 1.4)],
+    Tan { name: "tan", eval: Eval::F1(math::tan), rule: &["g*(1 + y*y)"], domain: &[over(-1.4, 1.4)],
         known: &[(&[-0.0], -0.0)], cost: 25, doc: "tangent" }
-    Asin { name: "asin", eval: Eval::F1(f64::asin), rule: &["g/sqrt(fma(-a, a, 1))"], domain: &[UNIT],
+    Asin { name: "asin", eval: Eval::F1(math::asin), rule: &["g/sqrt(fma(-a, a, 1))"], domain: &[UNIT],
         known: &[(&[2.0], NAN)], cost: 20, doc: "inverse sine" }
-    Acos { name: "acos", eval: Eval::F1(f64::acos), rule: &["-g/sqrt(fma(-a, a, 1))"], domain: &[UNIT],
+    Acos { name: "acos", eval: Eval::F1(math::acos), rule: &["-g/sqrt(fma(-a, a, 1))"], domain: &[UNIT],
         known: &[(&[1.0], 0.0)], cost: 20, doc: "inverse cosine" }
-    Atan { name: "atan", eval: Eval::F1(f64::atan), rule: &["g/(1 + a*a)"], domain: &[REAL], known: &[(&[-0.0], -0.0)],
+    Atan { name: "atan", eval: Eval::F1(math::atan), rule: &["g/(1 + a*a)"], domain: &[REAL], known: &[(&[-0.0], -0.0)],
         cost: 20, doc: "inverse tangent" }
-    Atan2 { name: "atan2", args: &[F, F], eval: Eval::F2(f64::atan2),
+    Atan2 { name: "atan2", args: &[F, F], eval: Eval::F2(math::atan2),
         rule: &["g*(unit(b, a)/hypot(a, b))", "-g*(unit(a, b)/hypot(a, b))"], domain: &[REAL, NONZERO],
         known: &[(&[0.0, 1.0], 0.0), (&[-0.0, -1.0], -std::f64::consts::PI)], cost: 30,
         doc: "angle of the point (x, y), called as `atan2(y, x)`" }
@@ -345,6 +345,8 @@ operators! {
         known: &[(&[-0.0], -0.0), (&[INF], NAN)], cost: 80, doc: "sine of a number of any size, called" }
     CosFar { name: "cos_far", surface: Surface::Internal, eval: Eval::F1(math::cos_far), rule: &["-g*sin_far(a)"], domain: &[REAL],
         known: &[(&[0.0], 1.0), (&[INF], NAN)], cost: 80, doc: "cosine of a number of any size, called" }
+    TanFar { name: "tan_far", surface: Surface::Internal, eval: Eval::F1(math::tan_far), rule: &["g*(1 + y*y)"], domain: &[over(-1.4, 1.4)],
+        known: &[(&[-0.0], -0.0), (&[INF], NAN)], cost: 80, doc: "tangent of a number of any size, called" }
 
     // What steers differentiation.
     Stop { name: "stop", eval: Eval::F1(|a| a), rule: &[""], domain: &[REAL], doc: "`x`, with derivative 0" }

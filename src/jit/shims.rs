@@ -76,8 +76,7 @@ mod system {
     }
 
     functions! {
-        Pow pow(x y) Cbrt cbrt(x)
-        Tan tan(x) Asin asin(x) Acos acos(x) Atan atan(x) Atan2 atan2(y x)
+        Pow pow(x y)
     }
 }
 
@@ -147,7 +146,7 @@ fn value(op: Op) -> Option<*const u8> {
     addresses! { op;
         f1: Exp Expm1 Exp2 Ln Log2 Log10 Log1p Cbrt Sin Cos Tan Asin Acos Atan Sinc Sinh Cosh Tanh Asinh Acosh Atanh
             Floor Ceil Trunc Rint Exponent Significand Erf Erfc Gamma Lgamma Digamma Sigmoid SigmoidSlope Softplus Silu Gelu Logit
-            SinFar CosFar;
+            SinFar CosFar TanFar;
         f2: Pow LogBase Xlogy Hypot Unit Atan2 SincN Mod DivFloor Polygamma Scale;
         f3: Fma XlogPow;
         fi: Powi;

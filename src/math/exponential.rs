@@ -69,10 +69,18 @@ impl<V: Number> Reduced<V> {
         self.r.fma(self.r.fma(self.tail(), one), one).scale(self.n)
     }
 
-    /// `t·e^r + c` for a power of two `t`, given `t + c`, with the digits of a small result.
-    pub fn scaled_plus(self, t: V, t_plus_c: V) -> V {
-        let curved = (self.r * self.r).fma(self.tail(), self.low);
-        t.fma(curved, t.fma(self.r, t_plus_c))
+    /// `e^r - 1 - r`, with what `r` has no bits for.
+    fn curved(self) -> V {
+        (self.r * self.r).fma(self.tail(), self.low)
+    }
+
+    /// `2^n·e^r - 1` for small `n`, nearly rounded once.
+    pub fn expm1(self) -> V {
+        let t = self.r.constant(1.0).scale(self.n);
+        let whole = t - 1.0;
+        let sum = t.fma(self.r, whole);
+        let rounded_off = t.fma(self.r, whole - sum);
+        sum + t.fma(self.curved(), rounded_off)
     }
 }
 
@@ -99,7 +107,7 @@ pub fn expm1<V: Number>(x: V) -> V {
     let reduced = reduce_any(x);
     // In halves, since 2^n may overflow where the result does not.
     let t = x.constant(1.0).scale(reduced.n - 1.0);
-    let half = reduced.scaled_plus(t, t - 0.5);
+    let half = t.fma(reduced.curved(), t.fma(reduced.r, t - 0.5));
     V::select(x.abs().less(x.constant(TINY)), x, half + half)
 }
 

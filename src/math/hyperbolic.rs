@@ -66,14 +66,12 @@ pub fn cosh<V: Number>(x: V) -> V {
     half + half
 }
 
-/// The hyperbolic tangent, `(e^2x - 1)/(e^2x + 1)`. Error <= 2 ulp.
+/// The hyperbolic tangent, `q/(q + 2)` of `q = expm1(2x)`. Error <= 2 ulp.
 pub fn tanh<V: Number>(x: V) -> V {
     // Beyond 22 it is 1.
     let near = x.at_most(22.0).at_least(-22.0);
-    let reduced = reduce(near + near);
-    let t = x.constant(1.0).scale(reduced.n);
-    let (above, below) = (reduced.scaled_plus(t, t - 1.0), reduced.scaled_plus(t, t + 1.0));
-    unless_tiny(x, above / below)
+    let double = reduce(near + near).expm1();
+    unless_tiny(x, double / (double + 2.0))
 }
 
 /// From here on `sqrt(x² ± 1)` is `x`, and the square might overflow.

@@ -88,14 +88,14 @@ POLYNOMIALS = {
     # cos(r) = 1 - r^2/2 + r^4*COS(r^2)
     "COS": (cos_rest, lambda z: z**2, 0, R * R, 5),
     # tan(r) = r + r^3*TAN(r^2)
-    "TAN": (tan_rest, lambda z: z, 0, R * R, 13),
+    "TAN": (tan_rest, lambda z: z, 0, R * R, 15),
     # sinh(r) = r + r^3*SINH(r^2), cosh(r) = 1 + r^2/2 + r^4*COSH(r^2)
     "SINH": (sinh_rest, lambda z: z, 0, HALF_LN2**2, 4),
     "COSH": (cosh_rest, lambda z: z**2, 0, HALF_LN2**2, 3),
     # atan(t) = t + t^3*ATAN(t^2) for |t| <= tan(pi/8)
-    "ATAN": (atan_rest, lambda z: z, 0, (mp.sqrt(2) - 1) ** 2 + mpf(2) ** -30, 9),
+    "ATAN": (atan_rest, lambda z: z, 0, (mp.sqrt(2) - 1) ** 2 + mpf(2) ** -30, 11),
     # asin(s) = s + s^3*ASIN(s^2) for |s| <= 1/2
-    "ASIN": (asin_rest, lambda z: z, 0, 0.25, 11),
+    "ASIN": (asin_rest, lambda z: z, 0, 0.25, 13),
     # y^(-1/3), a first approximation on [1, 8]
     "CBRT": (lambda y: y ** (-mpf(1) / 3), lambda y: y ** (mpf(1) / 3), 1, 8, 5),
 }
