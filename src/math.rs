@@ -25,6 +25,7 @@ mod hyperbolic;
 mod logarithm;
 mod logistic;
 mod polynomial;
+mod power;
 mod roots;
 
 pub use arcs::{acos, asin, atan, atan2};
@@ -33,6 +34,7 @@ pub use exponential::{exp, exp2, expm1};
 pub use hyperbolic::{acosh, asinh, atanh, cosh, sinh, tanh};
 pub use logarithm::{ln, log1p, log2, log10};
 pub use logistic::{sigmoid, sigmoid_slope, softplus};
+pub use power::pow;
 pub use roots::{cbrt, hypot};
 
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Sub};
@@ -90,6 +92,7 @@ fn expansion(op: Op) -> Option<Expansion> {
         Op::Atan => F1(|x| atan(x)),
         Op::Atan2 => F2(|y, x| atan2(y, x)),
         Op::Cbrt => F1(|x| cbrt(x)),
+        Op::Pow => F2(|x, y| pow(x, y)),
         Op::Hypot => F2(|a, b| hypot(a, b)),
         Op::Sinh => F1(|x| sinh(x)),
         Op::Cosh => F1(|x| cosh(x)),

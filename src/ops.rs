@@ -180,7 +180,7 @@ operators! {
         rule: &["g*b", "g*a", "g"], domain: &[REAL, REAL, REAL], doc: "a*b + c, rounded once" }
     Powi { name: "powi", surface: Surface::Operator, args: &[F, I], eval: Eval::FI(special::powi),
         cost: 4, doc: "power with a whole exponent: repeated multiplication" }
-    Pow { name: "pow", args: &[F, F], eval: Eval::F2(f64::powf),
+    Pow { name: "pow", args: &[F, F], eval: Eval::F2(math::pow),
         rule: &["if(a == 0 and b == 0, 0, domain(y, g*(b*pow(a, b - 1))))", "g*xlog_pow(a, b, 1)"],
         domain: &[POSITIVE, over(-4.0, 4.0)],
         known: &[(&[0.0, 0.0], 1.0), (&[0.0, 2.5], 0.0), (&[-8.0, 3.0], -512.0), (&[-8.0, 0.5], NAN)], cost: 40,

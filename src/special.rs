@@ -4,10 +4,7 @@
 //! Nothing here allocates, panics or loops without a bound, and every input has an answer: zeros keep their sign,
 //! subnormals are numbers, NaN goes in and comes out.
 //!
-//! The standard library is good to about one unit in the last place for
-//! `exp exp2 expm1 ln log2 log10 log1p sqrt cbrt powf hypot sin cos tan asin acos atan atan2 sinh cosh tanh`,
-//! so these are called directly and have no wrapper here. Its `asinh`, `acosh` and `atanh` lose digits near
-//! 0 and 1, and it has no stable `gamma` or `erf`; those are below.
+//! Elementary functions, which expand into graphs, are in [`crate::math`]; these are called.
 //!
 //! Errors are stated in units of 2^-53 of the result ("units"; one unit in the last place is one or two of them),
 //! measured against mpmath by `tests/suite/special.rs`. Where a function is ill conditioned the unit is
@@ -18,7 +15,6 @@ mod compare;
 mod divide;
 mod error;
 mod gamma;
-mod hyperbolic;
 mod logistic;
 mod plane;
 mod polygamma;
@@ -30,9 +26,8 @@ pub use compare::{clamp, leaky_relu, max, min, relu, sign, step};
 pub use divide::{div_floor, mod_floor, round_half_away};
 pub use error::{erf, erfc, gelu};
 pub use gamma::{gamma, lgamma};
-pub use hyperbolic::{acosh, asinh, atanh};
-pub use logistic::{logit, sigmoid, sigmoid_slope, silu, softplus};
-pub use plane::{hypot, unit};
+pub use logistic::{logit, silu};
+pub use plane::unit;
 pub use polygamma::{digamma, polygamma};
 pub use power::{log_base, powi, xlog_pow, xlogy};
 pub use sinc::{sinc, sinc_n};

@@ -1,8 +1,7 @@
 //! What machine code calls: the operators' own `eval`, under the C calling convention.
 //!
 //! A shim is generic over the index of its row, so that the compiler sees which function it calls and
-//! inlines or tail-calls it. The table stays the only place that says what an operator computes; where the standard
-//! library is known to hand on to the system's, code calls that directly, which a test compares.
+//! inlines or tail-calls it. The table stays the only place that says what an operator computes.
 
 use crate::math;
 use crate::ops::{Eval, OPS, Op};
@@ -50,42 +49,10 @@ impl Symbol {
     /// Where it is; `None` for what is never called because machine code has an instruction for it.
     pub fn address(self) -> Option<*const u8> {
         match self {
-            Symbol::Value(op) => system::value(op).or_else(|| value(op)),
+            Symbol::Value(op) => value(op),
             Symbol::Fault(op) => fault(op),
             Symbol::SinCos => Some(sincos as *const u8),
         }
-    }
-}
-
-/// With glibc the standard library's `f64::exp` is `exp`, and so on: code calls these without a detour.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod system {
-    use crate::ops::Op;
-
-    macro_rules! functions {
-        ($($op:ident $name:ident($($arg:ident)*))*) => {
-            // SAFETY: these are the C library's, which the standard library links; C says their types.
-            unsafe extern "C" {
-                $(safe fn $name($($arg: f64),*) -> f64;)*
-            }
-
-            pub fn value(op: Op) -> Option<*const u8> {
-                match op { $(Op::$op => Some($name as *const u8),)* _ => None }
-            }
-        };
-    }
-
-    functions! {
-        Pow pow(x y)
-    }
-}
-
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-mod system {
-    use crate::ops::Op;
-
-    pub fn value(_: Op) -> Option<*const u8> {
-        None
     }
 }
 

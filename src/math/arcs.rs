@@ -105,9 +105,8 @@ impl<V: Number> HalfAngle<V> {
 /// The inverse sine. Error <= 2 ulp; NaN beyond ±1.
 pub fn asin<V: Number>(x: V) -> V {
     let HalfAngle { is_inner, s, curved } = HalfAngle::new(x);
-    let angle = s + curved;
-    let outer = x.constant(FRAC_PI_2) - ((angle + angle) - 0.5 * PI_LOW);
-    V::select(is_inner, angle, outer).copysign(x)
+    let outer = (x.constant(FRAC_PI_2) - (s + s)) - ((curved + curved) - 0.5 * PI_LOW);
+    V::select(is_inner, s + curved, outer).copysign(x)
 }
 
 /// The inverse cosine. Error <= 2 ulp; NaN beyond ±1.

@@ -58,20 +58,20 @@ pub fn reduce<V: Number>(x: V) -> Reduced<V> {
     Reduced { n, r, low: n.fma(x.constant(-LN2_LOW), rough - r) }
 }
 
-impl<V: Number> Reduced<V> {
-    /// `1/2 + r/6 + …`: the exponential of `r` is `1 + r + r²` times this.
-    fn tail(self) -> V {
-        self.r.fma(polynomial(self.r, &EXP), self.r.constant(0.5))
-    }
+/// `1/2 + r/6 + …`: the exponential of `r` is `1 + r + r²` times this.
+pub fn tail<V: Number>(r: V) -> V {
+    r.fma(polynomial(r, &EXP), r.constant(0.5))
+}
 
+impl<V: Number> Reduced<V> {
     fn exp(self) -> V {
         let one = self.r.constant(1.0);
-        self.r.fma(self.r.fma(self.tail(), one), one).scale(self.n)
+        self.r.fma(self.r.fma(tail(self.r), one), one).scale(self.n)
     }
 
     /// `e^r - 1 - r`, with what `r` has no bits for.
     fn curved(self) -> V {
-        (self.r * self.r).fma(self.tail(), self.low)
+        (self.r * self.r).fma(tail(self.r), self.low)
     }
 
     /// `2^n·e^r - 1` for small `n`, nearly rounded once.
@@ -85,8 +85,8 @@ impl<V: Number> Reduced<V> {
 }
 
 /// Where `exp` has become 0 and infinity for good.
-const UNDERFLOW: f64 = -746.0;
-const OVERFLOW: f64 = 710.0;
+pub const UNDERFLOW: f64 = -746.0;
+pub const OVERFLOW: f64 = 710.0;
 
 fn reduce_any<V: Number>(x: V) -> Reduced<V> {
     reduce(x.at_most(OVERFLOW).at_least(UNDERFLOW))

@@ -74,6 +74,7 @@ LN2 = mpf(float(mp.log(2)))
 exp2_rest = removable(lambda f: (mpf(2) ** f - 1 - f * LN2) / f**2, [mp.log(2) ** 2 / 2])
 tan_rest = removable(lambda z: (mp.tan(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, [mpf(1) / 3, mpf(2) / 15])
 atan_rest = removable(lambda z: (mp.atan(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, [-mpf(1) / 3, mpf(1) / 5])
+atanh_rest = removable(lambda z: (2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2 - 2 * z / 3) / z**2, [mpf(2) / 5, mpf(2) / 7])
 asin_rest = removable(lambda z: (mp.asin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, [mpf(1) / 6, mpf(3) / 40])
 
 POLYNOMIALS = {
@@ -96,6 +97,8 @@ POLYNOMIALS = {
     "ATAN": (atan_rest, lambda z: z, 0, (mp.sqrt(2) - 1) ** 2 + mpf(2) ** -30, 11),
     # asin(s) = s + s^3*ASIN(s^2) for |s| <= 1/2
     "ASIN": (asin_rest, lambda z: z, 0, 0.25, 13),
+    # ln((1 + s)/(1 - s)) = 2s + s^3*(2/3 + s^2*ATANH(s^2)) for |s| <= (sqrt(2) - 1)^2
+    "ATANH": (atanh_rest, lambda z: z**2, 0, (mp.sqrt(2) - 1) ** 4 + mpf(2) ** -24, 8),
     # y^(-1/3), a first approximation on [1, 8]
     "CBRT": (lambda y: y ** (-mpf(1) / 3), lambda y: y ** (mpf(1) / 3), 1, 8, 5),
 }

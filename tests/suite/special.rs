@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chainrule::math;
 use chainrule::special as s;
 
 use crate::references::{FUNCTIONS, KNOWN, Reference, SPECIAL};
@@ -11,31 +12,31 @@ use crate::references::{FUNCTIONS, KNOWN, Reference, SPECIAL};
 type Meaning = (&'static str, fn(&[f64]) -> f64, f64);
 
 const MEANINGS: &[Meaning] = &[
-    ("exp", |x| x[0].exp(), 2.0),
-    ("expm1", |x| x[0].exp_m1(), 2.0),
-    ("exp2", |x| x[0].exp2(), 2.0),
-    ("ln", |x| x[0].ln(), 2.0),
+    ("exp", |x| math::exp(x[0]), 2.0),
+    ("expm1", |x| math::expm1(x[0]), 2.0),
+    ("exp2", |x| math::exp2(x[0]), 2.0),
+    ("ln", |x| math::ln(x[0]), 2.0),
     ("log", log, 4.0),
-    ("log2", |x| x[0].log2(), 2.0),
-    ("log10", |x| x[0].log10(), 3.0),
-    ("log1p", |x| x[0].ln_1p(), 2.0),
+    ("log2", |x| math::log2(x[0]), 2.0),
+    ("log10", |x| math::log10(x[0]), 3.0),
+    ("log1p", |x| math::log1p(x[0]), 2.0),
     ("sqrt", |x| x[0].sqrt(), 1.0),
-    ("cbrt", |x| x[0].cbrt(), 2.0),
-    ("pow", |x| x[0].powf(x[1]), 2.0),
-    ("hypot", |x| s::hypot(x[0], x[1]), 2.0),
-    ("sin", |x| x[0].sin(), 2.0),
-    ("cos", |x| x[0].cos(), 2.0),
-    ("tan", |x| x[0].tan(), 2.0),
-    ("asin", |x| x[0].asin(), 2.0),
-    ("acos", |x| x[0].acos(), 2.0),
-    ("atan", |x| x[0].atan(), 2.0),
-    ("atan2", |x| x[0].atan2(x[1]), 2.0),
-    ("sinh", |x| x[0].sinh(), 3.0),
-    ("cosh", |x| x[0].cosh(), 3.0),
-    ("tanh", |x| x[0].tanh(), 3.0),
-    ("asinh", |x| s::asinh(x[0]), 3.0),
-    ("acosh", |x| s::acosh(x[0]), 3.0),
-    ("atanh", |x| s::atanh(x[0]), 3.0),
+    ("cbrt", |x| math::cbrt(x[0]), 2.0),
+    ("pow", |x| math::pow(x[0], x[1]), 2.0),
+    ("hypot", |x| math::hypot(x[0], x[1]), 2.0),
+    ("sin", |x| math::sin(x[0]), 2.0),
+    ("cos", |x| math::cos(x[0]), 2.0),
+    ("tan", |x| math::tan(x[0]), 2.0),
+    ("asin", |x| math::asin(x[0]), 2.0),
+    ("acos", |x| math::acos(x[0]), 2.0),
+    ("atan", |x| math::atan(x[0]), 2.0),
+    ("atan2", |x| math::atan2(x[0], x[1]), 2.0),
+    ("sinh", |x| math::sinh(x[0]), 3.0),
+    ("cosh", |x| math::cosh(x[0]), 3.0),
+    ("tanh", |x| math::tanh(x[0]), 3.0),
+    ("asinh", |x| math::asinh(x[0]), 3.0),
+    ("acosh", |x| math::acosh(x[0]), 3.0),
+    ("atanh", |x| math::atanh(x[0]), 3.0),
     ("sinc", |x| s::sinc(x[0]), 3.0),
     ("abs", |x| x[0].abs(), 0.0),
     ("sign", |x| s::sign(x[0]), 0.0),
@@ -54,9 +55,9 @@ const MEANINGS: &[Meaning] = &[
     ("lgamma", |x| s::lgamma(x[0]), 4.0),
     ("digamma", |x| s::digamma(x[0]), 3.0),
     ("polygamma", |x| s::polygamma(x[0], x[1]), 6.0),
-    ("sigmoid", |x| s::sigmoid(x[0]), 3.0),
-    ("sigmoid_slope", |x| s::sigmoid_slope(x[0]), 5.0),
-    ("softplus", |x| s::softplus(x[0]), 3.0),
+    ("sigmoid", |x| math::sigmoid(x[0]), 3.0),
+    ("sigmoid_slope", |x| math::sigmoid_slope(x[0]), 5.0),
+    ("softplus", |x| math::softplus(x[0]), 3.0),
     ("relu", |x| s::relu(x[0]), 0.0),
     ("leaky_relu", |x| s::leaky_relu(x[0], x[1]), 1.0),
     ("silu", |x| s::silu(x[0]), 4.0),
@@ -72,7 +73,7 @@ const MEANINGS: &[Meaning] = &[
 
 fn log(x: &[f64]) -> f64 {
     match x {
-        [x] => x.ln(),
+        [x] => math::ln(*x),
         [x, base, ..] => s::log_base(*x, *base),
         [] => unreachable!("log has an argument"),
     }
