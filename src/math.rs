@@ -1,9 +1,9 @@
 //! Elementary functions of our own, each written once.
 //!
-//! A function here is generic over [`Number`]. With `f64` it is the `eval` of its row in the operator table: what the interpreter
-//! computes, what constants fold to, what machine code calls. With [`graph::Node`] it writes itself into a graph, and [`expand`]
-//! puts that in the place of the operator, as the last pass before code. Both do the same arithmetic in the same order, so the bits are
-//! the same in every back end and on every machine.
+//! A function here is generic over [`Number`]. With [`graph::Node`] it writes itself into a graph, and [`expand`] puts that in
+//! the place of the operator, as the last pass before code, where `Functions::Portable` asks for it. With `f64` it is the value of that,
+//! [`eval`]. Both do the same arithmetic in the same order, so the bits are the same in every back end, at every width of vectors and on
+//! every machine. The default is the platform's library: with tables and branches it is faster for single points.
 //!
 //! Only arithmetic is used that machines have for vectors: sums, products, quotients, roots, `fma`, rounding, choice, and
 //! the exponent and significand of a number. There are no tables and no branches. Where a full treatment would more than
@@ -17,15 +17,25 @@
 //! Idioms that a back end may know: `select(lt(a, b), a, b)` is one instruction (`minsd`), and so is `select(lt(b, a), a, b)`
 //! (`maxsd`); a negated operand of `fma` is free.
 
+mod arcs;
 mod circular;
 mod exponential;
 mod graph;
+mod hyperbolic;
 mod logarithm;
+mod logistic;
 mod polynomial;
+mod power;
+mod roots;
 
-pub use circular::{cos, cos_far, sin, sin_cos, sin_far};
-pub use exponential::exp;
-pub use logarithm::ln;
+pub use arcs::{acos, asin, atan, atan2};
+pub use circular::{cos, cos_far, sin, sin_cos, sin_far, tan, tan_far};
+pub use exponential::{exp, exp2, expm1};
+pub use hyperbolic::{acosh, asinh, atanh, cosh, sinh, tanh};
+pub use logarithm::{ln, log1p, log2, log10};
+pub use logistic::{sigmoid, sigmoid_slope, softplus};
+pub use power::pow;
+pub use roots::{cbrt, hypot};
 
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Sub};
 
@@ -43,9 +53,13 @@ pub fn expand(func: &Func) -> Func {
         let expansion = func.inst(val).op().and_then(expansion);
         let operands = func.operands(val);
         match (expansion, operands.as_slice()) {
-            (Some(Expansion::F1(write)), &[a]) => {
+            (Some(Expansion::F1(write, _)), &[a]) => {
                 let a = pass.get(a);
                 graph::write(&mut pass.builder, |node| write(node(a)))
+            }
+            (Some(Expansion::F2(write, _)), &[a, b]) => {
+                let (a, b) = (pass.get(a), pass.get(b));
+                graph::write(&mut pass.builder, |node| write(node(a), node(b)))
             }
             _ => pass.copy(val),
         }
@@ -53,19 +67,56 @@ pub fn expand(func: &Func) -> Func {
     compact(&expanded)
 }
 
-/// How an operator writes itself into a graph.
+/// How an operator writes itself into a graph, and what that computes.
 enum Expansion {
-    F1(for<'a> fn(Node<'a>) -> Node<'a>),
+    F1(for<'a> fn(Node<'a>) -> Node<'a>, fn(f64) -> f64),
+    F2(for<'a> fn(Node<'a>, Node<'a>) -> Node<'a>, fn(f64, f64) -> f64),
+}
+
+/// The value of an operator by our own function; `None` where there is none. What its expansion computes, to the bit.
+pub fn eval(op: Op, x: &[f64]) -> Option<f64> {
+    match (expansion(op)?, x) {
+        (Expansion::F1(_, value), &[a]) => Some(value(a)),
+        (Expansion::F2(_, value), &[a, b]) => Some(value(a, b)),
+        _ => None,
+    }
+}
+
+/// A function twice: for nodes of a graph, and for doubles.
+macro_rules! both {
+    ($kind:ident |$($x:ident),*| $function:expr) => { $kind(|$($x),*| $function, |$($x),*| $function) };
 }
 
 /// The expansion of an operator; `None` where it is called or needs none.
 fn expansion(op: Op) -> Option<Expansion> {
-    use Expansion::F1;
+    use Expansion::{F1, F2};
     Some(match op {
-        Op::Exp => F1(|x| exp(x)),
-        Op::Ln => F1(|x| ln(x)),
-        Op::Sin => F1(|x| sin(x)),
-        Op::Cos => F1(|x| cos(x)),
+        Op::Exp => both!(F1 | x | exp(x)),
+        Op::Expm1 => both!(F1 | x | expm1(x)),
+        Op::Exp2 => both!(F1 | x | exp2(x)),
+        Op::Ln => both!(F1 | x | ln(x)),
+        Op::Log1p => both!(F1 | x | log1p(x)),
+        Op::Log2 => both!(F1 | x | log2(x)),
+        Op::Log10 => both!(F1 | x | log10(x)),
+        Op::Sin => both!(F1 | x | sin(x)),
+        Op::Cos => both!(F1 | x | cos(x)),
+        Op::Tan => both!(F1 | x | tan(x)),
+        Op::Asin => both!(F1 | x | asin(x)),
+        Op::Acos => both!(F1 | x | acos(x)),
+        Op::Atan => both!(F1 | x | atan(x)),
+        Op::Atan2 => both!(F2 | y, x | atan2(y, x)),
+        Op::Cbrt => both!(F1 | x | cbrt(x)),
+        Op::Pow => both!(F2 | x, y | pow(x, y)),
+        Op::Hypot => both!(F2 | a, b | hypot(a, b)),
+        Op::Sinh => both!(F1 | x | sinh(x)),
+        Op::Cosh => both!(F1 | x | cosh(x)),
+        Op::Tanh => both!(F1 | x | tanh(x)),
+        Op::Asinh => both!(F1 | x | asinh(x)),
+        Op::Acosh => both!(F1 | x | acosh(x)),
+        Op::Atanh => both!(F1 | x | atanh(x)),
+        Op::Sigmoid => both!(F1 | x | sigmoid(x)),
+        Op::SigmoidSlope => both!(F1 | x | sigmoid_slope(x)),
+        Op::Softplus => both!(F1 | x | softplus(x)),
         _ => return None,
     })
 }

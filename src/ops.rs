@@ -345,6 +345,8 @@ operators! {
         known: &[(&[-0.0], -0.0), (&[INF], NAN)], cost: 80, doc: "sine of a number of any size, called" }
     CosFar { name: "cos_far", surface: Surface::Internal, eval: Eval::F1(math::cos_far), rule: &["-g*sin_far(a)"], domain: &[REAL],
         known: &[(&[0.0], 1.0), (&[INF], NAN)], cost: 80, doc: "cosine of a number of any size, called" }
+    TanFar { name: "tan_far", surface: Surface::Internal, eval: Eval::F1(math::tan_far), rule: &["g*(1 + y*y)"], domain: &[over(-1.4, 1.4)],
+        known: &[(&[-0.0], -0.0), (&[INF], NAN)], cost: 80, doc: "tangent of a number of any size, called" }
 
     // What steers differentiation.
     Stop { name: "stop", eval: Eval::F1(|a| a), rule: &[""], domain: &[REAL], doc: "`a`, with derivative 0" }
@@ -470,7 +472,7 @@ impl Op {
     /// Whether it is the slow path of an expansion, which a `select` takes for few arguments. Back ends compute it where it is
     /// chosen, and only there.
     pub fn is_out_of_line(self) -> bool {
-        matches!(self, Op::SinFar | Op::CosFar)
+        matches!(self, Op::SinFar | Op::CosFar | Op::TanFar)
     }
 
     /// Finds an operator by the name in its row.

@@ -74,7 +74,7 @@ impl<'a, 'b> Lowering<'a, 'b> {
             Op::Fma | Op::Floor | Op::Ceil | Op::Rint => self.call(Symbol::Value(op), x),
             Op::Scale => self.scale(x),
             Op::Exponent | Op::Significand => self.field(op, x[0]),
-            Op::SinFar | Op::CosFar => self.call(Symbol::Value(op), x),
+            Op::SinFar | Op::CosFar | Op::TanFar => self.call(Symbol::Value(op), x),
             Op::Powi | Op::Pow | Op::XlogPow => self.call(Symbol::Value(op), x),
             Op::Exp | Op::Expm1 | Op::Exp2 | Op::Ln | Op::Log2 | Op::Log10 | Op::Log1p | Op::LogBase | Op::Xlogy => {
                 self.call(Symbol::Value(op), x)

@@ -146,7 +146,7 @@ macro_rules! addresses {
 fn value(op: Op) -> Option<*const u8> {
     addresses! { op;
         f1: Exp Expm1 Exp2 Ln Log2 Log10 Log1p Cbrt Sin Cos Tan Asin Acos Atan Sinc Sinh Cosh Tanh Asinh Acosh Atanh
-            SinFar CosFar Floor Ceil Trunc Rint Exponent Significand Erf Erfc Gamma Lgamma Digamma Sigmoid SigmoidSlope Softplus Silu Gelu Logit;
+            SinFar CosFar TanFar Floor Ceil Trunc Rint Exponent Significand Erf Erfc Gamma Lgamma Digamma Sigmoid SigmoidSlope Softplus Silu Gelu Logit;
         f2: Pow LogBase Xlogy Hypot Unit Atan2 SincN Mod DivFloor Polygamma Scale;
         f3: Fma XlogPow;
         fi: Powi;

@@ -1,4 +1,4 @@
-//! Sine and cosine.
+//! Sine, cosine and tangent.
 //!
 //! ```text
 //! x = m·π/2 + s + t + …·2π,  |s| <= π/4,  t the part of the remainder that s has no bits for
@@ -44,49 +44,77 @@ const COS: [f64; 6] = [
     -1.136_291_315_719_732_7e-11,
 ];
 
-/// Sine and cosine of the remainder, and cosine and minus sine of `m·π/2`, which are 0, 1 and -1.
+/// `(tan(s)/s - 1)/z`; error 2^-57.
+const TAN: [f64; 16] = [
+    0.3333333333333333,
+    0.13333333333333958,
+    0.05396825396781959,
+    0.02186948855108919,
+    0.008863235227173487,
+    0.00359213201698772,
+    0.0014557984109928505,
+    0.0005902593226602266,
+    0.0002380388617730416,
+    0.00010069960904735883,
+    2.9558838657491e-05,
+    3.424623739857647e-05,
+    -1.8386030871728706e-05,
+    2.5795325584153326e-05,
+    -1.2605490257923836e-05,
+    4.540813213258253e-06,
+];
+
+/// The remainder of `x`, and in which quarter of the turn it is.
 #[derive(Clone, Copy)]
-struct Turned<V> {
-    sin: V,
-    cos: V,
+struct Reduced<V> {
+    s: V,
+    /// What is to be subtracted from `s`; never -0, which keeps the zeros' signs below.
+    over: V,
+    /// The square of the remainder.
+    z: V,
+    /// Cosine and minus sine of `m·π/2`, which are 0, 1 and -1; the latter is never -0.
     cos_m: V,
     sin_m: V,
 }
 
-fn reduce<V: Number>(x: V) -> Turned<V> {
+fn reduce<V: Number>(x: V) -> Reduced<V> {
     let [first, second, third] = HALF_PI.map(|part| x.constant(-part));
     let n = round_product(x, FRAC_2_PI);
     let rough = n.fma(first, x);
     let s = n.fma(second, rough);
-    // Minus t: what the last step rounded off, exactly, and the third part. Its sign keeps -0 below, as sin_m does.
+    // What the last step rounded off, exactly, and the third part.
     let over = n.fma(-third, n.fma(-second, s - rough));
-
-    // (s + t)², without t².
+    // (s - over)², without over².
     let z = s.fma(s, -((s + s) * over));
-    let sin = s - (s * z).fma(polynomial(z, &SIN), over);
-    let cos = z.fma(z.fma(polynomial(z, &COS), x.constant(-0.5)), x.constant(1.0));
-
     // -m = -2 … 2, and never -0.
     let m = (n * 0.25).rint().fma(x.constant(4.0), -n);
     let cos_m = x.constant(1.0) - m.abs();
-    let sin_m = m.fma(cos_m, m);
-    Turned { sin, cos, cos_m, sin_m }
+    Reduced { s, over, z, cos_m, sin_m: m.fma(cos_m, m) }
 }
 
-fn is_near<V: Number>(x: V) -> V::Condition {
-    x.abs().less(x.constant(FAR))
-}
+impl<V: Number> Reduced<V> {
+    fn sin_cos_of_rest(self) -> (V, V) {
+        let Reduced { s, over, z, .. } = self;
+        let sin = s - (s * z).fma(polynomial(z, &SIN), over);
+        let cos = z.fma(z.fma(polynomial(z, &COS), z.constant(-0.5)), z.constant(1.0));
+        (sin, cos)
+    }
 
-impl<V: Number> Turned<V> {
     fn sin(self, x: V) -> V {
-        let near = (-self.cos).fma(self.sin_m, self.sin * self.cos_m);
+        let (sin, cos) = self.sin_cos_of_rest();
+        let near = (-cos).fma(self.sin_m, sin * self.cos_m);
         near.or_call(is_near(x), Op::SinFar, x)
     }
 
     fn cos(self, x: V) -> V {
-        let near = self.sin.fma(self.sin_m, self.cos * self.cos_m);
+        let (sin, cos) = self.sin_cos_of_rest();
+        let near = sin.fma(self.sin_m, cos * self.cos_m);
         near.or_call(is_near(x), Op::CosFar, x)
     }
+}
+
+fn is_near<V: Number>(x: V) -> V::Condition {
+    x.abs().less(x.constant(FAR))
 }
 
 /// The sine. Error <= 1 ulp.
@@ -101,8 +129,17 @@ pub fn cos<V: Number>(x: V) -> V {
 
 /// Sine and cosine.
 pub fn sin_cos<V: Number>(x: V) -> (V, V) {
-    let turned = reduce(x);
-    (turned.sin(x), turned.cos(x))
+    let reduced = reduce(x);
+    (reduced.sin(x), reduced.cos(x))
+}
+
+/// The tangent: `T = s + s³·TAN(s²)` or `-1/T`, by the parity of `m`. Error <= 2 ulp.
+pub fn tan<V: Number>(x: V) -> V {
+    let Reduced { s, over, z, cos_m, .. } = reduce(x);
+    let tan = s - (s * z).fma(-polynomial(z, &TAN), over);
+    let is_odd = cos_m.equals(x.constant(0.0));
+    let near = V::select(is_odd, x.constant(-1.0), tan) / V::select(is_odd, tan, x.constant(1.0));
+    near.or_call(is_near(x), Op::TanFar, x)
 }
 
 /// The sine of an argument of any size. Error <= 1 ulp (crate `libm`, the FreeBSD algorithm with Payne and Hanek's reduction).
@@ -113,4 +150,9 @@ pub fn sin_far(x: f64) -> f64 {
 /// The cosine of an argument of any size. Error <= 1 ulp, as [`sin_far`].
 pub fn cos_far(x: f64) -> f64 {
     libm::cos(x)
+}
+
+/// The tangent of an argument of any size. Error <= 2 ulp, as [`sin_far`].
+pub fn tan_far(x: f64) -> f64 {
+    libm::tan(x)
 }

@@ -5,7 +5,7 @@
 //! e^x = 2^n·e^r,  e^r = 1 + r + r²/2 + r³·EXP(r)
 //! ```
 
-use std::f64::consts::LOG2_E;
+use std::f64::consts::{LN_2, LOG2_E};
 
 use super::polynomial::polynomial;
 use super::{Number, round_product};
@@ -27,10 +27,27 @@ const EXP: [f64; 9] = [
     2.5114965440643512e-08,
 ];
 
+/// `(2^f - 1)/f` for |f| <= 1/2, without its first coefficient, which is ln 2; error 2^-58 of 2^f.
+const EXP2: [f64; 10] = [
+    0.24022650695910072,
+    0.05550410866482306,
+    0.00961812910761455,
+    0.0013333558146150402,
+    0.00015403530434533787,
+    1.5252734036145007e-05,
+    1.3215445361032808e-06,
+    1.017799012901516e-07,
+    7.072208127210504e-09,
+    4.464418129995625e-10,
+];
+
 /// `x` as a multiple of ln 2 and what remains.
+#[derive(Clone, Copy)]
 pub struct Reduced<V> {
     pub n: V,
     pub r: V,
+    /// What `r` has no bits for.
+    pub low: V,
 }
 
 /// Reduces `x`, which must be from -750 to 720 or NaN.
@@ -38,21 +55,70 @@ pub fn reduce<V: Number>(x: V) -> Reduced<V> {
     let n = round_product(x, LOG2_E);
     let rough = n.fma(x.constant(-LN2_HIGH), x);
     let r = n.fma(x.constant(-LN2_LOW), rough);
-    Reduced { n, r }
+    Reduced { n, r, low: n.fma(x.constant(-LN2_LOW), rough - r) }
 }
 
-/// `e^r` for |r| <= ln 2/2.
-pub fn exp_of_small<V: Number>(r: V) -> V {
-    let one = r.constant(1.0);
-    r.fma(r.fma(r.fma(polynomial(r, &EXP), r.constant(0.5)), one), one)
+/// `1/2 + r/6 + …`: the exponential of `r` is `1 + r + r²` times this.
+pub fn tail<V: Number>(r: V) -> V {
+    r.fma(polynomial(r, &EXP), r.constant(0.5))
+}
+
+impl<V: Number> Reduced<V> {
+    fn exp(self) -> V {
+        let one = self.r.constant(1.0);
+        self.r.fma(self.r.fma(tail(self.r), one), one).scale(self.n)
+    }
+
+    /// `e^r - 1 - r`, with what `r` has no bits for.
+    fn curved(self) -> V {
+        (self.r * self.r).fma(tail(self.r), self.low)
+    }
+
+    /// `2^n·e^r - 1` for small `n`, nearly rounded once.
+    pub fn expm1(self) -> V {
+        let t = self.r.constant(1.0).scale(self.n);
+        let whole = t - 1.0;
+        let sum = t.fma(self.r, whole);
+        let rounded_off = t.fma(self.r, whole - sum);
+        sum + t.fma(self.curved(), rounded_off)
+    }
 }
 
 /// Where `exp` has become 0 and infinity for good.
 pub const UNDERFLOW: f64 = -746.0;
 pub const OVERFLOW: f64 = 710.0;
 
+fn reduce_any<V: Number>(x: V) -> Reduced<V> {
+    reduce(x.at_most(OVERFLOW).at_least(UNDERFLOW))
+}
+
 /// The exponential. Error <= 1 ulp, one rounding below the normal numbers.
 pub fn exp<V: Number>(x: V) -> V {
-    let Reduced { n, r } = reduce(x.at_most(OVERFLOW).at_least(UNDERFLOW));
-    exp_of_small(r).scale(n)
+    reduce_any(x).exp()
+}
+
+/// `e^-|x|`, which can't overflow. Error as `exp`.
+pub fn exp_of_minus_abs<V: Number>(x: V) -> V {
+    reduce((-x.abs()).at_least(UNDERFLOW)).exp()
+}
+
+/// `e^x - 1`. Error <= 2 ulp; `x` itself where that is nearest.
+pub fn expm1<V: Number>(x: V) -> V {
+    let reduced = reduce_any(x);
+    // In halves, since 2^n may overflow where the result does not.
+    let t = x.constant(1.0).scale(reduced.n - 1.0);
+    let half = t.fma(reduced.curved(), t.fma(reduced.r, t - 0.5));
+    V::select(x.abs().less(x.constant(TINY)), x, half + half)
+}
+
+/// Below it `expm1(x)` is `x`.
+const TINY: f64 = 1.0 / (1_u64 << 54) as f64;
+
+/// `2^x`, exact for whole `x`. Error <= 1 ulp.
+pub fn exp2<V: Number>(x: V) -> V {
+    let x = x.at_most(1025.0).at_least(-1080.0);
+    let n = round_product(x, 1.0);
+    let f = x - n;
+    let slope = f.fma(polynomial(f, &EXP2), x.constant(LN_2));
+    f.fma(slope, x.constant(1.0)).scale(n)
 }

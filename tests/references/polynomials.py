@@ -70,28 +70,35 @@ sin_rest = removable(lambda z: (mp.sin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, [-mpf(
 cos_rest = removable(lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2, [mpf(1) / 24, -mpf(1) / 720])
 sinh_rest = removable(lambda z: (mp.sinh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, [mpf(1) / 6, mpf(1) / 120])
 cosh_rest = removable(lambda z: (mp.cosh(mp.sqrt(z)) - 1 - z / 2) / z**2, [mpf(1) / 24, mpf(1) / 720])
-exp2_rest = removable(lambda f: (mp.mpf(2) ** f - 1) / f, [mp.log(2), mp.log(2) ** 2 / 2])
+LN2 = mpf(float(mp.log(2)))
+exp2_rest = removable(lambda f: (mpf(2) ** f - 1 - f * LN2) / f**2, [mp.log(2) ** 2 / 2])
+tan_rest = removable(lambda z: (mp.tan(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, [mpf(1) / 3, mpf(2) / 15])
 atan_rest = removable(lambda z: (mp.atan(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, [-mpf(1) / 3, mpf(1) / 5])
+atanh_rest = removable(lambda z: (2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2 - 2 * z / 3) / z**2, [mpf(2) / 5, mpf(2) / 7])
 asin_rest = removable(lambda z: (mp.asin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, [mpf(1) / 6, mpf(3) / 40])
 
 POLYNOMIALS = {
     # e^r = 1 + r + r^2/2 + r^3*EXP(r)
     "EXP": (exp_rest, lambda r: r**3, -HALF_LN2, HALF_LN2, 8),
-    # 2^f = 1 + f*EXP2(f)
-    "EXP2": (exp2_rest, lambda f: f, -0.5, 0.5, 10),
+    # 2^f = 1 + f*LN2 + f^2*EXP2(f), with LN2 a double
+    "EXP2": (exp2_rest, lambda f: f**2, -0.5, 0.5, 9),
     # ln(1 + f) = f - f^2/2 + f^3*LN(f)
     "LN": (ln_rest, lambda f: f**3 / mp.log1p(f) if f else mpf(0), mp.sqrt(0.5) - 1 - 1e-6, mp.sqrt(2) - 1 + 1e-6, 18),
     # sin(r) = r + r^3*SIN(r^2)
     "SIN": (sin_rest, lambda z: z, 0, R * R, 5),
     # cos(r) = 1 - r^2/2 + r^4*COS(r^2)
     "COS": (cos_rest, lambda z: z**2, 0, R * R, 5),
+    # tan(r) = r + r^3*TAN(r^2)
+    "TAN": (tan_rest, lambda z: z, 0, R * R, 15),
     # sinh(r) = r + r^3*SINH(r^2), cosh(r) = 1 + r^2/2 + r^4*COSH(r^2)
     "SINH": (sinh_rest, lambda z: z, 0, HALF_LN2**2, 4),
     "COSH": (cosh_rest, lambda z: z**2, 0, HALF_LN2**2, 3),
     # atan(t) = t + t^3*ATAN(t^2) for |t| <= tan(pi/8)
-    "ATAN": (atan_rest, lambda z: z, 0, (mp.sqrt(2) - 1) ** 2 + mpf(2) ** -30, 9),
+    "ATAN": (atan_rest, lambda z: z, 0, (mp.sqrt(2) - 1) ** 2 + mpf(2) ** -30, 11),
     # asin(s) = s + s^3*ASIN(s^2) for |s| <= 1/2
-    "ASIN": (asin_rest, lambda z: z, 0, 0.25, 11),
+    "ASIN": (asin_rest, lambda z: z, 0, 0.25, 13),
+    # ln((1 + s)/(1 - s)) = 2s + s^3*(2/3 + s^2*ATANH(s^2)) for |s| <= (sqrt(2) - 1)^2
+    "ATANH": (atanh_rest, lambda z: z**2, 0, (mp.sqrt(2) - 1) ** 4 + mpf(2) ** -24, 8),
     # y^(-1/3), a first approximation on [1, 8]
     "CBRT": (lambda y: y ** (-mpf(1) / 3), lambda y: y ** (mpf(1) / 3), 1, 8, 5),
 }
