@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use crate::batch::{Column, Kernel, Kernels};
 use crate::error::{Error, Problem};
 use crate::interp;
 use crate::ir::Func;
@@ -62,6 +63,8 @@ struct Inner {
     layout: Layout,
     /// Arguments that must be whole numbers.
     ints: Vec<usize>,
+    /// What runs batches.
+    kernels: Kernels,
 }
 
 impl<K> Compiled<K> {
@@ -82,7 +85,7 @@ impl<K> Compiled<K> {
             code,
             #[cfg(feature = "jit")]
             has_ints: !ints.is_empty(),
-            inner: Arc::new(Inner { program: program.clone(), func, layout, ints }),
+            inner: Arc::new(Inner { program: program.clone(), func, layout, ints, kernels: Kernels::default() }),
             kind: PhantomData,
         }
     }
@@ -104,6 +107,22 @@ impl<K> Compiled<K> {
             return "cranelift";
         }
         "interpreter"
+    }
+
+    /// What computes the wanted results of many points.
+    pub(crate) fn kernel(&self, wanted: &[bool]) -> Arc<Kernel> {
+        let inner = &*self.inner;
+        inner.kernels.get(&inner.func, &inner.ints, wanted, self.backend() != "interpreter")
+    }
+
+    /// Why a point of a batch has no result.
+    pub(crate) fn fault_at(&self, index: usize, columns: &[Column]) -> Error {
+        let inner = &*self.inner;
+        let args: Vec<f64> = columns.iter().map(|column| column.at(index)).collect();
+        let mut out = vec![0.0; inner.func.results.len()];
+        let fault = inner.check_ints(&args).and_then(|()| inner.interpret(&args, &[], [&mut out, &mut [], &mut []]));
+        let Err(error) = fault else { unreachable!("the interpreter refused the point") };
+        Error::AtPoint { index, error: Box::new(error) }
     }
 
     /// Every kind of call, by its parts. What is checked here is all that stands between a caller and the code.

@@ -20,13 +20,14 @@
 //!
 //! Below that, the crate is a pipeline of functions from graph to graph. In reading order: [`ops`] is the operator table,
 //! [`ir`] the graph, [`interp`] its meaning, [`ad`] differentiation, [`opt`] optimisation, [`syntax`] and [`lower`] the way
-//! from text to graph, [`jit`] the way to machine code.
+//! from text to graph, [`jit`] the way to machine code, [`batch`] many points at once.
 
 // The headers of modules speak to readers of the code and name what is inside.
 #![allow(rustdoc::private_intra_doc_links)]
 
 pub mod ad;
 pub mod ast;
+pub mod batch;
 mod compiled;
 pub mod difference;
 pub mod error;
@@ -46,6 +47,7 @@ pub mod syntax;
 
 pub use ad::Mode;
 pub use ast::Role;
+pub use batch::{Batch, Column, Output, Points, Reduced};
 pub use compiled::{Compiled, Layout};
 pub use error::{Error, Problem, Warning};
 pub use opt::Relaxation;

@@ -1,0 +1,135 @@
+//! The seam between batches and what computes: a kernel runs a tile of points, from columns to columns.
+//!
+//! All that is above it (layouts, threads, sums, errors) knows kernels only by [`Kernel::run`]. A kernel is made for the
+//! results that are wanted, once; the rest of the graph is not computed.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::interp;
+use crate::ir::Func;
+use crate::opt;
+use crate::program::is_whole;
+
+/// A parameter of the graph over a tile.
+#[derive(Clone, Copy)]
+pub enum Input<'a> {
+    Column(&'a [f64]),
+    Uniform(f64),
+}
+
+/// What computes the wanted results of points.
+pub struct Kernel {
+    /// The graph with the wanted results only.
+    func: Func,
+    /// Parameters that must be whole numbers.
+    ints: Vec<usize>,
+    #[cfg(feature = "jit")]
+    code: Option<crate::jit::Code>,
+}
+
+/// The room that a worker needs for a point.
+#[derive(Default)]
+pub struct Scratch {
+    args: Vec<f64>,
+    results: Vec<f64>,
+}
+
+impl Kernel {
+    fn new(func: &Func, ints: &[usize], wanted: &[bool], machine: bool) -> Kernel {
+        let mut func = func.clone();
+        let mut keep = wanted.iter();
+        func.results.retain(|_| keep.next().is_none_or(|&keep| keep));
+        let func = opt::compact(&func);
+        #[cfg(not(feature = "jit"))]
+        let _ = machine;
+        Kernel {
+            #[cfg(feature = "jit")]
+            code: if machine { crate::jit::compile(&func, &crate::jit::Options::default()).ok() } else { None },
+            func,
+            ints: ints.to_vec(),
+        }
+    }
+
+    /// Computes `points` points. There is an input for each parameter and an output of that length for each wanted result.
+    ///
+    /// # Errors
+    /// The first point that has no result.
+    pub fn run(
+        &self,
+        scratch: &mut Scratch,
+        inputs: &[Input],
+        outputs: &mut [&mut [f64]],
+        points: usize,
+    ) -> Result<(), usize> {
+        let Scratch { args, results } = scratch;
+        args.clear();
+        args.extend(inputs.iter().map(|input| match *input {
+            Input::Uniform(value) => value,
+            Input::Column(_) => 0.0,
+        }));
+        let columns = inputs.iter().enumerate().filter_map(|(index, input)| match *input {
+            Input::Column(values) => Some((index, &values[..points])),
+            Input::Uniform(_) => None,
+        });
+        let columns: Vec<(usize, &[f64])> = columns.collect();
+        results.resize(outputs.len(), 0.0);
+        for point in 0..points {
+            for &(index, values) in &columns {
+                args[index] = values[point];
+            }
+            if !self.call(args, results) {
+                return Err(point);
+            }
+            for (output, &result) in outputs.iter_mut().zip(results.iter()) {
+                output[point] = result;
+            }
+        }
+        Ok(())
+    }
+
+    /// One point; whether it has results.
+    #[inline]
+    fn call(&self, args: &[f64], results: &mut [f64]) -> bool {
+        if !self.ints.iter().all(|&index| is_whole(args[index])) {
+            return false;
+        }
+        #[cfg(feature = "jit")]
+        if let Some(code) = &self.code
+            && code.call(args, results).is_ok()
+        {
+            return true;
+        }
+        interp::eval(&self.func, args, results).is_ok()
+    }
+}
+
+/// The kernels of a compiled derivative, each made when it is first needed. Of many, the oldest go.
+#[derive(Default)]
+pub struct Kernels(Mutex<Vec<Entry>>);
+
+/// A kernel and the results that it computes.
+type Entry = (Box<[bool]>, Arc<Kernel>);
+
+const KEPT: usize = 16;
+
+impl Kernels {
+    pub fn get(&self, func: &Func, ints: &[usize], wanted: &[bool], machine: bool) -> Arc<Kernel> {
+        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let find =
+            |kernels: &[Entry]| kernels.iter().find(|(key, _)| **key == *wanted).map(|(_, kernel)| kernel.clone());
+        if let Some(kernel) = find(&lock()) {
+            return kernel;
+        }
+        // Not under the lock: a large kernel takes long, and others may want one that is there.
+        let kernel = Arc::new(Kernel::new(func, ints, wanted, machine));
+        let mut kernels = lock();
+        if let Some(kernel) = find(&kernels) {
+            return kernel;
+        }
+        if kernels.len() == KEPT {
+            kernels.remove(0);
+        }
+        kernels.push((wanted.into(), kernel.clone()));
+        kernel
+    }
+}
