@@ -26,7 +26,7 @@ mod kernel;
 mod output;
 mod points;
 mod reduce;
-mod threads;
+pub(crate) mod threads;
 mod tile;
 
 pub(crate) use kernel::{Kernel, Kernels};

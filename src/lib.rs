@@ -29,6 +29,8 @@ pub mod ad;
 pub mod ast;
 pub mod batch;
 mod compiled;
+#[cfg(feature = "data")]
+pub mod data;
 pub mod difference;
 pub mod error;
 pub mod formula;

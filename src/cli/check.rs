@@ -119,7 +119,7 @@ impl Check {
                 let best = if f_rounding < r_rounding { f } else { r };
                 let allowed = self.tolerance * best.abs() + 4.0 * (f_rounding + r_rounding);
                 let near = |a: f64, b: f64, allowed: f64| same(a, b) || (a - b).abs() <= allowed;
-                let undecided = !(f.is_finite() && r.is_finite()) && !same(f, r) && difference.is_none();
+                let undecided = !(f.is_finite() && r.is_finite() || same(f, r)) && difference.is_none();
                 rows.push(Row {
                     result: results[row].clone(),
                     argument: (*name).to_owned(),

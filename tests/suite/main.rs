@@ -3,6 +3,8 @@
 mod batch;
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(feature = "cli")]
+mod data;
 mod errors;
 mod formula;
 mod graphs;
