@@ -25,12 +25,13 @@ fn rows(columns: &[Vec<f64>], points: usize, gap: usize) -> Vec<f64> {
     (0..points).flat_map(row).collect()
 }
 
+type Single<K> = fn(&Compiled<K>, &[f64], &[f64], [&mut [f64]; 3]) -> Result<(), Error>;
 type Seeded<K> = for<'a> fn(Batch<'a, K>, &'a Points<'a>) -> Batch<'a, K>;
 
 /// A kind of derivative, how one point of it is computed, and how it gets its seeds.
 struct Case<K> {
     compiled: Compiled<K>,
-    single: fn(&Compiled<K>, &[f64], &[f64], [&mut [f64]; 3]) -> Result<(), Error>,
+    single: Single<K>,
     seeded: Seeded<K>,
 }
 
