@@ -14,9 +14,10 @@
 //! Branches: what flows back from a node that matters only under a condition (its guard, see `ir::guard`) to one
 //! that matters under a weaker one passes through `select(condition, contribution, 0)`. So a branch that isn't taken
 //! contributes nothing, whatever its slope would be; nor does the argument of `max` and its like that isn't the greatest. Forward,
-//! the `select` of the primal or of the rule does the same.
+//! the `select` of the primal or of the rule does the same, and what follows passes the 0 on; see `reach`.
 
 pub mod derive;
+mod reach;
 mod rules;
 
 pub use derive::{Mode, Wrt, cost, gradient, hessian, hessian_vector, jacobian, jvp, nth, vjp};
@@ -25,6 +26,7 @@ pub use rules::check_rules;
 use crate::ir::guard::Guards;
 use crate::ir::{Builder, Inst, Val};
 use crate::ops::{Op, Type};
+use reach::Reach;
 use rules::rule;
 
 /// Pushes tangents of inputs forward to outputs. `None`: the output doesn't depend on the inputs.
@@ -39,6 +41,7 @@ pub fn tangents(builder: &mut Builder, seeds: &[(Val, Val)], outputs: &[Val]) ->
             dots[active.place(input)] = Some(seed);
         }
     }
+    let mut reach = Reach::of(builder, &active);
     for val in active.vals() {
         if !active.contains(val) || dots[active.place(val)].is_some() {
             continue;
@@ -55,7 +58,10 @@ pub fn tangents(builder: &mut Builder, seeds: &[(Val, Val)], outputs: &[Val]) ->
         } else {
             for slot in 0..builder.func().operands(val).as_slice().len() {
                 let operand = builder.func().operands(val).as_slice()[slot];
-                let Some(term) = dot(operand).and_then(|seed| rule(builder, val, slot, seed)) else { continue };
+                let Some(mut term) = dot(operand).and_then(|seed| rule(builder, val, slot, seed)) else { continue };
+                if let Some(reach) = &reach {
+                    term = reach.masked(builder, &active, val, operand, term);
+                }
                 sum = Some(match sum {
                     None => term,
                     Some(sum) => builder.binary(Op::Add, sum, term),
@@ -63,6 +69,9 @@ pub fn tangents(builder: &mut Builder, seeds: &[(Val, Val)], outputs: &[Val]) ->
             }
         }
         dots[active.place(val)] = sum;
+        if let Some(reach) = &mut reach {
+            reach.extend(builder, &active, val);
+        }
     }
     outputs.iter().map(|&output| if active.contains(output) { dots[active.place(output)] } else { None }).collect()
 }

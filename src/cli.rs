@@ -57,7 +57,7 @@ use examples;
 #[command(subcommand_required = true, arg_required_else_help = true, disable_help_subcommand = true)]
 struct Cli {
     /// When to colour messages; auto: on terminals, unless NO_COLOR is set
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", display_order = 1000)]
     color: Color,
     #[command(subcommand)]
     command: Command,

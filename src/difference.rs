@@ -30,12 +30,17 @@ const ORDERS: usize = 5;
 /// So many steps are tried at most.
 const STEPS: usize = 120;
 
+/// A periodic function may turn so far between two samples.
+const QUARTER_TURN: f64 = 1.6;
+
 /// A function at a point, ready for differences.
 pub struct Differences {
     func: Func,
     args: Vec<f64>,
     /// On which smooth piece each operation with kinks is.
     pieces: Vec<i64>,
+    /// The arguments of periodic functions.
+    phases: Vec<f64>,
     /// How far rounding moves each result.
     rounding: Vec<f64>,
 }
@@ -48,8 +53,9 @@ impl Differences {
             _ => pass.copy(val),
         });
         let rounding = rounding(&func, args);
-        let pieces = pieces(&func, &interp::values(&func, args));
-        Differences { func, args: args.to_vec(), pieces, rounding }
+        let values = interp::values(&func, args);
+        let (pieces, phases) = (pieces(&func, &values), phases(&func, &values));
+        Differences { func, args: args.to_vec(), pieces, phases, rounding }
     }
 
     /// How many evaluations one call of [`Differences::by`] makes at most.
@@ -75,7 +81,9 @@ impl Differences {
         let mut args = self.args.clone();
         args[argument] = value;
         let values = interp::values(&self.func, &args);
-        (pieces(&self.func, &values) == self.pieces)
+        let moved = phases(&self.func, &values);
+        let same_turn = !moved.iter().zip(&self.phases).any(|(a, b)| (a - b).abs() > QUARTER_TURN);
+        (same_turn && pieces(&self.func, &values) == self.pieces)
             .then(|| self.func.results.iter().map(|result| values[result.value.index()].as_f64()).collect())
     }
 }
@@ -123,8 +131,10 @@ impl Table {
         for order in 1..row.len().min(last.len()).min(older.len() + 1) {
             let others = [row[order - 1], last[order - 1], last[order], older[order - 1]];
             let spread = others.iter().map(|other| (row[order] - other).abs()).fold(0.0, f64::max);
-            let error = spread + 4.0 * self.rounding / width;
-            if error.is_finite() {
+            let noise = 4.0 * self.rounding / width;
+            let error = spread + noise;
+            // What varies as much as it is large, and not by rounding, has structure finer than the steps.
+            if error.is_finite() && (error <= 0.5 * row[order].abs() || spread <= 16.0 * noise) {
                 self.candidates.push((Estimate { value: row[order], error }, self.slopes.len()));
             }
         }
@@ -137,15 +147,20 @@ impl Table {
     fn best(mut self) -> Option<Estimate> {
         self.candidates.sort_by(|(a, _), (b, _)| a.error.total_cmp(&b.error));
         let agrees = |estimate: &Estimate, known: usize| {
-            let shorter = &self.slopes[known..];
-            shorter.iter().enumerate().all(|(index, &(slope, width))| {
-                let next = shorter.get(index + 1).map_or(slope, |&(next, _)| next);
-                let inexact = 2.0 * (slope - next).abs() + 16.0 * self.rounding / width;
-                (slope - estimate.value).abs() <= 2.0 * estimate.error + inexact
+            // A shorter step is no further off than the last one that the estimate knows.
+            let inexact = (self.slopes[known - 1].0 - estimate.value).abs();
+            self.slopes[known..].iter().all(|&(slope, width)| {
+                (slope - estimate.value).abs() <= 2.0 * (inexact + estimate.error) + 16.0 * self.rounding / width
             })
         };
         self.candidates.iter().find(|(estimate, known)| agrees(estimate, *known)).map(|(estimate, _)| *estimate)
     }
+}
+
+fn phases(func: &Func, values: &[Value]) -> Vec<f64> {
+    let is_periodic = |val: &Val| matches!(func.inst(*val).op(), Some(Op::Sin | Op::Cos | Op::Tan | Op::Sinc));
+    let argument = |val: Val| func.operands(val).iter().map(|operand| values[operand.index()].as_f64()).sum();
+    func.vals().filter(is_periodic).map(argument).collect()
 }
 
 /// For each operation with kinks, a number that tells its smooth pieces apart.

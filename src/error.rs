@@ -15,7 +15,7 @@ mod arguments;
 mod render;
 mod reports;
 
-pub use render::{Style, render, render_plain};
+pub use render::{Style, join, render, render_plain};
 pub use reports::{nearest, shorten};
 
 /// A cause of failure, with its places in the text.
@@ -435,7 +435,7 @@ impl FormulaError {
             .problems
             .iter()
             .map(|problem| render(&problem.report(), Level::Error, &self.source, &self.source_name, style));
-        render::join(reports)
+        join(reports)
     }
 }
 
@@ -460,7 +460,7 @@ pub fn render_warnings(warnings: &[Warning], source: &str, source_name: &str, st
     let mut reports = warnings.iter().map(Warning::report).collect::<Vec<_>>();
     reports.sort_by_key(|report| report.at);
     let texts = reports.iter().map(|report| render(report, Level::Warning, source, source_name, style));
-    render::join(texts)
+    join(texts)
 }
 
 impl Problem {

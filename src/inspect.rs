@@ -166,7 +166,7 @@ pub fn rounding(func: &Func, args: &[f64]) -> Vec<f64> {
         // Arithmetic is rounded once; the functions are a few units in the last place off.
         let ulps = if op.row().cost < 10 { 0.5 } else { 4.0 };
         for (bound, adjoint) in bounds.iter_mut().zip(&step.adjoints) {
-            let moved = (step.value.abs() * f64::EPSILON).max(SMALLEST) * ulps;
+            let moved = (step.value.abs() * f64::EPSILON * ulps).max(SMALLEST);
             *bound += if *adjoint == 0.0 { 0.0 } else { (adjoint.abs() * moved).max(SMALLEST) };
         }
     }

@@ -58,3 +58,8 @@ pub use program::{
     Request, Value, Vjp,
 };
 pub use syntax::Limits;
+
+/// The README's program runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

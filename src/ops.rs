@@ -193,7 +193,7 @@ operators! {
     Exp { name: "exp", eval: Eval::F1(f64::exp), rule: &["g*y"], domain: &[REAL],
         known: &[(&[0.0], 1.0), (&[-INF], 0.0)], cost: 15, doc: "exponential" }
     Expm1 { name: "expm1", eval: Eval::F1(f64::exp_m1), rule: &["g*exp(a)"], domain: &[REAL],
-        known: &[(&[-0.0], -0.0), (&[-INF], -1.0)], cost: 20, doc: "`exp(x) - 1`, exact near 0" }
+        known: &[(&[-0.0], -0.0), (&[-INF], -1.0)], cost: 20, doc: "`exp(a) - 1`, exact near 0" }
     Exp2 { name: "exp2", eval: Eval::F1(f64::exp2), rule: &["g*(y*0.6931471805599453)"], domain: &[REAL],
         known: &[(&[3.0], 8.0), (&[-1074.0], 5e-324)], cost: 15, doc: "power of two" }
     Ln { name: "ln", eval: Eval::F1(f64::ln), rule: &["domain(y, g/a)"], domain: &[POSITIVE],
@@ -203,13 +203,13 @@ operators! {
     Log10 { name: "log10", eval: Eval::F1(f64::log10), rule: &["domain(y, g/a*0.4342944819032518)"],
         domain: &[POSITIVE], known: &[(&[1000.0], 3.0), (&[0.0], -INF)], cost: 20, doc: "logarithm to base 10" }
     Log1p { name: "log1p", eval: Eval::F1(f64::ln_1p), rule: &["domain(y, g/(1 + a))"], domain: &[over(-0.9, 30.0)],
-        known: &[(&[-0.0], -0.0), (&[-1.0], -INF)], cost: 20, doc: "`ln(1 + x)`, exact near 0" }
+        known: &[(&[-0.0], -0.0), (&[-1.0], -INF)], cost: 20, doc: "`ln(1 + a)`, exact near 0" }
     LogBase { name: "log_base", surface: Surface::Internal, args: &[F, F], eval: Eval::F2(special::log_base),
         rule: &["domain(y, g/a/ln(b))", "-y*(g/b/ln(b))"], domain: &[POSITIVE, over(1.5, 20.0)],
         known: &[(&[8.0, 2.0], 3.0)], cost: 40, doc: "logarithm of `a` to base `b`, written `log(a, b)`" }
     Xlogy { name: "xlogy", args: &[F, F], eval: Eval::F2(special::xlogy),
         rule: &["domain(y, g*ln(b))", "if(a == 0 and b == 0, 0, domain(y, g*(a/b)))"], domain: &[REAL, POSITIVE],
-        known: &[(&[0.0, 0.0], 0.0)], cost: 20, doc: "`x*ln(y)`, and 0 where `x` is 0" }
+        known: &[(&[0.0, 0.0], 0.0)], cost: 20, doc: "`a*ln(b)`, and 0 where `a` is 0" }
 
     // Roots and lengths.
     Sqrt { name: "sqrt", eval: Eval::F1(f64::sqrt), rule: &["g/(2*y)"], domain: &[POSITIVE],
@@ -218,7 +218,7 @@ operators! {
         known: &[(&[-27.0], -3.0)], cost: 20, doc: "cube root" }
     Hypot { name: "hypot", args: &[F, F], eval: Eval::F2(special::hypot), rule: &["g*unit(a, b)", "g*unit(b, a)"],
         domain: &[REAL, NONZERO], known: &[(&[3.0, 4.0], 5.0), (&[-INF, NAN], INF)], kink: Some(|x| x[0] == 0.0 && x[1] == 0.0),
-        cost: 20, doc: "`sqrt(x^2 + y^2)` without overflow; derivative 0 at (0, 0)" }
+        cost: 20, doc: "`sqrt(a^2 + b^2)` without overflow; derivative 0 at (0, 0)" }
     Unit { name: "unit", surface: Surface::Internal, args: &[F, F], eval: Eval::F2(special::unit),
         rule: &["g*(unit(b, a)*unit(b, a)/hypot(a, b))", "-g*(unit(a, b)*unit(b, a)/hypot(a, b))"],
         domain: &[REAL, NONZERO], known: &[(&[0.0, 0.0], 0.0), (&[3.0, 4.0], 0.6)], cost: 20, doc: "a/hypot(a, b); 0 at (0, 0)" }
@@ -239,9 +239,9 @@ operators! {
     Atan2 { name: "atan2", args: &[F, F], eval: Eval::F2(f64::atan2),
         rule: &["g*(unit(b, a)/hypot(a, b))", "-g*(unit(a, b)/hypot(a, b))"], domain: &[REAL, NONZERO],
         known: &[(&[0.0, 1.0], 0.0), (&[-0.0, -1.0], -std::f64::consts::PI)], cost: 30,
-        doc: "angle of the point (x, y), called as `atan2(y, x)`" }
+        doc: "angle of the point (b, a), as in `atan2(y, x)`" }
     Sinc { name: "sinc", eval: Eval::F1(special::sinc), rule: &["g*sinc_n(1, a)"], domain: &[REAL], known: &[(&[0.0], 1.0)],
-        cost: 25, doc: "`sin(x)/x`, and 1 at 0" }
+        cost: 25, doc: "`sin(a)/a`, and 1 at 0" }
     SincN { name: "sinc_n", surface: Surface::Internal, args: &[F, F], eval: Eval::F2(special::sinc_n),
         rule: &["", "g*sinc_n(a + 1, b)"], domain: &[ORDER, REAL], known: &[(&[1.0, 0.0], -0.0)], cost: 40,
         doc: "derivative number `a` of sinc at `b`" }
@@ -266,7 +266,7 @@ operators! {
     Sign { name: "sign", eval: Eval::F1(special::sign), rule: &[""], domain: &[NONZERO], kink: Some(|x| x[0] == 0.0),
         known: &[(&[-3.0], -1.0), (&[0.0], 0.0)], doc: "-1, 0 or 1" }
     Step { name: "step", eval: Eval::F1(special::step), rule: &[""], domain: &[NONZERO], kink: Some(|x| x[0] == 0.0),
-        known: &[(&[0.0], 0.0), (&[1.0], 1.0)], doc: "1 where `x > 0`, else 0" }
+        known: &[(&[0.0], 0.0), (&[1.0], 1.0)], doc: "1 where `a > 0`, else 0" }
     Floor { name: "floor", eval: Eval::F1(f64::floor), rule: &[""], domain: &[REAL], kink: Some(|x| x[0].floor() == x[0]),
         known: &[(&[-1.5], -2.0)], cost: 2, doc: "largest whole number not above" }
     Ceil { name: "ceil", eval: Eval::F1(f64::ceil), rule: &[""], domain: &[REAL], kink: Some(|x| x[0].floor() == x[0]),
@@ -290,13 +290,13 @@ operators! {
         rule: &["domain(y, if(b <= a and a <= c, g, 0))", "domain(y, if(a < b and b <= c, g, 0))",
             "domain(y, if(c < max(a, b), g, 0))"],
         domain: &[REAL, over(-9.0, -1.0), over(1.0, 9.0)], kink: Some(|x| x[0] == x[1] || x[0] == x[2]),
-        known: &[(&[5.0, 0.0, 1.0], 1.0)], cost: 3, doc: "`clamp(x, lo, hi)`: `x` held between two bounds; derivative 1 on them" }
+        known: &[(&[5.0, 0.0, 1.0], 1.0)], cost: 3, doc: "`a` held between the bounds `b` and `c`; derivative 1 on them" }
 
     // Statistics.
     Erf { name: "erf", eval: Eval::F1(special::erf), rule: &["g*(1.1283791670955126*exp(-(a*a)))"], domain: &[over(-4.0, 4.0)],
         known: &[(&[-0.0], -0.0), (&[INF], 1.0)], cost: 30, doc: "error function" }
     Erfc { name: "erfc", eval: Eval::F1(special::erfc), rule: &["-g*(1.1283791670955126*exp(-(a*a)))"],
-        domain: &[over(-4.0, 20.0)], known: &[(&[0.0], 1.0)], cost: 30, doc: "`1 - erf(x)`, exact in the tail" }
+        domain: &[over(-4.0, 20.0)], known: &[(&[0.0], 1.0)], cost: 30, doc: "`1 - erf(a)`, exact in the tail" }
     Gamma { name: "gamma", eval: Eval::F1(special::gamma), rule: &["g*(y*digamma(a))"], domain: &[over(0.1, 20.0)],
         known: &[(&[5.0], 24.0), (&[0.0], INF), (&[-1.0], NAN)], cost: 60, doc: "gamma function" }
     Lgamma { name: "lgamma", eval: Eval::F1(special::lgamma), rule: &["g*digamma(a)"], domain: &[over(0.1, 50.0)],
@@ -304,28 +304,28 @@ operators! {
     Digamma { name: "digamma", eval: Eval::F1(special::digamma), rule: &["domain(y, g*polygamma(1, a))"], domain: &[over(0.1, 50.0)],
         known: &[(&[-1.0], NAN)], cost: 60, doc: "derivative of lgamma" }
     Polygamma { name: "polygamma", args: &[F, F], eval: Eval::F2(special::polygamma), rule: &["", "domain(y, g*polygamma(a + 1, b))"],
-        domain: &[ORDER, over(0.1, 50.0)], cost: 100, doc: "`polygamma(n, x)`: derivative number `n` of digamma, `n` whole" }
+        domain: &[ORDER, over(0.1, 50.0)], cost: 100, doc: "derivative number `a` of digamma at `b`, `a` whole" }
 
     // Networks.
     Sigmoid { name: "sigmoid", eval: Eval::F1(special::sigmoid), rule: &["g*sigmoid_slope(a)"], domain: &[REAL],
-        known: &[(&[0.0], 0.5), (&[-INF], 0.0), (&[INF], 1.0)], cost: 20, doc: "`1/(1 + exp(-x))`" }
+        known: &[(&[0.0], 0.5), (&[-INF], 0.0), (&[INF], 1.0)], cost: 20, doc: "`1/(1 + exp(-a))`" }
     SigmoidSlope { name: "sigmoid_slope", surface: Surface::Internal, eval: Eval::F1(special::sigmoid_slope),
         rule: &["-g*(y*tanh(0.5*a))"], domain: &[REAL], known: &[(&[0.0], 0.25)], cost: 20,
         doc: "sigmoid(a)*sigmoid(-a), the derivative of sigmoid" }
     Softplus { name: "softplus", eval: Eval::F1(special::softplus), rule: &["g*sigmoid(a)"], domain: &[REAL],
-        known: &[(&[-INF], 0.0)], cost: 30, doc: "`ln(1 + exp(x))`" }
+        known: &[(&[-INF], 0.0)], cost: 30, doc: "`ln(1 + exp(a))`" }
     Relu { name: "relu", eval: Eval::F1(special::relu), rule: &["domain(y, if(0 < a, g, 0))"], domain: &[NONZERO],
-        kink: Some(|x| x[0] == 0.0), known: &[(&[-1.0], 0.0), (&[2.0], 2.0)], doc: "`x` where positive, else 0; derivative 0 at 0" }
+        kink: Some(|x| x[0] == 0.0), known: &[(&[-1.0], 0.0), (&[2.0], 2.0)], doc: "`a` where positive, else 0; derivative 0 at 0" }
     LeakyRelu { name: "leaky_relu", args: &[F, F], eval: Eval::F2(special::leaky_relu),
         rule: &["domain(y, if(0 < a, g, g*b))", "domain(y, if(0 < a, 0, g*a))"], domain: &[NONZERO, over(0.01, 0.3)],
-        kink: Some(|x| x[0] == 0.0), known: &[(&[-2.0, 0.5], -1.0)], doc: "`leaky_relu(x, a)`: `x` where positive, else `a*x`" }
+        kink: Some(|x| x[0] == 0.0), known: &[(&[-2.0, 0.5], -1.0)], doc: "`a` where positive, else `b*a`" }
     Silu { name: "silu", eval: Eval::F1(special::silu), rule: &["g*(sigmoid(a) + a*sigmoid_slope(a))"], domain: &[REAL],
-        known: &[(&[0.0], 0.0)], cost: 20, doc: "`x*sigmoid(x)`" }
+        known: &[(&[0.0], 0.0)], cost: 20, doc: "`a*sigmoid(a)`" }
     Gelu { name: "gelu", eval: Eval::F1(special::gelu),
         rule: &["g*(0.5*erfc(-0.7071067811865476*a) + 0.3989422804014327*(a*exp(-0.5*(a*a))))"], domain: &[SMALL],
-        known: &[(&[0.0], 0.0)], cost: 40, doc: "`x*(1 + erf(x/sqrt(2)))/2`" }
+        known: &[(&[0.0], 0.0)], cost: 40, doc: "`a*(1 + erf(a/sqrt(2)))/2`" }
     Logit { name: "logit", eval: Eval::F1(special::logit), rule: &["domain(y, g/a + g/(1 - a))"], domain: &[over(0.001, 0.999)],
-        known: &[(&[0.5], 0.0), (&[0.0], -INF), (&[1.0], INF), (&[2.0], NAN)], cost: 20, doc: "`ln(x/(1 - x))`" }
+        known: &[(&[0.5], 0.0), (&[0.0], -INF), (&[1.0], INF), (&[2.0], NAN)], cost: 20, doc: "`ln(a/(1 - a))`" }
 
     // What elementary functions are expanded into. These are exact, and no derivative is taken after they appear.
     Rint { name: "rint", surface: Surface::Internal, eval: Eval::F1(f64::round_ties_even), rule: &[""], domain: &[REAL],
@@ -343,7 +343,7 @@ operators! {
         domain: &[REAL, NONZERO], known: &[(&[2.0, -0.0], -2.0)], cost: 1, doc: "the size of a with the sign of b" }
 
     // What steers differentiation.
-    Stop { name: "stop", eval: Eval::F1(|a| a), rule: &[""], domain: &[REAL], doc: "`x`, with derivative 0" }
+    Stop { name: "stop", eval: Eval::F1(|a| a), rule: &[""], domain: &[REAL], doc: "`a`, with derivative 0" }
     Domain { name: "domain", surface: Surface::Internal, args: &[F, F], eval: Eval::F2(|y, v| if y.is_nan() { NAN } else { v }),
         rule: &["", "domain(a, g)"], domain: &[REAL, REAL], known: &[(&[NAN, 1.0], NAN), (&[INF, 1.0], 1.0)],
         doc: "`b`, or NaN where `a` is NaN" }

@@ -37,7 +37,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { bytes: 1 << 30, depth: 20_000, problems: 100, operations: 5_000_000 }
+        Limits { bytes: 64 << 20, depth: 20_000, problems: 100, operations: 3_000_000 }
     }
 }
 

@@ -181,11 +181,11 @@ impl Batch {
                 outcome.columns.len(),
                 rate(outcome.rows) / 1e6,
                 rate(outcome.bytes) / 1e6,
-                self.run.note(),
+                self.run.relax.note(),
             )
         };
         let json = || {
-            self.run.mark(json::object([
+            self.run.relax.mark(json::object([
                 ("rows", json!(outcome.rows)),
                 ("faulty", json!(outcome.faulty)),
                 ("columns", json!(outcome.columns)),

@@ -70,9 +70,9 @@ impl Bench {
         let program = self.text.parse()?;
         let point = if self.point.is_given() { self.point.of(&program)? } else { somewhere(&program) };
         let times = self.measure(&program, &point)?;
-        let text = || times.text() + &self.run.note();
+        let text = || times.text() + &self.run.relax.note();
         let json = || {
-            self.run.mark(json::object([
+            self.run.relax.mark(json::object([
                 ("compile_us", json!(micro(times.total()))),
                 ("value_ns", json!(round(times.value))),
                 ("call_ns", json!(round(times.call))),
@@ -117,8 +117,8 @@ impl Bench {
         let lower = median(|| tree.as_ref().is_some_and(|(tree, _)| lower::lower(black_box(tree), &limits).is_ok()));
         let differentiate = median(|| ad::gradient(black_box(primal), &wrt, self.mode.mode));
         let graph = request.graph()?;
-        let optimise = median(|| optimised(black_box(&graph), &self.run.relax));
-        let code = optimised(&graph, &self.run.relax);
+        let optimise = median(|| optimised(black_box(&graph), &self.run.relax.names));
+        let code = optimised(&graph, &self.run.relax.names);
         let cloud = spread(program, point, self.points as usize);
         let points = Points::columns(&cloud);
         let mut values = vec![0.0; self.points as usize];

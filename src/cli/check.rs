@@ -5,9 +5,10 @@
 //! a true derivative doesn't fail by the inaccuracy of the difference or by cancellation in the formula.
 
 use chainrule::difference::{Differences, Estimate};
-use chainrule::error::{Level, Style, render};
+use chainrule::error::{Level, Style, join, render};
+use chainrule::inspect::{self, Kink};
 use chainrule::ir::Func;
-use chainrule::{Backend, Error, Mode, Program, inspect};
+use chainrule::{Backend, Error, Mode, Program};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -81,15 +82,18 @@ impl Check {
         let text = || {
             let mut text = self.table(&program, &rows);
             text.push_str(&verdict(&rows, agrees, self.tolerance));
-            for kink in &kinks {
-                let note = render(&kink.report(), Level::Note, program.source(), program.source_name(), Style::Colour);
-                text.push_str(&format!("\n{note}\n"));
+            if !kinks.is_empty() {
+                let note = |kink: &Kink| {
+                    render(&kink.report(), Level::Note, program.source(), program.source_name(), Style::Colour)
+                };
+                text.push_str(&format!("\n{}\n", join(kinks.iter().map(note))));
             }
             text
         };
         let json = || {
             let rows: Vec<Value> = rows.iter().map(Row::json).collect();
-            let kinks: Vec<&str> = kinks.iter().map(|kink| kink.at.text(program.source())).collect();
+            let kinks: Vec<String> =
+                kinks.iter().map(|kink| table::excerpt(kink.at.text(program.source()), table::LONGEST)).collect();
             json!({ "agrees": agrees, "backend": backend(&program), "derivatives": rows, "kinks": kinks })
         };
         let answer = Answer::about(&program, self.output.format, text, json);
@@ -119,7 +123,8 @@ impl Check {
                 let best = if f_rounding < r_rounding { f } else { r };
                 let allowed = self.tolerance * best.abs() + 4.0 * (f_rounding + r_rounding);
                 let near = |a: f64, b: f64, allowed: f64| same(a, b) || (a - b).abs() <= allowed;
-                let undecided = !(f.is_finite() && r.is_finite() || same(f, r)) && difference.is_none();
+                let comparable = same(f, r) || (f.is_finite() && r.is_finite());
+                let undecided = !comparable && difference.is_none();
                 rows.push(Row {
                     result: results[row].clone(),
                     argument: (*name).to_owned(),
@@ -232,7 +237,12 @@ fn verdict(rows: &[Row], agrees: bool, tolerance: f64) -> String {
             text.push_str(&format!("\n{name}: one mode meets 0 times infinity here, the other does not.\n"));
         }
         if !row.modes_agree {
-            text.push_str(&format!("\n{name}: forward and reverse mode disagree.\n"));
+            let why = match (row.forward.is_nan(), row.reverse.is_nan()) {
+                (true, false) => " Forward mode meets 0 times infinity; reverse mode does not.",
+                (false, true) => " Reverse mode meets 0 times infinity; forward mode does not.",
+                _ => "",
+            };
+            text.push_str(&format!("\n{name}: forward and reverse mode disagree.{why}\n"));
         }
         if !row.difference_agrees {
             text.push_str(&format!("\n{name}: the derivative and the difference disagree.\n"));

@@ -28,6 +28,9 @@ pub struct Derive {
     output: Output,
 }
 
+/// Below this number of instructions, all arguments together, a derivative is for people.
+const SHORT: usize = 5_000;
+
 const EXAMPLES: &str = examples!(
     "derive 'x^3*sin(x)'",
     "derive 'exp(x*z) + ln(x)/z' --wrt z",
@@ -37,8 +40,12 @@ const EXAMPLES: &str = examples!(
 impl Derive {
     pub fn run(&self) -> Result<Answer, Fault> {
         let program = self.text.parse()?;
-        let request = self.wrt.apply(program.jacobian()).mode(Mode::Reverse);
+        let request = self.wrt.apply(program.jacobian());
         let names = request.names()?;
+        // Forward mode differentiates as a person does, a sum term by term; reverse mode factors what the terms share, and
+        // doesn't grow with the number of arguments.
+        let short = program.graph().len() * names.len() < SHORT;
+        let request = request.mode(if short { Mode::Forward } else { Mode::Reverse });
         if names.is_empty() {
             return Err(Fault::usage(
                 "there is nothing to differentiate by",

@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 
 use super::answer::Answer;
 use super::fault::Fault;
-use super::options::{Output, Run, Text, Wrt};
+use super::options::{Output, Relax, Text, Wrt};
 use super::{examples, json};
 
 /// What the compiler makes of a formula, stage by stage
@@ -22,7 +22,7 @@ pub struct Emit {
     #[command(flatten)]
     wrt: Wrt,
     #[command(flatten)]
-    run: Run,
+    relax: Relax,
     #[command(flatten)]
     output: Output,
 }
@@ -64,21 +64,21 @@ impl Emit {
             Stage::Hessian => self.graph(program.hessian())?,
             Stage::Clif | Stage::Asm => self.code(&program)?,
         };
-        let json = || self.run.mark(json::object([("stage", stage.into()), ("text", shown.as_str().into())]));
+        let json = || self.relax.mark(json::object([("stage", stage.into()), ("text", shown.as_str().into())]));
         Ok(Answer::about(&program, self.output.format, || shown.clone(), json))
     }
 
     fn graph<K: Kind>(&self, request: Request<K>) -> Result<String, Fault> {
         let request = self.wrt.apply(request);
-        if self.run.relax.is_empty() {
+        if self.relax.names.is_empty() {
             return Ok(request.graph()?.to_string());
         }
-        Ok(self.run.apply(request).backend(Backend::Interpreter).compile()?.graph().to_string())
+        Ok(self.relax.apply(request).backend(Backend::Interpreter).compile()?.graph().to_string())
     }
 
     #[cfg(feature = "jit")]
     fn code(&self, program: &Program) -> Result<String, Fault> {
-        let request = self.run.apply(self.wrt.apply(program.jacobian())).backend(Backend::Interpreter);
+        let request = self.relax.apply(self.wrt.apply(program.jacobian())).backend(Backend::Interpreter);
         let compiled = request.compile()?;
         let dump = if self.stage == Stage::Asm { chainrule::jit::asm } else { chainrule::jit::clif };
         dump(compiled.graph()).map_err(|error| Fault::usage(error.to_string(), "the interpreter runs everywhere"))

@@ -38,10 +38,11 @@ impl Eval {
         let mut values = vec![0.0; names.len()];
         let request = self.run.once(&program, program.value());
         request.compile()?.call_into(&point, &mut values)?;
-        let explanation = self.explain.of(&program, &request, &point, names.iter().cloned())?;
-        let text =
-            || table::lines(names.into_iter().zip(values.iter().copied())) + &self.run.note() + &explanation.text();
-        let json = || self.run.mark(explanation.mark(json::object([("value", json::results(&values))])));
+        let explanation = self.explain.of(&program, &request, &point, names.iter().cloned(), &values)?;
+        let text = || {
+            table::lines(names.into_iter().zip(values.iter().copied())) + &self.run.relax.note() + &explanation.text()
+        };
+        let json = || self.run.relax.mark(explanation.mark(json::object([("value", json::results(&values))])));
         Ok(Answer::about(&program, self.output.format, text, json).and(explanation.hint(&values)))
     }
 }

@@ -1,15 +1,16 @@
 //! `--explain`: the kinks that a point hits, and where a NaN or an infinity was born.
 
-use chainrule::error::{Level, Report, Style, render, render_plain};
+use chainrule::error::{Level, Report, Style, join, render, render_plain};
 use chainrule::inspect::{self, Birth, Kink};
 use chainrule::ops::Op;
-use chainrule::span::{Span, line_column};
+use chainrule::span::Span;
 use chainrule::{Kind, Program, Request};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::fault::Fault;
 use super::json;
+use super::table::{LONGEST, excerpt};
 
 #[derive(Args)]
 pub struct Explain {
@@ -17,6 +18,9 @@ pub struct Explain {
     #[arg(long)]
     explain: bool,
 }
+
+/// So many births are told at most.
+const MOST: usize = 100;
 
 /// What there is to tell.
 pub struct Explanation<'p> {
@@ -29,20 +33,22 @@ pub struct Explanation<'p> {
 }
 
 impl Explain {
-    /// Looks at a point. `names` are what the numbers of the answer are called, in order.
+    /// Looks at a point. `names` are what the numbers of the answer are called, both in the order of the graph's results.
     pub fn of<'p, K: Kind>(
         &self,
         program: &'p Program,
         request: &Request<'p, K>,
         point: &[f64],
         names: impl IntoIterator<Item = String>,
+        numbers: &[f64],
     ) -> Result<Explanation<'p>, Fault> {
         let mut explanation = Explanation { program, asked: self.explain, kinks: Vec::new(), births: Vec::new() };
         if self.explain {
             let graph = request.graph()?;
             explanation.kinks = inspect::kinks(program.graph(), point);
             let birth = |(index, name)| Some((name, inspect::birth(&graph, point, index)?));
-            explanation.births = names.into_iter().enumerate().filter_map(birth).collect();
+            let named = names.into_iter().enumerate().zip(numbers).filter(|(_, number)| !number.is_finite());
+            explanation.births = named.map(|(name, _)| name).filter_map(birth).take(MOST).collect();
         }
         Ok(explanation)
     }
@@ -68,10 +74,10 @@ impl Explanation<'_> {
         }
         let kinks = self.kinks.iter().map(Kink::report);
         let births = self.births.iter().map(|(name, birth)| birth.report(name, self.program.graph()));
-        let reports: Vec<String> = kinks.chain(births).map(|report| self.render(&report)).collect();
-        match reports.as_slice() {
-            [] => "\nThe point hits no kink, and everything is finite.\n".to_owned(),
-            reports => format!("\n{}\n", reports.join("\n\n")),
+        let reports: Vec<Report> = kinks.chain(births).collect();
+        match reports.len() {
+            0 => "\nThe point hits no kink, and everything is finite.\n".to_owned(),
+            _ => format!("\n{}\n", join(reports.iter().map(|report| self.render(report)))),
         }
     }
 
@@ -100,10 +106,9 @@ impl Explanation<'_> {
 
     /// Facts with their place in the text.
     fn place(&self, at: Span, mut facts: Value) -> Value {
-        let (line, column) = line_column(self.program.source(), at.start);
-        facts["text"] = at.text(self.program.source()).into();
-        facts["line"] = line.into();
-        facts["column"] = column.into();
+        facts["text"] = excerpt(at.text(self.program.source()), LONGEST).into();
+        facts["start"] = at.start.into();
+        facts["end"] = at.end.into();
         facts
     }
 }

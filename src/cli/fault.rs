@@ -1,7 +1,7 @@
 //! What goes wrong on the command line, in words.
 
 use chainrule::Error;
-use chainrule::error::{Level, Report, Style, render, render_plain};
+use chainrule::error::{Level, Report, Style, join, render, render_plain, shorten};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 pub enum Fault {
@@ -46,10 +46,16 @@ impl Fault {
 
     pub fn render(&self, style: Style) -> String {
         match self {
+            Fault::Library(Error::Arguments(faults)) if !faults.missing.is_empty() => {
+                let names: Vec<String> = faults.missing.iter().take(5).map(|(name, _)| shorten(name)).collect();
+                let more = if faults.missing.len() > names.len() { ",…" } else { "" };
+                let note = format!("values are given as `--at {}=1.5{more}`", names.join("=1.5,"));
+                format!("{}\n\n{}", faults.render(style), render_plain(&note, &[], Level::Note, style))
+            }
             Fault::Library(error) => error.render(style),
             Fault::Value { option, text, reports } => {
                 let texts = reports.iter().map(|report| render(report, Level::Error, text, option, style));
-                texts.collect::<Vec<_>>().join("\n\n")
+                join(texts)
             }
             Fault::AtRow { row, error } => {
                 let help = ["`--on-error nan` or `--on-error skip` goes on without the row".to_owned()];

@@ -45,11 +45,14 @@ impl Grad {
         let value = compiled.call(&point, &mut gradient)?;
         let labels = || std::iter::once("value".to_owned()).chain(names.iter().map(|name| format!("d/d{name}")));
         let numbers = [&[value], gradient.as_slice()].concat();
-        let explanation = self.explain.of(&program, &request, &point, labels())?;
-        let text = || table::lines(labels().zip(numbers.iter().copied())) + &self.run.note() + &explanation.text();
+        let explanation = self.explain.of(&program, &request, &point, labels(), &numbers)?;
+        let text =
+            || table::lines(labels().zip(numbers.iter().copied())) + &self.run.relax.note() + &explanation.text();
         let json = || {
             let derivatives = json::named(&names, gradient.iter().copied().map(json::number));
-            self.run.mark(explanation.mark(json::object([("value", json::number(value)), ("gradient", derivatives)])))
+            self.run
+                .relax
+                .mark(explanation.mark(json::object([("value", json::number(value)), ("gradient", derivatives)])))
         };
         Ok(Answer::about(&program, self.output.format, text, json).and(explanation.hint(&numbers)))
     }

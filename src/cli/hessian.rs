@@ -45,20 +45,20 @@ impl Hessian {
         let labels = || std::iter::once("value".to_owned()).chain(names.iter().map(|name| format!("d/d{name}")));
         let second_labels = names.iter().flat_map(|by| names.iter().map(move |and_by| format!("d²/d{by} d{and_by}")));
         let numbers = [&[value], gradient.as_slice(), hessian.as_slice()].concat();
-        let explanation = self.explain.of(&program, &request, &point, labels().chain(second_labels))?;
+        let explanation = self.explain.of(&program, &request, &point, labels().chain(second_labels), &numbers)?;
         let text = || {
             let first = table::lines(labels().zip(numbers.iter().copied()));
             let head = std::iter::once("hessian").chain(names.iter().copied()).map(str::to_owned).collect();
             let body = names.iter().zip(rows()).map(|(name, row)| table::row(name, row));
             let second: Vec<Vec<String>> = std::iter::once(head).chain(body).collect();
-            format!("{first}\n{}{}{}", table::columns(&second), self.run.note(), explanation.text())
+            format!("{first}\n{}{}{}", table::columns(&second), self.run.relax.note(), explanation.text())
         };
         let json = || {
             let first = json::named(&names, gradient.iter().copied().map(json::number));
             let row = |row: &[f64]| json::named(&names, row.iter().copied().map(json::number));
             let second = json::named(&names, rows().map(row));
             let object = json::object([("value", json::number(value)), ("gradient", first), ("hessian", second)]);
-            self.run.mark(explanation.mark(object))
+            self.run.relax.mark(explanation.mark(object))
         };
         Ok(Answer::about(&program, self.output.format, text, json).and(explanation.hint(&numbers)))
     }

@@ -48,7 +48,8 @@ impl Jacobian {
         compiled.call(&point, &mut values, &mut jacobian)?;
         let labels = results.iter().flat_map(|result| names.iter().map(move |name| format!("d {result}/d{name}")));
         let numbers = [values.as_slice(), jacobian.as_slice()].concat();
-        let explanation = self.explain.of(&program, &request, &point, results.iter().cloned().chain(labels))?;
+        let explanation =
+            self.explain.of(&program, &request, &point, results.iter().cloned().chain(labels), &numbers)?;
         let text = || {
             let by = names.iter().map(|name| format!("d/d{name}"));
             let head = ["".to_owned(), "value".to_owned()].into_iter().chain(by).collect();
@@ -57,15 +58,15 @@ impl Jacobian {
                 table::row(name, &[&values[row..=row], derivatives].concat())
             });
             let rows: Vec<Vec<String>> = std::iter::once(head).chain(body).collect();
-            table::columns(&rows) + &self.run.note() + &explanation.text()
+            table::columns(&rows) + &self.run.relax.note() + &explanation.text()
         };
         let json = || {
             let column = |column: usize| -> Vec<f64> {
                 jacobian.iter().skip(column).step_by(names.len().max(1)).copied().collect()
             };
             let derivatives = json::named(&names, (0..names.len()).map(|index| json::results(&column(index))));
-            self.run
-                .mark(explanation.mark(json::object([("value", json::results(&values)), ("jacobian", derivatives)])))
+            let object = json::object([("value", json::results(&values)), ("jacobian", derivatives)]);
+            self.run.relax.mark(explanation.mark(object))
         };
         Ok(Answer::about(&program, self.output.format, text, json).and(explanation.hint(&numbers)))
     }

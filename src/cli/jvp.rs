@@ -55,6 +55,11 @@ impl Jvp {
             }
         };
         let json = || json::object([("value", json::results(&primals)), ("tangent", json::results(&tangents))]);
-        Ok(Answer::about(&program, self.output.format, || text() + &self.run.note(), || self.run.mark(json())))
+        Ok(Answer::about(
+            &program,
+            self.output.format,
+            || text() + &self.run.relax.note(),
+            || self.run.relax.mark(json()),
+        ))
     }
 }

@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 use super::fault::Fault;
 use super::values;
 
-/// So many bytes a formula may have. It takes some hundred times as much memory to understand it.
-const LONGEST: u64 = 16 << 20;
+/// So many bytes a formula may have: a few million operations. Parsing takes up to a hundred times as much memory.
+const LONGEST: u64 = 64 << 20;
 
 #[derive(Args)]
 pub struct Text {
@@ -82,7 +82,8 @@ fn bounded(reader: impl Read) -> std::io::Result<Vec<u8>> {
 fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();
     let end = text.find(" (os error").unwrap_or(text.len());
-    text[..end].to_lowercase()
+    let mut letters = text[..end].chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 #[derive(Args)]
@@ -141,13 +142,19 @@ fn modes() -> impl TypedValueParser<Value = Mode> {
 }
 
 #[derive(Args)]
-pub struct Run {
+pub struct Relax {
     /// Allows inexact arithmetic, each relaxation by its name
-    #[arg(long, value_delimiter = ',', value_parser = relaxations(), value_name = "NAME,…")]
-    pub relax: Vec<Relaxation>,
+    #[arg(long = "relax", value_delimiter = ',', value_parser = relaxations(), value_name = "NAME,…")]
+    pub names: Vec<Relaxation>,
+}
+
+#[derive(Args)]
+pub struct Run {
+    #[command(flatten)]
+    pub relax: Relax,
     /// Runs the interpreter instead of machine code; one call of a large program is always interpreted, to the same bits
     #[arg(long)]
-    pub interpret: bool,
+    interpret: bool,
 }
 
 /// From so many operations on, a single call is interpreted.
@@ -159,10 +166,33 @@ fn relaxations() -> impl TypedValueParser<Value = Relaxation> {
         .try_map(|name| Relaxation::by_name(&name).ok_or_else(|| format!("there is no relaxation `{name}`")))
 }
 
+impl Relax {
+    pub fn apply<'p, K: Kind>(&self, request: Request<'p, K>) -> Request<'p, K> {
+        self.names.iter().fold(request, |request, &relaxation| request.relax(relaxation))
+    }
+
+    /// The relaxations in text: a line if there are any.
+    pub fn note(&self) -> String {
+        if self.names.is_empty() { String::new() } else { format!("\nrelaxed: {}\n", self.list().join(", ")) }
+    }
+
+    /// The relaxations in JSON: an entry if there are any.
+    pub fn mark(&self, mut object: Map<String, Value>) -> Value {
+        if !self.names.is_empty() {
+            object.insert("relaxed".to_owned(), self.list().into());
+        }
+        Value::Object(object)
+    }
+
+    fn list(&self) -> Vec<&'static str> {
+        self.names.iter().map(|relaxation| relaxation.name()).collect()
+    }
+}
+
 impl Run {
     pub fn apply<'p, K: Kind>(&self, request: Request<'p, K>) -> Request<'p, K> {
         let backend = if self.interpret { Backend::Interpreter } else { Backend::Auto };
-        self.relax.iter().fold(request.backend(backend), |request, &relaxation| request.relax(relaxation))
+        self.relax.apply(request.backend(backend))
     }
 
     /// [`Run::apply`] for a single call: code for a large program takes longer to make than it ever saves then, and the
@@ -170,23 +200,6 @@ impl Run {
     pub fn once<'p, K: Kind>(&self, program: &Program, request: Request<'p, K>) -> Request<'p, K> {
         let request = self.apply(request);
         if program.graph().len() > LARGE { request.backend(Backend::Interpreter) } else { request }
-    }
-
-    /// The relaxations in text: a line if there are any.
-    pub fn note(&self) -> String {
-        if self.relax.is_empty() { String::new() } else { format!("\nrelaxed: {}\n", self.names().join(", ")) }
-    }
-
-    /// The relaxations in JSON: an entry if there are any.
-    pub fn mark(&self, mut object: Map<String, Value>) -> Value {
-        if !self.relax.is_empty() {
-            object.insert("relaxed".to_owned(), self.names().into());
-        }
-        Value::Object(object)
-    }
-
-    fn names(&self) -> Vec<&'static str> {
-        self.relax.iter().map(|relaxation| relaxation.name()).collect()
     }
 }
 

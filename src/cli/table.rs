@@ -23,6 +23,18 @@ pub fn columns(rows: &[Vec<String>]) -> String {
     text
 }
 
+/// So much of an expression is shown in JSON.
+pub const LONGEST: usize = 200;
+
+/// The beginning of an expression on one line. Takes no more time for a long one: the sums of a long sum are
+/// expressions too, and all of them together are as long as the square of the text.
+pub fn excerpt(text: &str, longest: usize) -> String {
+    let end = text.char_indices().nth(longest).map_or(text.len(), |(end, _)| end);
+    let words: Vec<&str> = text[..end].split_whitespace().collect();
+    let more = if end < text.len() { "…" } else { "" };
+    words.join(" ") + more
+}
+
 /// Lines of a name and a number.
 pub fn lines(entries: impl IntoIterator<Item = (String, f64)>) -> String {
     let rows: Vec<Vec<String>> = entries.into_iter().map(|(name, value)| vec![name, number(value)]).collect();

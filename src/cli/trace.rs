@@ -1,9 +1,12 @@
 //! `chainrule trace`: every value on the way, going forward, and its adjoint, going backward.
 
-use chainrule::Program;
+use std::collections::HashMap;
+
 use chainrule::inspect::{self, Step};
-use chainrule::ir::Inst;
-use chainrule::span::line_column;
+use chainrule::ir::{Inst, Val};
+use chainrule::ops::Op;
+use chainrule::span::Span;
+use chainrule::{Argument, Program};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -44,65 +47,68 @@ impl Trace {
         let mut values = vec![0.0; names.len()];
         program.value().backend(chainrule::Backend::Interpreter).compile()?.call_into(&point, &mut values)?;
         let steps = inspect::trace(program.graph(), &point);
-        let text = || table(&program, &names, &steps);
+        let rows = rows(&program, &steps);
+        let text = || table(&names, &rows);
         let json = || {
-            let steps: Vec<Value> = steps.iter().map(|step| entry(&program, step)).collect();
+            let steps: Vec<Value> = rows.iter().map(entry).collect();
             Value::Object(json::object([("value", json::results(&values)), ("steps", steps.into())]))
         };
         Ok(Answer::about(&program, self.output.format, text, json))
     }
 }
 
-fn table(program: &Program, names: &[String], steps: &[Step]) -> String {
+/// A step in the words of the text.
+struct Row<'p> {
+    step: &'p Step,
+    /// What the text calls the value, if anything.
+    name: Option<&'p str>,
+    /// The beginning of the expression that it comes from, on one line.
+    expression: String,
+    at: Span,
+}
+
+fn rows<'p>(program: &'p Program, steps: &'p [Step]) -> Vec<Row<'p>> {
+    let mut names: HashMap<Val, &str> = HashMap::new();
+    for definition in program.definitions() {
+        names.entry(definition.value).or_insert(&definition.name);
+    }
+    let row = |step: &'p Step| {
+        if let Inst::Param(index) = program.graph().inst(step.val)
+            && let Some(Argument { name, at, .. }) = program.arguments().get(index as usize)
+        {
+            return Row { step, name: Some(name), expression: name.clone(), at: *at };
+        }
+        let expression = table::excerpt(step.at.text(program.source()), table::LONGEST);
+        Row { step, name: names.get(&step.val).copied(), expression, at: step.at }
+    };
+    steps.iter().map(row).collect()
+}
+
+fn table(names: &[String], rows: &[Row]) -> String {
     let adjoints = names.iter().map(|name| match names.len() {
         1 => "adjoint ↑".to_owned(),
         _ => format!("adjoint ↑ of {name}"),
     });
     let head = ["expression", "value ↓"].into_iter().map(str::to_owned).chain(adjoints).collect();
-    let body = steps.iter().map(|step| {
-        let expression = match name(program, step) {
-            Some(name) if step.op.is_some() => format!("{name} = {}", expression(program, step)),
-            Some(name) => name.to_owned(),
-            None => expression(program, step),
+    let body = rows.iter().map(|row| {
+        let expression = match row.name {
+            Some(name) if row.step.op.is_some() => format!("{name} = {}", row.expression),
+            _ => row.expression.clone(),
         };
-        let numbers = std::iter::once(step.value).chain(step.adjoints.iter().copied()).map(table::number);
-        std::iter::once(shortened(&expression)).chain(numbers).collect()
+        let numbers = std::iter::once(row.step.value).chain(row.step.adjoints.iter().copied()).map(table::number);
+        std::iter::once(table::excerpt(&expression, WIDEST)).chain(numbers).collect()
     });
     table::columns(&std::iter::once(head).chain(body).collect::<Vec<Vec<String>>>())
 }
 
-fn entry(program: &Program, step: &Step) -> Value {
-    let (line, column) = line_column(program.source(), step.at.start);
+fn entry(row: &Row) -> Value {
     json!({
-        "name": name(program, step),
-        "expression": expression(program, step),
-        "operator": step.op.map(chainrule::ops::Op::name),
-        "line": line,
-        "column": column,
-        "value": json::number(step.value),
-        "adjoint": json::results(&step.adjoints),
+        "name": row.name,
+        "expression": row.expression,
+        "operator": row.step.op.map(Op::name),
+        "start": row.at.start,
+        "end": row.at.end,
+        "value": json::number(row.step.value),
+        "adjoint": json::results(&row.step.adjoints),
     })
-}
-
-/// What the text calls the value, if anything.
-fn name<'p>(program: &'p Program, step: &Step) -> Option<&'p str> {
-    match program.graph().inst(step.val) {
-        Inst::Param(index) => program.arguments().get(index as usize).map(|argument| argument.name.as_str()),
-        _ => {
-            let definition = program.definitions().iter().find(|definition| definition.value == step.val);
-            definition.map(|definition| definition.name.as_str())
-        }
-    }
-}
-
-/// The expression of the text that the value comes from, on one line.
-fn expression(program: &Program, step: &Step) -> String {
-    step.at.text(program.source()).split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(WIDEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }

@@ -50,11 +50,11 @@ impl Vjp {
         compiled.call(&point, &weights, &mut primals, &mut adjoints)?;
         let text = || {
             let adjoints = by.iter().map(|name| format!("adjoint of {name}")).zip(adjoints.iter().copied());
-            table::lines(names.iter().cloned().zip(primals.iter().copied()).chain(adjoints)) + &self.run.note()
+            table::lines(names.iter().cloned().zip(primals.iter().copied()).chain(adjoints)) + &self.run.relax.note()
         };
         let json = || {
             let adjoints = json::named(&by, adjoints.iter().copied().map(json::number));
-            self.run.mark(json::object([("value", json::results(&primals)), ("adjoint", adjoints)]))
+            self.run.relax.mark(json::object([("value", json::results(&primals)), ("adjoint", adjoints)]))
         };
         Ok(Answer::about(&program, self.output.format, text, json))
     }
@@ -73,8 +73,8 @@ impl Vjp {
         }
         if weights.len() != names.len() {
             let (found, expected) = (weights.len(), names.len());
-            let message = format!("`--weights` has {found} numbers; the formula has {expected} results");
-            return Err(Fault::usage(message, "give one weight a result, or weights by name: --weights y0=1"));
+            let message = format!("`--weights` takes a number for each result: {expected}, not {found}");
+            return Err(Fault::usage(message, "or give weights by name, the others being 0, as in a=1,b=-2"));
         }
         Ok(weights.into_iter().flatten().collect())
     }

@@ -2,8 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::render::join;
-use super::{Level, Report, Style, render, render_plain, shorten};
+use super::{Level, Report, Style, join, render, render_plain, shorten};
 use crate::program::ArgumentFaults;
 
 impl ArgumentFaults {

@@ -88,7 +88,7 @@ impl Guards {
 }
 
 /// Where `user` is one of several: whether the operand number `slot` is certainly not the one. False for NaN, which all pass on.
-fn passed_over(builder: &mut Builder, user: Val, slot: usize) -> Option<Val> {
+pub fn passed_over(builder: &mut Builder, user: Val, slot: usize) -> Option<Val> {
     let operands = builder.func().operands(user).as_slice().to_vec();
     let mine = operands[slot];
     Some(match (builder.func().inst(user).op()?, slot) {
@@ -96,13 +96,14 @@ fn passed_over(builder: &mut Builder, user: Val, slot: usize) -> Option<Val> {
         (Op::Max, _) if operands.len() == 2 => builder.binary(Op::Lt, mine, operands[1 - slot]),
         (Op::Min, _) => builder.binary(Op::Lt, user, mine),
         (Op::Max, _) => builder.binary(Op::Lt, mine, user),
-        (Op::Clamp, 0) => {
-            let (below, above) = (builder.binary(Op::Lt, mine, operands[1]), builder.binary(Op::Lt, operands[2], mine));
-            builder.binary(Op::Or, below, above)
-        }
-        (Op::Clamp, 1) => {
-            let (idle, beaten) = (builder.binary(Op::Le, mine, operands[0]), builder.binary(Op::Lt, operands[2], mine));
-            builder.binary(Op::Or, idle, beaten)
+        (Op::Clamp, 0 | 1) => {
+            let [x, low, high] = operands[..] else { return None };
+            let either = match slot {
+                0 => (builder.binary(Op::Lt, x, low), builder.binary(Op::Lt, high, x)),
+                _ => (builder.binary(Op::Le, low, x), builder.binary(Op::Lt, high, low)),
+            };
+            let (either, is_number) = (builder.binary(Op::Or, either.0, either.1), builder.binary(Op::Eq, user, user));
+            builder.binary(Op::And, is_number, either)
         }
         (Op::Clamp, _) => {
             let (idle, low) = (builder.binary(Op::Le, operands[0], mine), builder.binary(Op::Le, operands[1], mine));
@@ -131,7 +132,7 @@ fn steep(func: &Func) -> Vec<bool> {
 }
 
 /// `a or b`, where `g and c` with `g and not c` is `g`.
-fn either(builder: &mut Builder, a: Val, b: Val) -> Val {
+pub fn either(builder: &mut Builder, a: Val, b: Val) -> Val {
     let func = builder.func();
     let parts = |val: Val| match func.inst(val) {
         Inst::Binary(Op::And, x, y) => Some((x, y)),

@@ -57,13 +57,15 @@ fn each_chunk(func: &Func, options: &Options, visit: Visit) -> Result<String, Er
 
 #[cfg(all(feature = "cli", target_arch = "x86_64"))]
 fn disassemble(code: &cranelift::codegen::CompiledCode, text: &mut String) {
-    use iced_x86::{Decoder, DecoderOptions, Formatter, IntelFormatter};
+    use iced_x86::{Decoder, DecoderOptions, Formatter, IntelFormatter, Mnemonic};
 
     let bytes = code.code_buffer();
     let mut relocations = code.buffer.relocs().iter().peekable();
     let mut formatter = IntelFormatter::new();
     formatter.options_mut().set_space_after_operand_separator(true);
     let mut line = String::new();
+    // After the last return come constants.
+    let mut farthest_jump = 0;
     for instruction in &mut Decoder::with_ip(64, bytes, 0, DecoderOptions::NONE) {
         line.clear();
         formatter.format(&instruction, &mut line);
@@ -73,6 +75,24 @@ fn disassemble(code: &cranelift::codegen::CompiledCode, text: &mut String) {
             _ = write!(text, "  ; {}", relocation.target.display(None));
         }
         text.push('\n');
+        farthest_jump = farthest_jump.max(instruction.near_branch_target());
+        let is_end = matches!(instruction.mnemonic(), Mnemonic::Ret | Mnemonic::Jmp | Mnemonic::Ud2);
+        if is_end && farthest_jump < instruction.next_ip() {
+            constants(bytes, instruction.next_ip() as usize, text);
+            break;
+        }
+    }
+}
+
+/// The numbers behind the code, from a place on; what is all zero is mostly padding.
+#[cfg(all(feature = "cli", target_arch = "x86_64"))]
+fn constants(bytes: &[u8], from: usize, text: &mut String) {
+    let (words, _) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate().skip(from.div_ceil(8)) {
+        let bits = u64::from_le_bytes(*word);
+        if bits != 0 {
+            _ = writeln!(text, "  {:5x}  dq {bits:016X}h  ; {:?}", 8 * index, f64::from_bits(bits));
+        }
     }
 }
 

@@ -72,7 +72,8 @@ impl<'a, 'b> Lowering<'a, 'b> {
             Op::Stop => x[0],
             Op::Domain => self.domain(x[0], x[1]),
             Op::Fma | Op::Floor | Op::Ceil | Op::Rint => self.call(Symbol::Value(op), x),
-            Op::Scale | Op::Exponent | Op::Significand => self.call(Symbol::Value(op), x),
+            Op::Scale => self.scale(x),
+            Op::Exponent | Op::Significand => self.field(op, x[0]),
             Op::Powi | Op::Pow | Op::XlogPow => self.call(Symbol::Value(op), x),
             Op::Exp | Op::Expm1 | Op::Exp2 | Op::Ln | Op::Log2 | Op::Log10 | Op::Log1p | Op::LogBase | Op::Xlogy => {
                 self.call(Symbol::Value(op), x)
@@ -192,6 +193,78 @@ impl<'a, 'b> Lowering<'a, 'b> {
 
     fn is_nan(&mut self, x: Value) -> Value {
         self.builder.ins().fcmp(FloatCC::Unordered, x, x)
+    }
+
+    /// `x*2^floor(k)`. Where `x` and the result are normal numbers, `k` is added to the exponent's field; else it is a call.
+    fn scale(&mut self, x: &[Value]) -> Value {
+        let floor = if self.target.rounding {
+            self.builder.ins().floor(x[1])
+        } else {
+            self.call(Symbol::Value(Op::Floor), &[x[1]])
+        };
+        let k = self.builder.ins().fcvt_to_sint_sat(types::I64, floor);
+        let bits = self.builder.ins().bitcast(types::I64, MemFlagsData::new(), x[0]);
+        let field = self.exponent_field(bits);
+        let moved = self.builder.ins().iadd(field, k);
+        // Saturated, an enormous `k` is no field either.
+        let (is_normal, stays_normal) = (self.is_field(field), self.is_field(moved));
+        let (is_number, shift) = (self.builder.ins().fcmp(FloatCC::Ordered, x[1], x[1]), self.int_const(52));
+        let is_simple = self.builder.ins().band(is_normal, stays_normal);
+        let is_simple = self.builder.ins().band(is_simple, is_number);
+        let k = self.builder.ins().ishl(k, shift);
+        let bits = self.builder.ins().iadd(bits, k);
+        let simple = self.builder.ins().bitcast(types::F64, MemFlagsData::new(), bits);
+        self.or_call(is_simple, simple, Symbol::Value(Op::Scale), x)
+    }
+
+    /// Exponent or significand: of a normal number, a field of its bits; else a call.
+    fn field(&mut self, op: Op, x: Value) -> Value {
+        let bits = self.builder.ins().bitcast(types::I64, MemFlagsData::new(), x);
+        let field = self.exponent_field(bits);
+        let is_simple = self.is_field(field);
+        let simple = if op == Op::Exponent {
+            let bias = self.int_const(1023);
+            let exponent = self.builder.ins().isub(field, bias);
+            self.builder.ins().fcvt_from_sint(types::F64, exponent)
+        } else {
+            let (keep, one) = (self.int_const(!(0x7ff << 52)), self.int_const(0x3ff << 52));
+            let bits = self.builder.ins().band(bits, keep);
+            let bits = self.builder.ins().bor(bits, one);
+            self.builder.ins().bitcast(types::F64, MemFlagsData::new(), bits)
+        };
+        self.or_call(is_simple, simple, Symbol::Value(op), &[x])
+    }
+
+    /// The exponent's field of a double's bits.
+    fn exponent_field(&mut self, bits: Value) -> Value {
+        let (shift, mask) = (self.int_const(52), self.int_const(0x7ff));
+        let high = self.builder.ins().ushr(bits, shift);
+        self.builder.ins().band(high, mask)
+    }
+
+    /// Whether an exponent's field, of any size, is that of a normal number.
+    fn is_field(&mut self, field: Value) -> Value {
+        let (one, count) = (self.int_const(1), self.int_const(0x7fe));
+        let above = self.builder.ins().isub(field, one);
+        self.builder.ins().icmp(IntCC::UnsignedLessThan, above, count)
+    }
+
+    /// `value` where it is good, else the result of a call, out of the way.
+    pub fn or_call(&mut self, is_good: Value, value: Value, symbol: Symbol, x: &[Value]) -> Value {
+        let (cold, done) = (self.builder.create_block(), self.builder.create_block());
+        self.builder.append_block_param(done, types::F64);
+        self.builder.ins().brif(is_good, done, &[value.into()], cold, &[]);
+        self.builder.switch_to_block(cold);
+        self.builder.seal_block(cold);
+        self.builder.set_cold_block(cold);
+        let called = self.call_for(symbol, x);
+        // What is in memory need not be fetched again for the sake of a call that hardly ever happens.
+        self.calls -= 1;
+        let called = self.builder.inst_results(called)[0];
+        self.builder.ins().jump(done, &[called.into()]);
+        self.builder.switch_to_block(done);
+        self.builder.seal_block(done);
+        self.builder.block_params(done)[0]
     }
 
     /// `v`, or NaN where `y` is: a comparison of vectors gives a mask of all bits where `y` is NaN, and any number with all

@@ -214,7 +214,7 @@ fn the_formula_from_a_file_or_the_input() {
     std::fs::write(&path, b"x\n\xff").unwrap();
     assert!(wrong(&["eval", "--file", name]).contains("formula.txt:2:1"));
     assert!(wrong(&["eval", "x", "--file", name]).contains("cannot be used with"));
-    assert!(wrong(&["eval", "--file", directory.to_str().unwrap()]).contains("is a directory"));
+    assert!(wrong(&["eval", "--file", directory.to_str().unwrap()]).contains("directory"));
     std::fs::remove_dir_all(&directory).unwrap();
     assert!(wrong(&["eval", "--file", name]).contains("no such file"));
 
@@ -226,11 +226,10 @@ fn the_formula_from_a_file_or_the_input() {
     assert!(bad.err.contains("stdin:1:1"), "{}", bad.err);
 }
 
+#[cfg(unix)]
 #[test]
-fn an_endless_input_is_refused_early() {
-    let run = run_with_input(&["eval", "-"], &vec![b'x'; 40 << 20]);
-    assert_eq!((run.code, run.out.as_str()), (2, ""));
-    assert!(run.err.contains("longer than 16 MiB"), "{}", run.err);
+fn an_endless_input_is_refused() {
+    assert!(wrong(&["eval", "--file", "/dev/zero"]).contains("longer than 64 MiB"));
 }
 
 #[test]
@@ -249,7 +248,7 @@ fn texts_that_are_wrong() {
     assert!(wrong(&["derive", "x*z", "--order", "2"]).contains("--wrt"));
     assert!(wrong(&["functions", "tanhh"]).contains("`tanh`"));
     assert!(wrong(&["jvp", "x", "--at", "x=1", "--direction", "q=1"]).contains("`q`"));
-    assert!(wrong(&["vjp", "x", "--at", "x=1", "--weights", "1,2"]).contains("2 numbers"));
+    assert!(wrong(&["vjp", "x", "--at", "x=1", "--weights", "1,2"]).contains("1, not 2"));
     assert!(wrong(&["vjp", "x", "--at", "x=1", "--weights", "a"]).contains("not a number"));
     assert!(wrong(&["vjp", "a = x; a, x", "--at", "x=1", "--weights", "b=1"]).contains("not a result"));
     assert!(wrong(&["check", "x", "--at", "x=1", "--tolerance", "much"]).contains("1e-9"));
@@ -264,7 +263,8 @@ fn many_problems_are_counted() {
     assert!(message.trim_end().ends_with("… and 40 more"), "{message}");
     let names = (0..500).map(|number| format!("x{number}")).collect::<Vec<_>>();
     let message = wrong(&["eval", &names.join(" + ")]);
-    assert!(message.trim_end().ends_with("… and 480 more"), "{message}");
+    assert!(message.contains("… and 480 more"), "{message}");
+    assert!(message.trim_end().ends_with("`--at x0=1.5,x1=1.5,x2=1.5,x3=1.5,x4=1.5,…`"), "{message}");
 }
 
 #[cfg(unix)]
@@ -382,6 +382,8 @@ fn derivatives_that_are_right_pass_the_check() {
         ("1/x", "x=1e-8"),
         ("1/(x^2 + 1e-16)", "x=1e-9"),
         ("tan(x)", "x=1.5"),
+        ("tan(x)", "x=1e200"),
+        ("1 - logit(1/x)", "x=1e200"),
         ("(max(y^2, 1/z) + x)^2", "x=1e200,y=inf,z=1e-300"),
         ("3", ""),
     ] {

@@ -5,6 +5,7 @@ mod batch;
 mod cli;
 #[cfg(feature = "cli")]
 mod data;
+mod docs;
 mod errors;
 mod formula;
 mod graphs;

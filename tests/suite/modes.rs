@@ -54,6 +54,7 @@ fn check(claims: &[Claim]) {
 #[test]
 fn branches_not_taken_contribute_nothing() {
     const LN_4: f64 = 1.386_294_361_119_890_6;
+    const SPLIT: &str = "a = ln(w); if(p > 0, if(x > 0, a, 0), 0) + if(q > 0, if(x > 0, 0, a), 0)";
     check(&[
         claim("if(x > 0, ln(x), 0)", &[-1.0], &[("", 0.0), ("x", 0.0), ("xx", 0.0), ("xxx", 0.0)]),
         claim("if(x > 0, ln(x), 0)", &[2.0], &[("", LN_4 / 2.0), ("x", 0.5), ("xx", -0.25), ("xxx", 0.25)]),
@@ -93,6 +94,21 @@ fn branches_not_taken_contribute_nothing() {
             &[("x", 1.0), ("z", 0.0), ("xx", 0.0)],
         ),
         claim("if(x > 0 or z > 0, ln(x + 1), ln(-x))", &[-2.0, -1.0], &[("", LN_4 / 2.0), ("x", -0.5), ("z", 0.0)]),
+        // What follows has an infinite slope, or none: a zero by structure stays one.
+        claim("sqrt(if(x > 0, x, z))", &[-1.0, 0.0], &[("", 0.0), ("x", 0.0), ("z", INF), ("xx", 0.0), ("xz", 0.0)]),
+        claim(
+            "ln(if(x > 0, x, if(z > 0, z, w)))",
+            &[-1.0, -1.0, 0.0],
+            &[("", -INF), ("x", 0.0), ("z", 0.0), ("w", INF)],
+        ),
+        claim("if(x > 0, x, z)*w", &[-1.0, 1.0, INF], &[("", INF), ("x", 0.0), ("z", INF)]),
+        claim("sin(if(x > 0, x, z)) + x", &[-1.0, NAN], &[("", NAN), ("x", 1.0), ("z", NAN)]),
+        claim("sqrt(if(x > 0, x, 0)) + x", &[-1.0], &[("", -1.0), ("x", 1.0), ("xx", 0.0), ("xxx", 0.0)]),
+        claim("sqrt(3*if(x > 0, x, 0) + if(x > 1, x, 0))", &[-1.0], &[("", 0.0), ("x", 0.0), ("xx", 0.0)]),
+        // Under conditions that neither imply nor exclude each other.
+        claim(SPLIT, &[2.0, -1.0, -1.0, 1.0], &[("", LN_4 / 2.0), ("w", 0.5), ("ww", -0.25), ("wp", 0.0)]),
+        claim(SPLIT, &[0.0, 1.0, -1.0, -1.0], &[("", 0.0), ("w", 0.0), ("ww", 0.0)]),
+        claim(SPLIT, &[2.0, 1.0, 1.0, 1.0], &[("", LN_4 / 2.0), ("w", 0.5), ("ww", -0.25)]),
         // A branch inside the branch's argument.
         claim("f(t) = if(t > 0, sqrt(t), 0); f(f(x))", &[0.0], &[("", 0.0), ("x", 0.0), ("xx", 0.0)]),
         claim("f(t) = if(t > 0, sqrt(t), 0); f(f(x) - 1)", &[1.0], &[("", 0.0), ("x", 0.0), ("xx", 0.0)]),
@@ -116,11 +132,16 @@ fn what_is_not_chosen_contributes_nothing() {
         claim("relu(ln(x))", &[0.0], &[("", 0.0), ("x", 0.0), ("xx", 0.0)]),
         claim("relu(-sqrt(x))", &[0.0], &[("", 0.0), ("x", 0.0), ("xx", 0.0)]),
         claim("leaky_relu(x, sqrt(z))", &[2.0, 0.0], &[("", 2.0), ("x", 1.0), ("z", 0.0), ("xz", 0.0)]),
+        claim("sqrt(max(x, z))", &[-1.0, 0.0], &[("", 0.0), ("x", 0.0), ("z", INF), ("xx", 0.0)]),
+        claim("sqrt(relu(x))", &[-1.0], &[("", 0.0), ("x", 0.0), ("xx", 0.0)]),
+        claim("ln(2*clamp(x, 0, 1))", &[-1.0], &[("", -INF), ("x", 0.0), ("xx", 0.0)]),
+        claim("1/min(x, z, 0)", &[1.0, 2.0], &[("", INF), ("x", 0.0), ("z", 0.0), ("xz", 0.0)]),
         // NaN is passed on.
         claim("max(ln(x), 1)", &[-1.0], &[("", NAN), ("x", NAN)]),
         claim("min(ln(x), 1, 2)", &[-1.0], &[("", NAN), ("x", NAN)]),
         claim("clamp(ln(x), 0, 1)", &[-1.0], &[("", NAN), ("x", NAN)]),
         claim("relu(ln(x))", &[-1.0], &[("", NAN), ("x", NAN)]),
+        claim("sin(clamp(y, z, ln(x)))", &[1.0, -4.0, -1.0], &[("", NAN), ("y", NAN), ("z", NAN), ("x", NAN)]),
         claim("max(ln(x), z)", &[-1.0, 3.0], &[("", NAN), ("x", NAN), ("z", NAN)]),
     ]);
 }

@@ -7,6 +7,7 @@ use chainrule::ir::parse::parse;
 use chainrule::ir::verify::verify;
 use chainrule::{Backend, Mode, Program, Relaxation, ad, opt};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use crate::{random, texts};
 
@@ -44,8 +45,13 @@ fn difference(func: &Func, x: &[f64], index: usize) -> (f64, f64) {
     (twice, (twice - once).abs() + (twice - fine).abs() * 1e-3)
 }
 
+/// The same programs in every run; another seed and more cases look for what these don't meet.
+fn config() -> ProptestConfig {
+    ProptestConfig { cases: 250, rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn both_modes_agree_with_each_other_and_with_differences(text in texts::program(), x in texts::point()) {
@@ -63,6 +69,21 @@ proptest! {
                 let allowed = 10.0 * error + 1e-8 * size.max(a.abs());
                 prop_assert!((a - difference).abs() <= allowed, "{text}\nby {index}: {a}, difference {difference}");
             }
+        }
+    }
+
+    #[test]
+    fn both_modes_agree_on_what_is_finite(text in texts::program(), places in any::<[prop::sample::Index; 3]>()) {
+        const EDGES: [f64; 9] = [0.0, -0.0, 1.0, -1.0, 0.5, 2.0, -3.0, -40.0, 700.0];
+        let x = places.map(|place| EDGES[place.index(EDGES.len())]);
+        let program = Program::parse(&text).map_err(|error| TestCaseError::fail(format!("{text}\n{error}")))?;
+        let gradient = |mode| program.gradient().mode(mode).graph().expect("a gradient");
+        let (forward, reverse) = (gradient(Mode::Forward), gradient(Mode::Reverse));
+        // Slopes this large overflow in one order of multiplication and not in the other.
+        let largest = |func| values(func, &x).into_iter().map(Value::as_f64).filter(|x| x.is_finite()).fold(0.0, f64::max);
+        prop_assume!(largest(&forward).max(largest(&reverse)) < 1e100);
+        for (a, b) in numbers(&forward, &x).into_iter().zip(numbers(&reverse, &x)) {
+            prop_assert!(a.is_finite() == b.is_finite(), "{text}\nat {x:?}: forward {a}, reverse {b}");
         }
     }
 
