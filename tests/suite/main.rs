@@ -19,3 +19,5 @@ mod syntax;
 mod table;
 mod texts;
 mod tower;
+#[cfg(feature = "wide")]
+mod wide;
