@@ -182,7 +182,6 @@ impl Emitter<'_> {
             Low::And => self.binary(id, AND, [a, b], true),
             Low::Or => self.binary(id, OR, [a, b], true),
             Low::Xor => self.binary(id, XOR, [a, b], true),
-            Low::AddInt => self.binary(id, ADD_INT, [a, b], true),
             Low::Sub => self.binary(id, SUB, [a, b], false),
             Low::Div => self.binary(id, DIV, [a, b], false),
             Low::Lesser => self.binary(id, LESSER, [a, b], false),

@@ -81,7 +81,6 @@ pub const LESSER: Form = form(1, 0x5d);
 pub const DIV: Form = form(1, 0x5e);
 pub const GREATER: Form = form(1, 0x5f);
 pub const COMPARE: Form = form(1, 0xc2);
-pub const ADD_INT: Form = form(1, 0xd4);
 /// The shift's direction is in the register field: [`LEFT`] or [`RIGHT`].
 pub const SHIFT: Form = form(1, 0x73);
 pub const LEFT: u8 = 6;

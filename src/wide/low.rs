@@ -61,8 +61,7 @@ pub enum Low {
     MaskAnd,
     MaskOr,
     MaskNot,
-    /// 64-bit integers; 256 bits.
-    AddInt,
+    /// Of 64-bit integers; 256 bits.
     ShiftLeft(u8),
     ShiftRight(u8),
     /// An operator outside the kernel: three numbers (or fewer) and the condition under which it matters.
@@ -91,7 +90,6 @@ pub mod compare {
     pub const NOT_EQUAL: u8 = 0x04;
     pub const LESS: u8 = 0x11;
     pub const LESS_OR_EQUAL: u8 = 0x12;
-    pub const GREATER: u8 = 0x1e;
 
     pub fn inverse(predicate: u8) -> u8 {
         predicate ^ 4

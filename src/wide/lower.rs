@@ -105,7 +105,8 @@ pub struct Lowering<'a> {
 impl Lowering<'_> {
     /// Computes a value whose operands, save for guards, have been computed.
     fn need(&mut self, val: Val) -> Result<Id, Unsupported> {
-        if let known @ 0..NONE = self.ids[val.index()] {
+        let known = self.ids[val.index()];
+        if known != NONE {
             return Ok(known);
         }
         let id = match self.func.inst(val) {
@@ -270,7 +271,8 @@ impl Lowering<'_> {
 
     /// Computes a condition made of what there is, see [`is_before`].
     fn need_condition(&mut self, condition: Val) -> Result<Id, Unsupported> {
-        if let known @ 0..NONE = self.ids[condition.index()] {
+        let known = self.ids[condition.index()];
+        if known != NONE {
             return Ok(known);
         }
         let operands = self.func.operands(condition).as_slice().to_vec();
