@@ -12,7 +12,7 @@
 //!   operators that take several instructions.
 //! - [`plan`] divides it into what is done once, because it is the same for all points, and loops that fit the instruction cache.
 //! - [`emit`] writes the code of each loop, [`registers`] knows which value is where, [`encode`] the bytes of instructions.
-//! - [`calls`] is what kernels call, [`frame`] the memory they work in, and this file runs them.
+//! - [`calls`] is what kernels call, [`frame`] the memory they work in, [`dump`] their code as text, and this file runs them.
 //!
 //! A kernel knows neither masks nor lengths: columns are read and written in whole vectors. The last points, where they
 //! fill no vector, are computed in a copy, in which the last point stands for those that there aren't.
@@ -20,6 +20,7 @@
 //! The code is for x86-64; elsewhere [`compile`] says that it is unsupported.
 
 mod calls;
+mod dump;
 mod emit;
 mod encode;
 mod exact;
@@ -35,6 +36,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use memmap2::{Mmap, MmapMut};
 
 use crate::ir::Func;
+pub use dump::asm;
 use frame::{Frame, Layout};
 
 /// Why there is no kernel. Other back ends compute everything.

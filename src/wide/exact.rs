@@ -7,6 +7,54 @@ const ALL: u64 = u64::MAX;
 const SIGN: u64 = 1 << 63;
 
 impl Lowering<'_> {
+    /// The number that a value is the opposite of.
+    fn opposite(&self, a: Id) -> Option<Id> {
+        let inst = self.program.insts[a as usize];
+        (inst.op == Low::Xor && self.program.constant_of(inst.args[1]) == Some(SIGN)).then_some(inst.args[0])
+    }
+
+    /// What is a product with a constant becomes one with the opposite constant.
+    pub fn neg(&mut self, a: Id) -> Id {
+        let inst = self.program.insts[a as usize];
+        if let (Low::Mul, Some(bits)) = (inst.op, self.program.constant_of(inst.args[1])) {
+            let opposite = self.program.bits(bits ^ SIGN);
+            return self.add(Low::Mul, &[inst.args[0], opposite]);
+        }
+        let sign = self.program.bits(SIGN);
+        self.add(Low::Xor, &[a, sign])
+    }
+
+    pub fn sum(&mut self, a: Id, b: Id) -> Id {
+        match (self.opposite(a), self.opposite(b)) {
+            (_, Some(b)) => self.add(Low::Sub, &[a, b]),
+            (Some(a), None) => self.add(Low::Sub, &[b, a]),
+            (None, None) => self.add(Low::Add, &[a, b]),
+        }
+    }
+
+    pub fn difference(&mut self, a: Id, b: Id) -> Id {
+        match self.opposite(b) {
+            Some(b) => self.add(Low::Add, &[a, b]),
+            None => self.add(Low::Sub, &[a, b]),
+        }
+    }
+
+    /// The constant is second. Twice a number is a sum, which processors do beside products.
+    pub fn product(&mut self, a: Id, b: Id) -> Id {
+        let (a, b) = if self.program.constant_of(a).is_some() { (b, a) } else { (a, b) };
+        match self.program.constant_of(b).map(f64::from_bits) {
+            Some(2.0) => self.add(Low::Add, &[a, a]),
+            Some(constant) => match self.opposite(a) {
+                Some(a) => {
+                    let opposite = self.f64(-constant);
+                    self.add(Low::Mul, &[a, opposite])
+                }
+                None => self.add(Low::Mul, &[a, b]),
+            },
+            None => self.add(Low::Mul, &[a, b]),
+        }
+    }
+
     pub fn compare(&mut self, predicate: u8, a: Id, b: Id) -> Id {
         self.add(Low::Compare(predicate), &[a, b])
     }

@@ -200,7 +200,7 @@ impl Program {
 
     /// The constant that a value is.
     pub fn constant_of(&self, id: Id) -> Option<u64> {
-        match self.insts[id as usize].op {
+        match self.insts.get(id as usize)?.op {
             Low::Cell(cell) => match self.cells[cell as usize] {
                 Cell::Constant(bits) => Some(bits),
                 Cell::Param(_) | Cell::Computed => None,

@@ -174,13 +174,10 @@ impl Lowering<'_> {
 
     fn simple(&mut self, op: Op, [a, b, c]: [Id; 3]) -> Id {
         match op {
-            Op::Neg => {
-                let sign = self.f64(-0.0);
-                self.add(Low::Xor, &[a, sign])
-            }
-            Op::Add => self.add(Low::Add, &[a, b]),
-            Op::Sub => self.add(Low::Sub, &[a, b]),
-            Op::Mul => self.add(Low::Mul, &[a, b]),
+            Op::Neg => self.neg(a),
+            Op::Add => self.sum(a, b),
+            Op::Sub => self.difference(a, b),
+            Op::Mul => self.product(a, b),
             Op::Div => self.add(Low::Div, &[a, b]),
             Op::Sqrt => self.add(Low::Sqrt, &[a]),
             Op::Abs => self.abs(a),
