@@ -29,7 +29,7 @@ mod reduce;
 pub(crate) mod threads;
 mod tile;
 
-pub(crate) use kernel::{Kernel, Kernels};
+pub(crate) use kernel::{Kernel, Kernels, Request};
 pub use output::Output;
 pub use points::{Column, Points};
 pub use reduce::Reduced;
@@ -136,8 +136,8 @@ impl<'a, K> Batch<'a, K> {
         if summed {
             wanted.fill(true);
         }
-        let kernel = compiled.kernel(&wanted);
         let n_wanted = wanted.iter().filter(|&&wanted| wanted).count();
+        let kernel = compiled.kernel(wanted, columns.iter().map(Column::is_same).collect());
         let tile = tile::tile(columns.len() + n_wanted);
         let task = Task { kernel: &kernel, columns: &columns, outs: layout.outs, wanted: n_wanted, tile };
 

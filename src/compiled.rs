@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::batch::{Column, Kernel, Kernels};
+use crate::batch::{Column, Kernel, Kernels, Request};
 use crate::error::{Error, Problem};
 use crate::interp;
 use crate::ir::Func;
@@ -109,10 +109,11 @@ impl<K> Compiled<K> {
         "interpreter"
     }
 
-    /// What computes the wanted results of many points.
-    pub(crate) fn kernel(&self, wanted: &[bool]) -> Arc<Kernel> {
+    /// What computes the wanted results of many points, of which some arguments and seeds are the same.
+    pub(crate) fn kernel(&self, wanted: Vec<bool>, uniform: Vec<bool>) -> Arc<Kernel> {
         let inner = &*self.inner;
-        inner.kernels.get(&inner.func, &inner.ints, wanted, self.backend() != "interpreter")
+        let machine_code = self.backend() != "interpreter";
+        inner.kernels.get(&inner.func, &inner.ints, Request { wanted, uniform, machine_code })
     }
 
     /// Why a point of a batch has no result.

@@ -20,7 +20,8 @@
 //!
 //! Below that, the crate is a pipeline of functions from graph to graph. In reading order: [`ops`] is the operator table,
 //! [`ir`] the graph, [`interp`] its meaning, [`ad`] differentiation, [`opt`] optimisation, [`syntax`] and [`lower`] the way
-//! from text to graph, [`jit`] the way to machine code, [`batch`] many points at once.
+//! from text to graph, [`jit`] the way to machine code, `wide` to machine code for many points at once, [`batch`] what takes
+//! them from columns and rows to columns, rows and sums.
 
 // The headers of modules speak to readers of the code and name what is inside.
 #![allow(rustdoc::private_intra_doc_links)]
@@ -46,6 +47,8 @@ mod program;
 pub mod span;
 pub mod special;
 pub mod syntax;
+#[cfg(feature = "wide")]
+pub mod wide;
 
 pub use ad::Mode;
 pub use ast::Role;

@@ -7,10 +7,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::interp;
 use crate::ir::Func;
+#[cfg(feature = "jit")]
+use crate::jit;
 use crate::opt;
 use crate::program::is_whole;
+#[cfg(feature = "wide")]
+use crate::wide;
+
+#[cfg(feature = "wide")]
+pub use wide::Input;
 
 /// A parameter of the graph over a tile.
+#[cfg(not(feature = "wide"))]
 #[derive(Clone, Copy)]
 pub enum Input<'a> {
     Column(&'a [f64]),
@@ -23,8 +31,22 @@ pub struct Kernel {
     func: Func,
     /// Parameters that must be whole numbers.
     ints: Vec<usize>,
+    /// What computes several points at a time.
+    #[cfg(feature = "wide")]
+    wide: Option<wide::Kernel>,
+    /// What computes one.
     #[cfg(feature = "jit")]
-    code: Option<crate::jit::Code>,
+    code: Option<jit::Code>,
+}
+
+/// Which results a kernel computes, and what it may rely on.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Request {
+    pub wanted: Vec<bool>,
+    /// Which parameters are the same for all points.
+    pub uniform: Vec<bool>,
+    /// The interpreter computes where this is not allowed.
+    pub machine_code: bool,
 }
 
 /// The room that a worker needs for a point.
@@ -35,18 +57,29 @@ pub struct Scratch {
 }
 
 impl Kernel {
-    fn new(func: &Func, ints: &[usize], wanted: &[bool], machine: bool) -> Kernel {
+    fn new(func: &Func, ints: &[usize], request: &Request) -> Kernel {
         let mut func = func.clone();
-        let mut keep = wanted.iter();
+        let mut keep = request.wanted.iter();
         func.results.retain(|_| keep.next().is_none_or(|&keep| keep));
         let func = opt::compact(&func);
-        #[cfg(not(feature = "jit"))]
-        let _ = machine;
+        let ints = ints.to_vec();
+        #[cfg(feature = "wide")]
+        let wide = if request.machine_code { wide::compile(&func, &request.uniform, None).ok() } else { None };
+        #[cfg(feature = "wide")]
+        let is_wide = wide.is_some();
+        #[cfg(not(feature = "wide"))]
+        let is_wide = false;
+        #[cfg(feature = "jit")]
+        let code =
+            if request.machine_code && !is_wide { jit::compile(&func, &jit::Options::default()).ok() } else { None };
+        let _ = is_wide;
         Kernel {
-            #[cfg(feature = "jit")]
-            code: if machine { crate::jit::compile(&func, &crate::jit::Options::default()).ok() } else { None },
             func,
-            ints: ints.to_vec(),
+            ints,
+            #[cfg(feature = "wide")]
+            wide,
+            #[cfg(feature = "jit")]
+            code,
         }
     }
 
@@ -61,6 +94,11 @@ impl Kernel {
         outputs: &mut [&mut [f64]],
         points: usize,
     ) -> Result<(), usize> {
+        #[cfg(feature = "wide")]
+        if let Some(kernel) = &self.wide {
+            kernel.run(inputs, outputs, points);
+            return Ok(());
+        }
         let Scratch { args, results } = scratch;
         args.clear();
         args.extend(inputs.iter().map(|input| match *input {
@@ -105,23 +143,21 @@ impl Kernel {
 
 /// The kernels of a compiled derivative, each made when it is first needed. Of many, the oldest go.
 #[derive(Default)]
-pub struct Kernels(Mutex<Vec<Entry>>);
-
-/// A kernel and the results that it computes.
-type Entry = (Box<[bool]>, Arc<Kernel>);
+pub struct Kernels(Mutex<Vec<(Request, Arc<Kernel>)>>);
 
 const KEPT: usize = 16;
 
 impl Kernels {
-    pub fn get(&self, func: &Func, ints: &[usize], wanted: &[bool], machine: bool) -> Arc<Kernel> {
+    pub fn get(&self, func: &Func, ints: &[usize], request: Request) -> Arc<Kernel> {
         let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let find =
-            |kernels: &[Entry]| kernels.iter().find(|(key, _)| **key == *wanted).map(|(_, kernel)| kernel.clone());
+        let find = |kernels: &[(Request, Arc<Kernel>)]| {
+            kernels.iter().find(|(key, _)| *key == request).map(|(_, kernel)| kernel.clone())
+        };
         if let Some(kernel) = find(&lock()) {
             return kernel;
         }
         // Not under the lock: a large kernel takes long, and others may want one that is there.
-        let kernel = Arc::new(Kernel::new(func, ints, wanted, machine));
+        let kernel = Arc::new(Kernel::new(func, ints, &request));
         let mut kernels = lock();
         if let Some(kernel) = find(&kernels) {
             return kernel;
@@ -129,7 +165,7 @@ impl Kernels {
         if kernels.len() == KEPT {
             kernels.remove(0);
         }
-        kernels.push((wanted.into(), kernel.clone()));
+        kernels.push((request, kernel.clone()));
         kernel
     }
 }

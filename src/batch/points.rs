@@ -47,6 +47,10 @@ impl Column<'_> {
         }
     }
 
+    pub(super) fn is_same(&self) -> bool {
+        matches!(self, Column::Same(_) | Column::Every { stride: 0, .. })
+    }
+
     /// The number of a point.
     pub(crate) fn at(&self, point: usize) -> f64 {
         match *self {

@@ -23,3 +23,5 @@ mod syntax;
 mod table;
 mod texts;
 mod tower;
+#[cfg(feature = "wide")]
+mod wide;
