@@ -60,6 +60,12 @@ impl<K> Compiled<K> {
     pub fn batch<'a>(&'a self, points: &'a Points<'a>) -> Batch<'a, K> {
         Batch { compiled: self, points, seeds: None, outputs: [None, None, None], threads: 1 }
     }
+
+    /// What runs batches for all results, from columns: `avx512`, `avx2`, `cranelift` or `interpreter`.
+    pub fn batch_backend(&self) -> &'static str {
+        let (results, params) = (self.graph().results.len(), self.graph().params.len());
+        self.kernel(vec![true; results], vec![false; params]).backend()
+    }
 }
 
 impl<'a, K> Batch<'a, K> {

@@ -63,6 +63,7 @@ struct Inner {
     layout: Layout,
     /// Arguments that must be whole numbers.
     ints: Vec<usize>,
+    backend: Backend,
     /// What runs batches.
     kernels: Kernels,
 }
@@ -78,14 +79,19 @@ impl<K> Compiled<K> {
             }
             Backend::Interpreter => None,
         };
-        #[cfg(not(feature = "jit"))]
-        let _ = backend;
         Compiled {
             #[cfg(feature = "jit")]
             code,
             #[cfg(feature = "jit")]
             has_ints: !ints.is_empty(),
-            inner: Arc::new(Inner { program: program.clone(), func, layout, ints, kernels: Kernels::default() }),
+            inner: Arc::new(Inner {
+                program: program.clone(),
+                func,
+                layout,
+                ints,
+                backend,
+                kernels: Kernels::default(),
+            }),
             kind: PhantomData,
         }
     }
@@ -112,7 +118,7 @@ impl<K> Compiled<K> {
     /// What computes the wanted results of many points, of which some arguments and seeds are the same.
     pub(crate) fn kernel(&self, wanted: Vec<bool>, uniform: Vec<bool>) -> Arc<Kernel> {
         let inner = &*self.inner;
-        let machine_code = self.backend() != "interpreter";
+        let machine_code = inner.backend == Backend::Auto;
         inner.kernels.get(&inner.func, &inner.ints, Request { wanted, uniform, machine_code })
     }
 

@@ -83,6 +83,22 @@ impl Kernel {
         }
     }
 
+    /// What computes: `avx512`, `avx2`, `cranelift` or `interpreter`.
+    pub fn backend(&self) -> &'static str {
+        #[cfg(feature = "wide")]
+        if let Some(kernel) = &self.wide {
+            return match kernel.width() {
+                wide::Width::W512 => "avx512",
+                wide::Width::W256 => "avx2",
+            };
+        }
+        #[cfg(feature = "jit")]
+        if self.code.is_some() {
+            return "cranelift";
+        }
+        "interpreter"
+    }
+
     /// Computes `points` points. There is an input for each parameter and an output of that length for each wanted result.
     ///
     /// # Errors

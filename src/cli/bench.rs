@@ -61,6 +61,7 @@ struct Times {
     /// For a point of a batch.
     batch: f64,
     batch_value: f64,
+    batch_backend: &'static str,
     backend: &'static str,
     operations: usize,
 }
@@ -79,6 +80,7 @@ impl Bench {
                 ("interpreter_ns", json!(round(times.interpreter))),
                 ("batch_ns_per_point", json!(round(times.batch))),
                 ("batch_value_ns_per_point", json!(round(times.batch_value))),
+                ("batch_backend", times.batch_backend.into()),
                 ("points", self.points.into()),
                 ("threads", self.threads.into()),
                 ("backend", times.backend.into()),
@@ -133,6 +135,7 @@ impl Bench {
         Ok(Times {
             batch,
             batch_value: batch_value / f64::from(self.points),
+            batch_backend: gradient.batch_backend(),
             parse,
             lower,
             differentiate,
@@ -167,7 +170,9 @@ impl Times {
             ("a point of a batch, value and gradient", self.batch),
         ];
         let rows: Vec<Vec<String>> = parts.iter().map(|(name, time)| vec![(*name).to_owned(), shown(*time)]).collect();
-        format!("{}\n{} operations, run by {}\n", super::table::columns(&rows), self.operations, self.backend)
+        let Times { operations, backend, batch_backend, .. } = self;
+        let rows = super::table::columns(&rows);
+        format!("{rows}\n{operations} operations, run by {backend}, batches by {batch_backend}\n")
     }
 }
 

@@ -3,10 +3,22 @@
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use tempfile::{Builder, NamedTempFile};
 
 use super::Error;
+
+/// The temporary files that there are.
+static PARTS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Removes the temporary files of all unfinished outputs: for a process that is about to end and drops nothing.
+pub fn abandon() {
+    for path in PARTS.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        // What can't be removed stays; there is nobody to tell.
+        _ = fs::remove_file(path);
+    }
+}
 
 /// A file on its way. Dropped before [`Whole::finish`], it leaves nothing.
 pub struct Whole {
@@ -64,6 +76,8 @@ impl Whole {
                     temporary.as_file().set_permissions(old.permissions()).map_err(failed)?;
                 }
                 temporary.as_file().sync_all().map_err(failed)?;
+                // From here on it is no longer ours to remove.
+                PARTS.lock().unwrap_or_else(PoisonError::into_inner).retain(|part| part != temporary.path());
                 temporary.persist(&target).map_err(|error| failed(error.error))?;
                 Ok(())
             }
@@ -104,7 +118,9 @@ fn begin(path: &Path) -> io::Result<Place> {
         // As any other new file; the process's mask still applies.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    Ok(Place::Beside { temporary: builder.tempfile_in(parent(&target))?, target })
+    let temporary = builder.tempfile_in(parent(&target))?;
+    PARTS.lock().unwrap_or_else(PoisonError::into_inner).push(temporary.path().to_owned());
+    Ok(Place::Beside { temporary, target })
 }
 
 fn parent(path: &Path) -> &Path {

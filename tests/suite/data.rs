@@ -348,3 +348,23 @@ fn the_summary_as_json() {
     let summary: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!((&summary["rows"], &summary["columns"]), (&2.into(), &serde_json::json!(["value", "d_x"])));
 }
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_leaves_nothing() {
+    let place = Place::new();
+    place.with("out.csv", "old");
+    let mut child = place.command(&["x^2", "--data", "-", "--out", "out.csv"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // More than a block, so that the output has been begun; the input stays open.
+    stdin.write_all(format!("x\n{}", "1\n".repeat(5 << 20)).as_bytes()).unwrap();
+    while place.names().len() < 2 {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    drop(stdin);
+    assert_eq!(place.names(), ["out.csv"]);
+    assert_eq!(place.text("out.csv"), "old");
+}

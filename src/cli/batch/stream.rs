@@ -2,7 +2,6 @@
 
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chainrule::data::{self, Block, Source, Wanted};
@@ -40,8 +39,8 @@ pub struct Outcome {
     pub remark: Option<String>,
 }
 
-/// Someone has had enough.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+/// The exit code of a program that an interrupt ended, as shells have it.
+const INTERRUPTED: i32 = 130;
 
 impl Stream<'_> {
     pub fn run<K: Kind>(&self, compiled: &Compiled<K>, names: Names) -> Result<Outcome, Fault> {
@@ -49,18 +48,18 @@ impl Stream<'_> {
         data::Format::of(self.out)?;
         let mut source = data::open(self.data, self.wanted)?;
         let mut sink = data::create(self.out, &columns, self.threads)?;
-        // Where no handler can be set, an interrupt ends the program at once.
-        _ = ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed));
+        // At once, because a read from a pipe may take for ever. Where no handler can be set, a temporary file stays.
+        _ = ctrlc::set_handler(|| {
+            data::whole::abandon();
+            std::process::exit(INTERRUPTED);
+        });
         let bar = progress(source.as_ref());
         let mut table = Table::new(names);
         let mut outcome =
-            Outcome { rows: 0, read: 0, faulty: 0, columns, bytes: 0, backend: compiled.backend(), remark: None };
+            Outcome { rows: 0, read: 0, faulty: 0, columns, bytes: 0, backend: compiled.batch_backend(), remark: None };
         let mut block = Block::default();
         while source.read(&mut block)? {
             self.block(compiled, &mut block, &mut table, &mut outcome)?;
-            if INTERRUPTED.load(Ordering::Relaxed) {
-                return Err(Fault::usage("interrupted", "there is no output"));
-            }
             match sink.write(&table.columns()) {
                 Err(error) if is_closed(&error) => break,
                 written => written?,
