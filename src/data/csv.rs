@@ -274,7 +274,7 @@ impl Sink for Writer {
 fn print(columns: &[&[f64]], delimiter: u8) -> Vec<u8> {
     let rows = columns.first().map_or(0, |column| column.len());
     let mut text = Vec::with_capacity(rows * columns.len() * 20);
-    let mut buffer = ryu::Buffer::new();
+    let mut buffer = zmij::Buffer::new();
     for row in 0..rows {
         for column in columns {
             text.extend_from_slice(buffer.format(column[row]).as_bytes());
