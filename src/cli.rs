@@ -9,6 +9,7 @@
 //! - [`answer`], [`json`] and [`table`] are what comes out; [`fault`] is what goes wrong; [`stream`] writes.
 
 mod answer;
+mod batch;
 mod bench;
 mod check;
 mod completions;
@@ -95,6 +96,7 @@ enum Command {
     Trace(trace::Trace),
     Emit(emit::Emit),
     Functions(functions::Functions),
+    Batch(batch::Batch),
     Bench(bench::Bench),
     Completions(completions::Completions),
 }
@@ -113,6 +115,7 @@ impl Command {
             Command::Trace(command) => command.run(),
             Command::Emit(command) => command.run(),
             Command::Functions(command) => command.run(),
+            Command::Batch(command) => command.run(),
             Command::Bench(command) => command.run(),
             Command::Completions(command) => command.run(),
         }

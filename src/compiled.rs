@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use crate::batch::{Column, Kernel, Kernels, Request};
 use crate::error::{Error, Problem};
 use crate::interp;
 use crate::ir::Func;
@@ -62,6 +63,9 @@ struct Inner {
     layout: Layout,
     /// Arguments that must be whole numbers.
     ints: Vec<usize>,
+    backend: Backend,
+    /// What runs batches.
+    kernels: Kernels,
 }
 
 impl<K> Compiled<K> {
@@ -75,14 +79,19 @@ impl<K> Compiled<K> {
             }
             Backend::Interpreter => None,
         };
-        #[cfg(not(feature = "jit"))]
-        let _ = backend;
         Compiled {
             #[cfg(feature = "jit")]
             code,
             #[cfg(feature = "jit")]
             has_ints: !ints.is_empty(),
-            inner: Arc::new(Inner { program: program.clone(), func, layout, ints }),
+            inner: Arc::new(Inner {
+                program: program.clone(),
+                func,
+                layout,
+                ints,
+                backend,
+                kernels: Kernels::default(),
+            }),
             kind: PhantomData,
         }
     }
@@ -104,6 +113,23 @@ impl<K> Compiled<K> {
             return "cranelift";
         }
         "interpreter"
+    }
+
+    /// What computes the wanted results of many points, of which some arguments and seeds are the same.
+    pub(crate) fn kernel(&self, wanted: Vec<bool>, uniform: Vec<bool>) -> Arc<Kernel> {
+        let inner = &*self.inner;
+        let machine_code = inner.backend == Backend::Auto;
+        inner.kernels.get(&inner.func, &inner.ints, Request { wanted, uniform, machine_code })
+    }
+
+    /// Why a point of a batch has no result.
+    pub(crate) fn fault_at(&self, index: usize, columns: &[Column]) -> Error {
+        let inner = &*self.inner;
+        let args: Vec<f64> = columns.iter().map(|column| column.at(index)).collect();
+        let mut out = vec![0.0; inner.func.results.len()];
+        let fault = inner.check_ints(&args).and_then(|()| inner.interpret(&args, &[], [&mut out, &mut [], &mut []]));
+        let Err(error) = fault else { unreachable!("the interpreter refused the point") };
+        Error::AtPoint { index, error: Box::new(error) }
     }
 
     /// Every kind of call, by its parts. What is checked here is all that stands between a caller and the code.

@@ -371,6 +371,18 @@ pub enum Error {
     Length { what: &'static str, expected: usize, found: usize },
     #[error("`{name}` is an integer, and {value} is none")]
     NotWhole { name: String, value: f64 },
+    /// A batch has too few or too many columns.
+    #[error("{what}: expected {expected} columns, found {found}")]
+    Columns { what: &'static str, expected: usize, found: usize },
+    /// A column of a batch is not as long as there are points.
+    #[error("`{name}` has {found} numbers, and there are {points} points")]
+    Column { name: String, points: usize, found: usize },
+    /// A slice of a batch doesn't hold whole rows.
+    #[error("{what}: {len} numbers are no rows of {width} that begin {stride} apart")]
+    Rows { what: &'static str, len: usize, stride: usize, width: usize },
+    /// A point of a batch, counted from 0, has no result.
+    #[error("point {index}: {error}")]
+    AtPoint { index: usize, error: Box<Error> },
 }
 
 impl Error {
@@ -379,6 +391,10 @@ impl Error {
         match self {
             Error::Formula(error) => error.render(style),
             Error::Arguments(faults) => faults.render(style),
+            Error::AtPoint { index, error } => {
+                let point = render_plain(&format!("point {index} has no result"), &[], Level::Error, style);
+                render::join([point, error.render(style)].into_iter())
+            }
             other => render_plain(&other.to_string(), &other.help(), Level::Error, style),
         }
     }
@@ -393,7 +409,13 @@ impl Error {
             Error::SeveralResults { .. } => Some("ask for its `jacobian`, or make it one result".to_owned()),
             Error::NotWhole { .. } => Some("arguments declared `index` are whole numbers".to_owned()),
             Error::RepeatedArgument { .. } => Some("name each argument once".to_owned()),
-            Error::Formula(_) | Error::Arguments(_) | Error::Length { .. } => None,
+            Error::Formula(_)
+            | Error::Arguments(_)
+            | Error::Length { .. }
+            | Error::Columns { .. }
+            | Error::Column { .. }
+            | Error::Rows { .. }
+            | Error::AtPoint { .. } => None,
         };
         help.into_iter().collect()
     }

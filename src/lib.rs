@@ -20,14 +20,18 @@
 //!
 //! Below that, the crate is a pipeline of functions from graph to graph. In reading order: [`ops`] is the operator table,
 //! [`ir`] the graph, [`interp`] its meaning, [`ad`] differentiation, [`opt`] optimisation, [`syntax`] and [`lower`] the way
-//! from text to graph, [`jit`] the way to machine code.
+//! from text to graph, [`jit`] the way to machine code, `wide` to machine code for many points at once, [`batch`] what takes
+//! them from columns and rows to columns, rows and sums.
 
 // The headers of modules speak to readers of the code and name what is inside.
 #![allow(rustdoc::private_intra_doc_links)]
 
 pub mod ad;
 pub mod ast;
+pub mod batch;
 mod compiled;
+#[cfg(feature = "data")]
+pub mod data;
 pub mod difference;
 pub mod error;
 pub mod formula;
@@ -44,9 +48,12 @@ mod program;
 pub mod span;
 pub mod special;
 pub mod syntax;
+#[cfg(feature = "wide")]
+pub mod wide;
 
 pub use ad::Mode;
 pub use ast::Role;
+pub use batch::{Batch, Column, Output, Points, Reduced};
 pub use compiled::{Compiled, Layout};
 pub use error::{Error, Problem, Warning};
 pub use opt::Relaxation;

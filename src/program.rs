@@ -18,6 +18,7 @@ use hashbrown::{HashMap, HashSet};
 
 use crate::ad::{self, Mode};
 use crate::ast::Role;
+use crate::batch::{Column, Points};
 use crate::compiled::{Compiled, Layout};
 use crate::error::{Error, FormulaError, Problem, Style, Warning, nearest, render_warnings};
 use crate::ir::{Func, Val};
@@ -135,8 +136,29 @@ impl Program {
     /// # Errors
     /// [`Error::Arguments`] with all names that are unknown, missing, or given twice, and integers that are not whole.
     pub fn point<'n>(&self, values: impl IntoIterator<Item = (&'n str, f64)>) -> Result<Vec<f64>, Error> {
+        self.in_order(values, |&value| if is_whole(value) { None } else { Some(value) })
+    }
+
+    /// The columns of a batch in order, from columns by name, as [`Program::point`].
+    ///
+    /// # Errors
+    /// As [`Program::point`]; the numbers of integers are looked at when the batch runs.
+    pub fn columns<'n, 'c, C: Into<Column<'c>>>(
+        &self,
+        columns: impl IntoIterator<Item = (&'n str, C)>,
+    ) -> Result<Points<'c>, Error> {
+        let columns = columns.into_iter().map(|(name, column)| (name, column.into()));
+        Ok(Points::Columns(self.in_order(columns, |_| None)?))
+    }
+
+    /// What is given by name, in the order of the arguments. `broken` is a number that is no integer.
+    fn in_order<'n, T: Copy>(
+        &self,
+        values: impl IntoIterator<Item = (&'n str, T)>,
+        broken: impl Fn(&T) -> Option<f64>,
+    ) -> Result<Vec<T>, Error> {
         let known: HashSet<&str> = self.arguments.iter().map(|argument| argument.name.as_str()).collect();
-        let mut given: HashMap<Cow<str>, f64> = HashMap::new();
+        let mut given: HashMap<Cow<str>, T> = HashMap::new();
         let mut faults = ArgumentFaults::default();
         for (name, value) in values {
             let name = syntax::canonical_name(name);
@@ -149,12 +171,13 @@ impl Program {
         }
         let mut point = Vec::with_capacity(self.arguments.len());
         for argument in &self.arguments {
-            match given.get(argument.name.as_str()) {
-                None => faults.missing.push((argument.name.clone(), argument.at)),
-                Some(&value) if argument.role == Role::Index && !is_whole(value) => {
-                    faults.not_whole.push((argument.name.clone(), value));
-                }
-                Some(&value) => point.push(value),
+            let Some(&value) = given.get(argument.name.as_str()) else {
+                faults.missing.push((argument.name.clone(), argument.at));
+                continue;
+            };
+            match broken(&value) {
+                Some(number) if argument.role == Role::Index => faults.not_whole.push((argument.name.clone(), number)),
+                _ => point.push(value),
             }
         }
         if faults.is_empty() {

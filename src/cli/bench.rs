@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use chainrule::ast::Role;
 use chainrule::ir::Func;
-use chainrule::{Limits, Program, Relaxation, ad, lower, opt, syntax};
+use chainrule::{Argument, Limits, Output as Place, Points, Program, Relaxation, ad, lower, opt, syntax};
 use clap::Args;
 use serde_json::json;
 
@@ -17,7 +17,8 @@ use super::{examples, json};
 /// How long it takes from the text to a callable gradient, and how long calls take
 ///
 /// Medians of warm repetitions on this machine, about a second in all. In JSON, `compile_us` is the whole way from the text
-/// to code that can be called, and `call_ns` a call for value and gradient.
+/// to code that can be called, and `call_ns` a call for value and gradient. `batch_ns_per_point` is the same for many points
+/// at once, spread around the given one, in memory.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Bench {
@@ -31,6 +32,12 @@ pub struct Bench {
     mode: ModeOption,
     #[command(flatten)]
     run: Run,
+    /// How many points a batch has
+    #[arg(long, default_value_t = 4096, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 27))]
+    points: u32,
+    /// How many threads work on a batch; 0 is one for each processor
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    threads: usize,
     #[command(flatten)]
     output: Output,
 }
@@ -51,6 +58,10 @@ struct Times {
     value: f64,
     call: f64,
     interpreter: f64,
+    /// For a point of a batch.
+    batch: f64,
+    batch_value: f64,
+    batch_backend: &'static str,
     backend: &'static str,
     operations: usize,
 }
@@ -67,6 +78,11 @@ impl Bench {
                 ("value_ns", json!(round(times.value))),
                 ("call_ns", json!(round(times.call))),
                 ("interpreter_ns", json!(round(times.interpreter))),
+                ("batch_ns_per_point", json!(round(times.batch))),
+                ("batch_value_ns_per_point", json!(round(times.batch_value))),
+                ("batch_backend", times.batch_backend.into()),
+                ("points", self.points.into()),
+                ("threads", self.threads.into()),
                 ("backend", times.backend.into()),
                 ("operations", times.operations.into()),
                 (
@@ -105,7 +121,21 @@ impl Bench {
         let graph = request.graph()?;
         let optimise = median(|| optimised(black_box(&graph), &self.run.relax.names));
         let code = optimised(&graph, &self.run.relax.names);
+        let cloud = spread(program, point, self.points as usize);
+        let points = Points::columns(&cloud);
+        let mut values = vec![0.0; self.points as usize];
+        let mut columns = vec![values.clone(); names.len()];
+        let mut batch = || {
+            let slopes = Place::columns(columns.iter_mut().map(Vec::as_mut_slice));
+            gradient.batch(&points).value(&mut values).gradient(slopes).threads(self.threads).run()
+        };
+        batch()?;
+        let batch = median(batch) / f64::from(self.points);
+        let batch_value = median(|| value.batch(&points).values(&mut values).threads(self.threads).run());
         Ok(Times {
+            batch,
+            batch_value: batch_value / f64::from(self.points),
+            batch_backend: gradient.batch_backend(),
             parse,
             lower,
             differentiate,
@@ -136,9 +166,13 @@ impl Times {
             ("call for the value", self.value),
             ("call for value and gradient", self.call),
             ("the same by the interpreter", self.interpreter),
+            ("a point of a batch, value", self.batch_value),
+            ("a point of a batch, value and gradient", self.batch),
         ];
         let rows: Vec<Vec<String>> = parts.iter().map(|(name, time)| vec![(*name).to_owned(), shown(*time)]).collect();
-        format!("{}\n{} operations, run by {}\n", super::table::columns(&rows), self.operations, self.backend)
+        let Times { operations, backend, batch_backend, .. } = self;
+        let rows = super::table::columns(&rows);
+        format!("{rows}\n{operations} operations, run by {backend}, batches by {batch_backend}\n")
     }
 }
 
@@ -163,6 +197,20 @@ fn somewhere(program: &Program) -> Vec<f64> {
         Role::Param | Role::Data => 0.6 + 0.1 * (index % 4) as f64,
     };
     program.arguments().iter().map(|argument| argument.role).enumerate().map(value).collect()
+}
+
+/// Columns of points around one: within a tenth of each value, in an order that jumps about; integers stay as they are.
+fn spread(program: &Program, point: &[f64], points: usize) -> Vec<Vec<f64>> {
+    let column = |(index, argument): (usize, &Argument)| {
+        let (centre, width) = match argument.role {
+            Role::Index => (point[index], 0.0),
+            Role::Param | Role::Data => (point[index], 0.2 * point[index].abs().max(0.01)),
+        };
+        // Multiples of an irrational number, modulo 1, are spread evenly.
+        let step = (index as f64 + 2.0).sqrt().fract() + 0.618_033_988_749_895;
+        (0..points).map(|i| centre + width * ((i as f64 * step).fract() - 0.5)).collect()
+    };
+    program.arguments().iter().enumerate().map(column).collect()
 }
 
 /// The median time of a call, in nanoseconds: of batches long enough for the clock, after a warm-up.

@@ -13,6 +13,11 @@ pub enum Fault {
         text: String,
         reports: Vec<Report>,
     },
+    /// A row of the data, from 1, has no result.
+    AtRow {
+        row: u64,
+        error: Error,
+    },
     Usage {
         message: String,
         help: Vec<String>,
@@ -30,6 +35,15 @@ impl Fault {
         Fault::Usage { message: message.into(), help: vec![help.into()] }
     }
 
+    /// What is wrong, in a line or so.
+    pub fn message(&self) -> String {
+        match self {
+            Fault::Usage { message, .. } => message.clone(),
+            Fault::AtRow { row, .. } => format!("row {row} has no result"),
+            Fault::Library(_) | Fault::Value { .. } => self.render(Style::Plain),
+        }
+    }
+
     pub fn render(&self, style: Style) -> String {
         match self {
             Fault::Library(Error::Arguments(faults)) if !faults.missing.is_empty() => {
@@ -42,6 +56,11 @@ impl Fault {
             Fault::Value { option, text, reports } => {
                 let texts = reports.iter().map(|report| render(report, Level::Error, text, option, style));
                 join(texts)
+            }
+            Fault::AtRow { row, error } => {
+                let help = ["`--on-error nan` or `--on-error skip` goes on without the row".to_owned()];
+                let row = render_plain(&format!("row {row} has no result"), &help, Level::Error, style);
+                format!("{row}\n\n{}", error.render(style))
             }
             Fault::Usage { message, help } => render_plain(message, help, Level::Error, style),
         }

@@ -96,8 +96,13 @@ pub struct Point {
 impl Point {
     /// One number an argument.
     pub fn of(&self, program: &Program) -> Result<Vec<f64>, Fault> {
-        let values = values::parse("--at", &self.at)?;
+        let values = self.values()?;
         Ok(program.point(values.iter().map(|(name, value)| (name.as_str(), *value)))?)
+    }
+
+    /// The values by name.
+    pub fn values(&self) -> Result<Vec<(String, f64)>, Fault> {
+        values::parse("--at", &self.at)
     }
 
     pub fn is_given(&self) -> bool {

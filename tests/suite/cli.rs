@@ -17,6 +17,7 @@ const COMMANDS: &[&str] = &[
     "trace",
     "emit",
     "functions",
+    "batch",
     "bench",
     "completions",
 ];

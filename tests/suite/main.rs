@@ -1,7 +1,10 @@
 //! The tests of the crate from outside, in one program; a module for each topic.
 
+mod batch;
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(feature = "cli")]
+mod data;
 mod docs;
 mod errors;
 mod formula;
@@ -22,3 +25,5 @@ mod syntax;
 mod table;
 mod texts;
 mod tower;
+#[cfg(feature = "wide")]
+mod wide;

@@ -65,9 +65,23 @@ pub fn point() -> impl Strategy<Value = Vec<f64>> {
 /// The graph that a list of instructions describes. The last values of each type are its results, and all its
 /// integer arithmetic is checked where it matters.
 pub fn graph(picks: &[Pick]) -> Func {
+    grow(picks, &PARAMS, |_| true)
+}
+
+/// The same of numbers and conditions only, but for constant exponents; all arguments are numbers.
+pub fn graph_of_numbers(picks: &[Pick], n_params: usize) -> Func {
+    let is_plain = |op: Op| {
+        let row = op.row();
+        op == Op::Powi || row.result != Type::Int && row.args.iter().all(|&ty| ty != Type::Int)
+    };
+    grow(picks, &[(Type::F64, n_params)], is_plain)
+}
+
+fn grow(picks: &[Pick], params: &[(Type, usize)], is_allowed: impl Fn(Op) -> bool) -> Func {
     let mut builder = Builder::new("random");
     let mut pools: [Vec<Val>; 3] = Default::default();
-    for (ty, count) in PARAMS {
+    let with_ints = params.iter().any(|(ty, _)| *ty == Type::Int);
+    for &(ty, count) in params {
         for index in 0..count {
             let val = builder.param(&format!("{}{index}", ty.name()), ty);
             pools[ty as usize].push(val);
@@ -80,12 +94,15 @@ pub fn graph(picks: &[Pick]) -> Func {
         pools[Type::Int as usize].push(builder.int(value));
     }
     pools[Type::Bool as usize].push(builder.bool(true));
-    for pick in picks {
+    for pick in picks.iter().filter(|pick| is_allowed(OPS[pick.op].op)) {
         // The sign of a NaN is not promised, and `copysign` shows it.
         let row = if OPS[pick.op].op == Op::Copysign { Op::Sub.row() } else { &OPS[pick.op] };
         let mut types = row.args.to_vec();
         match row.op {
-            Op::Select => types[1..].fill([Type::F64, Type::Int, Type::Bool][usize::from(pick.operands[3] % 3)]),
+            Op::Select if with_ints => {
+                types[1..].fill([Type::F64, Type::Int, Type::Bool][usize::from(pick.operands[3] % 3)]);
+            }
+            Op::Select => types[1..].fill([Type::F64, Type::Bool][usize::from(pick.operands[3] % 2)]),
             Op::Min | Op::Max if pick.operands[3] % 2 == 1 => types.push(Type::F64),
             _ => {}
         }
@@ -99,10 +116,16 @@ pub fn graph(picks: &[Pick]) -> Func {
                 pool[pool.len() - 1 - usize::from(operand / 2) % window]
             })
             .collect();
-        let val = builder.emit(row.op, &args);
+        let mut val = builder.emit(row.op, &args);
+        // NaN has a sign, which depends on the machine.
+        if row.op == Op::Copysign {
+            val = builder.binary(Op::Domain, args[1], val);
+        }
         pools[builder.func().ty(val) as usize].push(val);
     }
-    let results: Vec<Val> = pools.iter().flat_map(|pool| pool.iter().rev().take(5).copied()).collect();
+    let is_result = |val: &Val| with_ints || builder.func().ty(*val) != Type::Int;
+    let results: Vec<Val> =
+        pools.iter().flat_map(|pool| pool.iter().rev().take(5).copied()).filter(is_result).collect();
     guard::add_checks(&mut builder, &results);
     let name = |index: usize| format!("r{index}");
     builder.finish(results.iter().enumerate().map(|(index, &value)| Output { name: name(index), value }).collect())

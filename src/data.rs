@@ -1,0 +1,139 @@
+//! Points from files and results into files, block by block, so that memory stays bounded however large a file is.
+//!
+//! A [`Source`] gives blocks of columns, a [`Sink`] takes them; a format is a pair of them. Formats: CSV ([`csv`]), NPY ([`npy`]) and
+//! NPZ ([`npz`]). [`whole`] makes output appear whole or not at all.
+//!
+//! A cell that is missing or is no number is a [`CellFault`] in its block, with its line and column; what to do about it is
+//! the caller's to say.
+
+pub mod csv;
+mod error;
+pub mod npy;
+pub mod npz;
+mod number;
+mod split;
+pub mod whole;
+
+use std::path::Path;
+
+pub use error::{CellFault, Error, Fault};
+
+/// Some rows of the wanted columns.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Block {
+    pub rows: usize,
+    /// The wanted columns in order. A faulty cell is NaN.
+    pub columns: Vec<Vec<f64>>,
+    /// Cells without a number, in order of row.
+    pub faults: Vec<CellFault>,
+}
+
+/// Where points come from.
+pub trait Source {
+    /// Reads the next rows into a block, whose memory is used again; `false` at the end.
+    ///
+    /// # Errors
+    /// What makes all that follows unreadable. A faulty cell is no error.
+    fn read(&mut self, block: &mut Block) -> Result<bool, Error>;
+
+    /// How many bytes have been read, and of how many if that is known.
+    fn progress(&self) -> (u64, Option<u64>);
+}
+
+/// Where results go.
+pub trait Sink {
+    /// Writes rows: columns of equal length, in the order of the names.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    fn write(&mut self, columns: &[&[f64]]) -> Result<(), Error>;
+
+    /// Makes the output appear.
+    ///
+    /// # Errors
+    /// Where the system refuses; nothing appears then.
+    fn finish(self: Box<Self>) -> Result<(), Error>;
+}
+
+/// How rows are stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    /// Text with this byte between cells.
+    Csv(u8),
+    Npy,
+    Npz,
+}
+
+/// `-` is the standard input or output, in CSV.
+pub fn is_stream(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+impl Format {
+    /// By the extension of a file.
+    ///
+    /// # Errors
+    /// [`Error::UnknownFormat`].
+    pub fn of(path: &Path) -> Result<Format, Error> {
+        if is_stream(path) {
+            return Ok(Format::Csv(b','));
+        }
+        let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
+        match extension.as_ref().and_then(|extension| extension.to_str()) {
+            Some("csv") => Ok(Format::Csv(b',')),
+            Some("tsv") => Ok(Format::Csv(b'\t')),
+            Some("npy") => Ok(Format::Npy),
+            Some("npz") => Ok(Format::Npz),
+            _ => Err(Error::UnknownFormat { path: path.to_owned() }),
+        }
+    }
+}
+
+/// What is wanted of a source.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The columns to read, in this order.
+    pub columns: &'a [String],
+    /// What the columns of a file without names are called.
+    pub names: Option<&'a [String]>,
+    /// How many threads may read text.
+    pub threads: usize,
+}
+
+/// Opens a file, or the standard input for `-`.
+///
+/// # Errors
+/// Where it can't be read, or doesn't have the wanted columns.
+pub fn open(path: &Path, wanted: Wanted) -> Result<Box<dyn Source>, Error> {
+    Ok(match Format::of(path)? {
+        Format::Csv(delimiter) => Box::new(csv::Reader::open(path, delimiter, wanted)?),
+        Format::Npy => Box::new(npy::Reader::open(path, wanted)?),
+        Format::Npz => Box::new(npz::Reader::open(path, wanted)?),
+    })
+}
+
+/// Begins a file with these columns, or the standard output for `-`.
+///
+/// # Errors
+/// Where it can't be written.
+pub fn create(path: &Path, names: &[String], threads: usize) -> Result<Box<dyn Sink>, Error> {
+    Ok(match Format::of(path)? {
+        Format::Csv(delimiter) => Box::new(csv::Writer::create(path, delimiter, names, threads)?),
+        Format::Npy => Box::new(npy::Writer::create(path, names)?),
+        Format::Npz => Box::new(npz::Writer::create(path, names)?),
+    })
+}
+
+/// Where the wanted columns are among those that there are.
+fn pick(path: &Path, known: &[String], wanted: &[String]) -> Result<Vec<usize>, Error> {
+    let place = |name: &String| {
+        let mut places = known.iter().enumerate().filter(|(_, known)| *known == name).map(|(place, _)| place);
+        let missing = || Error::MissingColumn { path: path.to_owned(), name: name.clone(), known: known.to_vec() };
+        let place = places.next().ok_or_else(missing)?;
+        match places.next() {
+            None => Ok(place),
+            Some(_) => Err(Error::RepeatedColumn { path: path.to_owned(), name: name.clone() }),
+        }
+    };
+    wanted.iter().map(place).collect()
+}

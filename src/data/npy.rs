@@ -1,0 +1,256 @@
+//! NPY: one array of NumPy. Columns are the fields of a structured array, or the columns of a matrix, which have no names of
+//! their own. All integers and floats of 32 and 64 bits are read, in either byte order; what is written is a structured array of doubles.
+
+mod decode;
+
+use std::fs::File;
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use npyz::{DType, NpyHeader, Order};
+
+use super::whole::Whole;
+use super::{Block, Error, Sink, Source, Wanted, pick};
+pub(super) use decode::Number;
+
+/// So many bytes are read at a time, about.
+const CHUNK: usize = 4 << 20;
+
+/// A wanted column: where its number is in a row, and what it is.
+struct Field {
+    number: Number,
+    offset: u64,
+}
+
+/// Rows of an NPY file.
+pub struct Reader {
+    path: PathBuf,
+    file: File,
+    fields: Vec<Field>,
+    /// Bytes from row to row.
+    stride: u64,
+    /// Whether each column lies apart from the others, from its offset on.
+    apart: bool,
+    body: u64,
+    rows: u64,
+    next: u64,
+    buffer: Vec<u8>,
+}
+
+impl Reader {
+    /// Opens a file and reads its header.
+    ///
+    /// # Errors
+    /// Where it can't be read, is no NPY file, or has not the wanted columns.
+    pub fn open(path: &Path, wanted: Wanted) -> Result<Reader, Error> {
+        let failed = |error| Error::Io { path: path.to_owned(), doing: "read", error };
+        let unsupported = |what: String| Error::Unsupported { path: path.to_owned(), what };
+        let mut file = File::open(path).map_err(failed)?;
+        let header = header(path, &mut file)?;
+        let body = file.stream_position().map_err(failed)?;
+        let shape = header.shape().to_vec();
+        let rows = shape.first().copied().unwrap_or(0);
+        let apart = header.order() == Order::Fortran && shape.len() == 2;
+        let (known, all, stride) = match header.dtype() {
+            DType::Record(fields) if shape.len() == 1 => record(&fields, &unsupported)?,
+            DType::Plain(text) if matches!(shape.len(), 1 | 2) => {
+                let number = Number::of(&text).ok_or_else(|| unsupported(format!("has numbers of type {text}")))?;
+                let width = shape.get(1).copied().unwrap_or(1);
+                let names = matrix_names(wanted, width, &unsupported)?;
+                let step = if apart { number.size().checked_mul(rows) } else { Some(number.size()) };
+                let step = step.ok_or_else(|| unsupported("has an impossible shape".to_owned()))?;
+                let fields = (0..width).map(|column| (number, column.saturating_mul(step))).collect();
+                (names, fields, if apart { number.size() } else { number.size().saturating_mul(width) })
+            }
+            dtype => {
+                let what = format!(
+                    "is an array of {} with {} axes; a matrix or records are needed",
+                    describe(&dtype),
+                    shape.len()
+                );
+                return Err(unsupported(what));
+            }
+        };
+        let picked = pick(path, &known, wanted.columns)?;
+        let fields = picked.iter().map(|&place| Field { number: all[place].0, offset: all[place].1 }).collect();
+        let size = file.metadata().map_err(failed)?.len();
+        let needed = stride.saturating_mul(rows).saturating_mul(if apart { known.len() as u64 } else { 1 });
+        if size.saturating_sub(body) < needed {
+            return Err(unsupported(format!(
+                "ends early: {needed} bytes of numbers are announced, {} are there",
+                size - body
+            )));
+        }
+        Ok(Reader { path: path.to_owned(), file, fields, stride, apart, body, rows, next: 0, buffer: Vec::new() })
+    }
+
+    fn bytes(&mut self, at: u64, len: u64) -> std::io::Result<()> {
+        self.buffer.resize(len as usize, 0);
+        self.file.seek(SeekFrom::Start(self.body + at))?;
+        self.file.read_exact(&mut self.buffer)
+    }
+
+    fn read_rows(&mut self, block: &mut Block, rows: u64) -> std::io::Result<()> {
+        let stride = self.stride;
+        if !self.apart {
+            self.bytes(self.next * stride, rows * stride)?;
+        }
+        for index in 0..self.fields.len() {
+            let Field { number, offset } = self.fields[index];
+            if self.apart {
+                self.bytes(offset + self.next * stride, rows * stride)?;
+            }
+            let offset = if self.apart { 0 } else { offset };
+            number.decode(&self.buffer, offset as usize, stride as usize, &mut block.columns[index]);
+        }
+        Ok(())
+    }
+}
+
+impl Source for Reader {
+    fn read(&mut self, block: &mut Block) -> Result<bool, Error> {
+        block.columns.resize(self.fields.len(), Vec::new());
+        block.columns.iter_mut().for_each(Vec::clear);
+        let rows = (CHUNK as u64 / self.stride.max(8)).max(1).min(self.rows - self.next);
+        block.rows = rows as usize;
+        if rows == 0 {
+            return Ok(false);
+        }
+        let read = self.read_rows(block, rows);
+        read.map_err(|error| Error::Io { path: self.path.clone(), doing: "read", error })?;
+        self.next += rows;
+        Ok(true)
+    }
+
+    fn progress(&self) -> (u64, Option<u64>) {
+        (self.next * self.stride, Some(self.rows * self.stride))
+    }
+}
+
+impl Copy for Field {}
+
+impl Clone for Field {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+pub(super) fn header(path: &Path, reader: impl Read) -> Result<NpyHeader, Error> {
+    NpyHeader::from_reader(reader)
+        .map_err(|error| Error::Unsupported { path: path.to_owned(), what: format!("is no NPY file: {error}") })
+}
+
+type Fields = (Vec<String>, Vec<(Number, u64)>, u64);
+
+/// The names, numbers and offsets of the fields of a record, and its size. A field that is no number is passed over, unless it is wanted.
+fn record(fields: &[npyz::Field], unsupported: &impl Fn(String) -> Error) -> Result<Fields, Error> {
+    let (mut names, mut numbers, mut offset) = (Vec::new(), Vec::new(), 0);
+    for field in fields {
+        let size = field.dtype.num_bytes();
+        let size = size.ok_or_else(|| unsupported(format!("has a field `{}` without a size", field.name)))?;
+        if let DType::Plain(text) = &field.dtype
+            && let Some(number) = Number::of(text)
+        {
+            names.push(field.name.clone());
+            numbers.push((number, offset));
+        }
+        offset += size as u64;
+    }
+    Ok((names, numbers, offset))
+}
+
+/// What the columns of a matrix are called.
+fn matrix_names(wanted: Wanted, width: u64, unsupported: &impl Fn(String) -> Error) -> Result<Vec<String>, Error> {
+    match wanted.names {
+        Some(names) if names.len() as u64 == width => Ok(names.to_vec()),
+        Some(names) => Err(unsupported(format!("has {width} columns, and {} names are given", names.len()))),
+        None if wanted.columns.len() == 1 && width == 1 => Ok(wanted.columns.to_vec()),
+        None => Err(unsupported(format!("has {width} columns without names; give them with `--columns`"))),
+    }
+}
+
+fn describe(dtype: &DType) -> String {
+    match dtype {
+        DType::Plain(text) => text.to_string(),
+        DType::Array(..) => "arrays".to_owned(),
+        DType::Record(_) => "records".to_owned(),
+    }
+}
+
+/// Writes rows as a structured array of doubles.
+pub struct Writer {
+    target: BufWriter<Whole>,
+    dtype: String,
+    rows: u64,
+}
+
+impl Writer {
+    /// Begins a file.
+    ///
+    /// # Errors
+    /// Where it can't be written.
+    pub fn create(path: &Path, names: &[String]) -> Result<Writer, Error> {
+        let field = |name: &String| format!("('{name}', '<f8')");
+        let fields: Vec<String> = names.iter().map(field).collect();
+        let dtype = format!("[{}]", fields.join(", "));
+        let mut writer = Writer { target: BufWriter::with_capacity(1 << 20, Whole::create(path)?), dtype, rows: 0 };
+        let header = array_header(&writer.dtype, 0);
+        writer.target.write_all(&header).map_err(|error| writer.failed(error))?;
+        Ok(writer)
+    }
+
+    fn failed(&self, error: std::io::Error) -> Error {
+        Error::Io { path: self.target.get_ref().path().to_owned(), doing: "written", error }
+    }
+}
+
+impl Sink for Writer {
+    fn write(&mut self, columns: &[&[f64]]) -> Result<(), Error> {
+        const ROWS: usize = 1024;
+        let rows = columns.first().map_or(0, |column| column.len());
+        let mut bytes = Vec::new();
+        for start in (0..rows).step_by(ROWS) {
+            let end = (start + ROWS).min(rows);
+            bytes.clear();
+            bytes.resize((end - start) * columns.len() * 8, 0);
+            let (slots, _) = bytes.as_chunks_mut::<8>();
+            for (index, column) in columns.iter().enumerate() {
+                for (slot, value) in slots[index..].iter_mut().step_by(columns.len()).zip(&column[start..end]) {
+                    *slot = value.to_le_bytes();
+                }
+            }
+            self.target.write_all(&bytes).map_err(|error| self.failed(error))?;
+        }
+        self.rows += rows as u64;
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<(), Error> {
+        let header = array_header(&self.dtype, self.rows);
+        let written = self.target.seek(SeekFrom::Start(0)).and_then(|_| self.target.write_all(&header));
+        written.and_then(|()| self.target.flush()).map_err(|error| self.failed(error))?;
+        let path = self.target.get_ref().path().to_owned();
+        let whole = self.target.into_inner();
+        whole.map_err(|error| Error::Io { path, doing: "written", error: error.into_error() })?.finish()
+    }
+}
+
+/// The header of an array with one axis. Its length does not depend on how long that is, so it can be written again at the end.
+pub(super) fn array_header(dtype: &str, rows: u64) -> Vec<u8> {
+    let shape = format!("({rows},), ");
+    let text = format!("{{'descr': {dtype}, 'fortran_order': False, 'shape': {shape:<26}}}");
+    // Version 1 is Latin-1 of 64 KiB at most, version 3 is UTF-8.
+    let version = if text.is_ascii() && text.len() < 65_000 { 1 } else { 3 };
+    let before = if version == 1 { 10 } else { 12 };
+    let len = (before + text.len() + 1).next_multiple_of(64) - before;
+    let mut header = b"\x93NUMPY".to_vec();
+    header.extend([version, 0]);
+    match version {
+        1 => header.extend((len as u16).to_le_bytes()),
+        _ => header.extend((len as u32).to_le_bytes()),
+    }
+    header.extend(text.as_bytes());
+    header.resize(before + len - 1, b' ');
+    header.push(b'\n');
+    header
+}

@@ -1,0 +1,180 @@
+//! NPZ: named arrays of NumPy in a ZIP archive, stored or deflated; a column is an array with one axis.
+//!
+//! All wanted arrays are read side by side, each through its own handle of the file. Results are written to temporary
+//! files, an array each, which the archive is made of at the end.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use flate2::read::DeflateDecoder;
+use npyz::DType;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
+
+use super::npy::{self, Number};
+use super::whole::Whole;
+use super::{Block, Error, Sink, Source, Wanted, pick};
+
+/// So many rows are read at a time.
+const ROWS: u64 = 256 << 10;
+
+/// An array being read.
+struct Array {
+    reader: Box<dyn Read>,
+    number: Number,
+}
+
+/// Rows of an NPZ file.
+pub struct Reader {
+    path: PathBuf,
+    arrays: Vec<Array>,
+    rows: u64,
+    next: u64,
+    buffer: Vec<u8>,
+}
+
+impl Reader {
+    /// Opens an archive and the wanted arrays in it.
+    ///
+    /// # Errors
+    /// Where it can't be read, or the wanted arrays are not there, or not of equal length.
+    pub fn open(path: &Path, wanted: Wanted) -> Result<Reader, Error> {
+        let failed = |error| Error::Io { path: path.to_owned(), doing: "read", error };
+        let broken = |error| Error::Unsupported { path: path.to_owned(), what: format!("is no NPZ file: {error}") };
+        let file = File::open(path).map_err(failed)?;
+        let mut archive = ZipArchive::new(BufReader::new(file)).map_err(broken)?;
+        let mut known = Vec::new();
+        for index in 0..archive.len() {
+            let member = archive.by_index_raw(index).map_err(broken)?;
+            let name = member.name().map_err(broken)?.into_owned();
+            known.push(name.strip_suffix(".npy").unwrap_or(&name).to_owned());
+        }
+        let mut arrays = Vec::new();
+        let mut first: Option<(&String, u64)> = None;
+        for (&place, name) in pick(path, &known, wanted.columns)?.iter().zip(wanted.columns) {
+            let unsupported =
+                |what: String| Error::Unsupported { path: path.to_owned(), what: format!("{what} (`{name}`)") };
+            let member = archive.by_index_raw(place).map_err(broken)?;
+            let start = member.data_start().ok_or_else(|| unsupported("has an array without a place".to_owned()))?;
+            let mut file = File::open(path).map_err(failed)?;
+            file.seek(SeekFrom::Start(start)).map_err(failed)?;
+            let stored = BufReader::with_capacity(1 << 18, file.take(member.compressed_size()));
+            let mut reader: Box<dyn Read> = match member.compression() {
+                _ if member.encrypted() => return Err(unsupported("is encrypted".to_owned())),
+                CompressionMethod::Stored => Box::new(stored),
+                CompressionMethod::Deflated => Box::new(DeflateDecoder::new(stored)),
+                other => return Err(unsupported(format!("is compressed with {other}, which is not known"))),
+            };
+            let header = npy::header(path, &mut reader)?;
+            let number = match (header.dtype(), header.shape()) {
+                (DType::Plain(text), [_] | [_, 1]) => Number::of(&text),
+                _ => None,
+            };
+            let number = number.ok_or_else(|| unsupported("has something else than a list of numbers".to_owned()))?;
+            let rows = header.shape()[0];
+            match first {
+                None => first = Some((name, rows)),
+                Some((_, expected)) if expected == rows => {}
+                Some((first, expected)) => {
+                    let (first, name) = (first.clone(), name.clone());
+                    return Err(Error::Uneven { path: path.to_owned(), first, expected, name, found: rows });
+                }
+            }
+            arrays.push(Array { reader, number });
+        }
+        let rows = first.map_or(0, |(_, rows)| rows);
+        Ok(Reader { path: path.to_owned(), arrays, rows, next: 0, buffer: Vec::new() })
+    }
+}
+
+impl Source for Reader {
+    fn read(&mut self, block: &mut Block) -> Result<bool, Error> {
+        block.columns.resize(self.arrays.len(), Vec::new());
+        block.columns.iter_mut().for_each(Vec::clear);
+        let rows = ROWS.min(self.rows - self.next);
+        block.rows = rows as usize;
+        if rows == 0 {
+            return Ok(false);
+        }
+        for (array, column) in self.arrays.iter_mut().zip(&mut block.columns) {
+            let size = array.number.size();
+            self.buffer.resize((rows * size) as usize, 0);
+            let read = array.reader.read_exact(&mut self.buffer);
+            read.map_err(|error| Error::Io { path: self.path.clone(), doing: "read", error })?;
+            array.number.decode(&self.buffer, 0, size as usize, column);
+        }
+        self.next += rows;
+        Ok(true)
+    }
+
+    fn progress(&self) -> (u64, Option<u64>) {
+        let size: u64 = self.arrays.iter().map(|array| array.number.size()).sum();
+        (self.next * size, Some(self.rows * size))
+    }
+}
+
+/// Writes columns as arrays of doubles, stored.
+pub struct Writer {
+    target: Whole,
+    columns: Vec<(String, BufWriter<File>)>,
+    rows: u64,
+}
+
+impl Writer {
+    /// Begins an archive.
+    ///
+    /// # Errors
+    /// Where it can't be written.
+    pub fn create(path: &Path, names: &[String]) -> Result<Writer, Error> {
+        let target = Whole::create(path)?;
+        let column = |name: &String| {
+            let file = tempfile::tempfile_in(target.directory());
+            let file = file.map_err(|error| Error::Io { path: path.to_owned(), doing: "written", error })?;
+            Ok((name.clone(), BufWriter::with_capacity(1 << 18, file)))
+        };
+        let columns = names.iter().map(column).collect::<Result<_, Error>>()?;
+        Ok(Writer { target, columns, rows: 0 })
+    }
+
+    fn failed(&self, error: impl Into<std::io::Error>) -> Error {
+        Error::Io { path: self.target.path().to_owned(), doing: "written", error: error.into() }
+    }
+
+    /// Makes the archive of the temporary files.
+    fn assemble(&mut self) -> std::io::Result<()> {
+        let mut archive = ZipWriter::new(BufWriter::with_capacity(1 << 18, &mut self.target));
+        let header = npy::array_header("'<f8'", self.rows);
+        let large = self.rows.saturating_mul(8) >= u64::from(u32::MAX) / 2;
+        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(large);
+        for (name, column) in &mut self.columns {
+            archive.start_file(format!("{name}.npy"), options)?;
+            archive.write_all(&header)?;
+            column.flush()?;
+            let file = column.get_mut();
+            file.seek(SeekFrom::Start(0))?;
+            std::io::copy(file, &mut archive)?;
+        }
+        archive.finish()?.flush()
+    }
+}
+
+impl Sink for Writer {
+    fn write(&mut self, columns: &[&[f64]]) -> Result<(), Error> {
+        let mut bytes = Vec::new();
+        for ((_, file), column) in self.columns.iter_mut().zip(columns) {
+            bytes.clear();
+            bytes.extend(column.iter().flat_map(|value| value.to_le_bytes()));
+            let path = self.target.path();
+            let failed = |error| Error::Io { path: path.to_owned(), doing: "written", error };
+            file.write_all(&bytes).map_err(failed)?;
+        }
+        self.rows += columns.first().map_or(0, |column| column.len()) as u64;
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<(), Error> {
+        self.assemble().map_err(|error| self.failed(error))?;
+        self.target.finish()
+    }
+}

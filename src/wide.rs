@@ -1,0 +1,314 @@
+//! Batches: a graph as a kernel that computes 8 points at a time (AVX-512) or 4 (AVX2), over columns.
+//!
+//! What a kernel computes is what `interp` computes, to the bit (all NaNs being one), for every point.
+//!
+//! ```text
+//! graph ──lower──▶ program ──plan──▶ segments ──emit──▶ machine code
+//!                  instructions of      loops over        with registers given out
+//!                  the machine          tiles of points   on the way
+//! ```
+//!
+//! - [`low`] is the program: the machine's own operations on any number of values; [`lower`] makes it of a graph, with [`exact`] for
+//!   operators that take several instructions.
+//! - [`plan`] divides it into what is done once, because it is the same for all points, and loops that fit the instruction cache.
+//! - [`emit`] writes the code of each loop, [`registers`] knows which value is where, [`encode`] the bytes of instructions.
+//! - [`calls`] is what kernels call, [`frame`] the memory they work in, [`dump`] their code as text, and this file runs them.
+//!
+//! A kernel knows neither masks nor lengths: columns are read and written in whole vectors. The last points, where they
+//! fill no vector, are computed in a copy, in which the last point stands for those that there aren't.
+//!
+//! The code is for x86-64; elsewhere [`compile`] says that it is unsupported.
+
+mod calls;
+mod dump;
+mod emit;
+mod encode;
+mod exact;
+mod frame;
+mod low;
+mod lower;
+mod plan;
+mod registers;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use memmap2::{Mmap, MmapMut};
+
+use crate::ir::Func;
+pub use dump::asm;
+use frame::{Frame, Layout};
+
+/// Why there is no kernel. Other back ends compute everything.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("no vector kernel: {0}")]
+pub struct Unsupported(pub &'static str);
+
+/// How many bits a vector has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Width {
+    /// AVX-512 (F, DQ and VL): 8 points at a time.
+    W512,
+    /// AVX2 and FMA: 4 points at a time.
+    W256,
+}
+
+impl Width {
+    pub const ALL: [Width; 2] = [Width::W512, Width::W256];
+
+    /// The widest that this processor has.
+    pub fn best() -> Option<Width> {
+        Width::ALL.into_iter().find(|width| width.is_available())
+    }
+
+    pub fn is_available(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return match self {
+            Width::W512 => {
+                is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vl")
+            }
+            Width::W256 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+        };
+        #[cfg(not(target_arch = "x86_64"))]
+        false
+    }
+
+    /// How many points a vector has.
+    pub fn lanes(self) -> usize {
+        match self {
+            Width::W512 => 8,
+            Width::W256 => 4,
+        }
+    }
+}
+
+/// One argument of all points.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// A number for each point.
+    Column(&'a [f64]),
+    /// The same number for all points.
+    Uniform(f64),
+}
+
+/// How kernels are made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Options {
+    /// The best where it isn't said.
+    pub width: Option<Width>,
+    /// About how many instructions a loop has.
+    pub segment: Option<usize>,
+}
+
+/// A segment's function, in the C calling convention of System V on every system.
+type Entry = unsafe extern "sysv64" fn(*mut u64);
+
+/// Compiled code for batches, cheap to clone, callable from any thread.
+#[derive(Clone)]
+pub struct Kernel(Arc<Owner>);
+
+struct Owner {
+    /// What is done once for a run, and what is done for each tile.
+    before: Box<[Entry]>,
+    body: Box<[Entry]>,
+    layout: Layout,
+    /// Which arguments are uniform, by the cell they go to; `None`: a column.
+    uniform: Box<[Option<Vec<u32>>]>,
+    /// The points of a tile; unlimited where there is one loop.
+    tile: usize,
+    /// Frames that no run is using.
+    frames: Mutex<Vec<Frame>>,
+    code: Mmap,
+}
+
+/// Makes a kernel of a graph, where `uniform` says which arguments are the same for all points.
+///
+/// # Errors
+/// Where the processor has no such vectors, or the graph computes with integers.
+///
+/// # Panics
+/// Where `uniform` isn't as long as the parameters.
+pub fn compile(func: &Func, uniform: &[bool], width: Option<Width>) -> Result<Kernel, Unsupported> {
+    compile_with(func, uniform, &Options { width, segment: None })
+}
+
+/// The same with all options.
+///
+/// # Errors
+/// As [`compile`].
+///
+/// # Panics
+/// As [`compile`].
+pub fn compile_with(func: &Func, uniform: &[bool], options: &Options) -> Result<Kernel, Unsupported> {
+    let Machine { layout, plan, emitted } = machine(func, uniform, options)?;
+    if !layout.width.is_available() {
+        return Err(Unsupported("this processor has no such vectors"));
+    }
+    let code = executable(&emitted.code).map_err(|_| Unsupported("the system gives no memory for code"))?;
+    let entry = |offset: usize| {
+        // SAFETY: `emit` put a function there that takes a frame, as `Entry` does. `Owner` keeps the code in place.
+        unsafe { std::mem::transmute::<*const u8, Entry>(code.as_ptr().add(offset)) }
+    };
+    let entries = |once: bool| {
+        let segments = plan.segments.iter().zip(&emitted.entries);
+        segments.filter(|(segment, _)| segment.once == once).map(|(_, &offset)| entry(offset)).collect::<Box<[Entry]>>()
+    };
+    let (before, body) = (entries(true), entries(false));
+    let cells = |param: usize| {
+        let is = |cell: &low::Cell| *cell == low::Cell::Param(param as u32);
+        layout.cells.iter().enumerate().filter(|(_, cell)| is(cell)).map(|(index, _)| index as u32).collect()
+    };
+    let uniform = uniform.iter().enumerate().map(|(param, &uniform)| uniform.then(|| cells(param))).collect();
+    let tile = if body.len() > 1 { plan.tile } else { usize::MAX };
+    let frames = Mutex::new(Vec::new());
+    Ok(Kernel(Arc::new(Owner { before, body, layout, uniform, tile, frames, code })))
+}
+
+/// What a kernel is made of.
+struct Machine {
+    layout: Layout,
+    plan: plan::Plan,
+    emitted: emit::Emitted,
+}
+
+fn machine(func: &Func, uniform: &[bool], options: &Options) -> Result<Machine, Unsupported> {
+    assert_eq!(uniform.len(), func.params.len(), "each argument is a column or uniform");
+    let width = options.width.or_else(Width::best).ok_or(Unsupported("this processor has no wide vectors"))?;
+    let mut program = lower::lower(func, uniform, width)?;
+    let plan = plan::plan(&mut program, options.segment);
+    let (n_inputs, n_outputs) = (func.params.len(), func.results.len());
+    let emitted = emit::emit(&program, &plan, n_inputs, n_outputs)?;
+    let layout = Layout {
+        width,
+        n_inputs,
+        n_outputs,
+        cells: program.cells.into(),
+        spills: emitted.spills,
+        tiles: plan.slots * plan.tile,
+    };
+    Ok(Machine { layout, plan, emitted })
+}
+
+/// Memory that is first written, then run, never both.
+fn executable(code: &[u8]) -> std::io::Result<Mmap> {
+    let mut memory = MmapMut::map_anon(code.len().max(1))?;
+    memory[..code.len()].copy_from_slice(code);
+    memory.make_exec()
+}
+
+impl fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Owner { layout, body, code, .. } = &*self.0;
+        let fields = (layout.width, body.len(), code.len());
+        f.debug_tuple("Kernel").field(&fields).finish()
+    }
+}
+
+impl Kernel {
+    pub fn width(&self) -> Width {
+        self.0.layout.width
+    }
+
+    /// How many bytes of code there are.
+    pub fn code_len(&self) -> usize {
+        self.0.code.len()
+    }
+
+    /// Computes `n` points. Columns may lie anywhere.
+    ///
+    /// # Panics
+    /// Where there is another number of inputs or outputs than the graph has, a column is shorter than `n`, or an input is not of the
+    /// kind that the kernel was compiled for.
+    pub fn run(&self, inputs: &[Input<'_>], outputs: &mut [&mut [f64]], n: usize) {
+        let owner = &*self.0;
+        let fits = |(input, uniform): (&Input<'_>, &Option<Vec<u32>>)| match input {
+            Input::Column(column) => column.len() >= n && uniform.is_none(),
+            Input::Uniform(_) => uniform.is_some(),
+        };
+        assert_eq!(inputs.len(), owner.layout.n_inputs, "an input for each argument");
+        assert_eq!(outputs.len(), owner.layout.n_outputs, "an output for each result");
+        assert!(inputs.iter().zip(&owner.uniform).all(fits), "inputs that the kernel was compiled for");
+        assert!(outputs.iter().all(|output| output.len() >= n), "room for each point");
+        if n == 0 {
+            return;
+        }
+        let idle = owner.frames.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut frame = idle.unwrap_or_else(|| Frame::new(&owner.layout));
+        owner.run(&mut frame, inputs, outputs, n);
+        owner.frames.lock().unwrap_or_else(PoisonError::into_inner).push(frame);
+    }
+}
+
+impl Owner {
+    /// The lengths have been checked.
+    fn run(&self, frame: &mut Frame, inputs: &[Input<'_>], outputs: &mut [&mut [f64]], n: usize) {
+        let lanes = self.layout.width.lanes();
+        for (input, cells) in inputs.iter().zip(&self.uniform) {
+            if let (Input::Uniform(value), Some(cells)) = (input, cells) {
+                cells.iter().for_each(|&cell| frame.set_cell(self.layout.width, cell as usize, value.to_bits()));
+            }
+        }
+        frame.set_end(8 * lanes);
+        self.call(&self.before, frame);
+
+        let whole = n / lanes * lanes;
+        let mut begin = 0;
+        while begin < whole {
+            let points = self.tile.min(whole - begin);
+            for (column, input) in inputs.iter().enumerate() {
+                if let Input::Column(input) = input {
+                    frame.set_pointer(column, input[begin..].as_ptr() as u64);
+                }
+            }
+            for (column, output) in (inputs.len()..).zip(&mut *outputs) {
+                frame.set_pointer(column, output[begin..].as_mut_ptr() as u64);
+            }
+            frame.set_end(8 * points);
+            self.call(&self.body, frame);
+            begin += points;
+        }
+        if whole < n {
+            self.run_tail(frame, inputs, outputs, whole..n);
+        }
+    }
+
+    /// The last points, fewer than a vector has.
+    fn run_tail(
+        &self,
+        frame: &mut Frame,
+        inputs: &[Input<'_>],
+        outputs: &mut [&mut [f64]],
+        points: std::ops::Range<usize>,
+    ) {
+        for (column, input) in inputs.iter().enumerate() {
+            if let Input::Column(input) = input {
+                let tail = frame.tail(column);
+                tail.fill(input[points.end - 1].to_bits());
+                tail.iter_mut().zip(&input[points.clone()]).for_each(|(lane, value)| *lane = value.to_bits());
+            }
+        }
+        for column in 0..inputs.len() + outputs.len() {
+            let tail = frame.tail(column).as_mut_ptr() as u64;
+            frame.set_pointer(column, tail);
+        }
+        frame.set_end(8 * self.layout.width.lanes());
+        self.call(&self.body, frame);
+        for (column, output) in (inputs.len()..).zip(outputs) {
+            let tail = frame.tail(column);
+            let lanes = output[points.clone()].iter_mut().zip(tail);
+            lanes.for_each(|(value, lane)| *value = f64::from_bits(*lane));
+        }
+    }
+
+    /// Runs segments over the points that the frame says.
+    fn call(&self, segments: &[Entry], frame: &mut Frame) {
+        for &entry in segments {
+            // SAFETY: the frame has the parts that the code was made for, and is this run's alone. `run` has set its pointers to
+            // columns of at least as many numbers as the end says, a multiple of the lanes; inputs are only read, and
+            // outputs are borrowed for this run alone. `self` keeps the code in place.
+            unsafe { entry(frame.as_ptr()) };
+        }
+    }
+}

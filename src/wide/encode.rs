@@ -1,0 +1,410 @@
+//! Machine instructions as bytes.
+//!
+//! Only what the kernels use: vector instructions on doubles in three-operand form (EVEX at 512 bits, VEX at 256 and for
+//! masks), and a handful of instructions on pointers. A [`Form`] is a row of the processor manual's opcode map; every form
+//! here works on 64-bit elements, so that EVEX.W is always 1.
+
+use super::Width;
+
+/// A general register, by the processor's number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Gpr(pub u8);
+
+pub const RAX: Gpr = Gpr(0);
+pub const RCX: Gpr = Gpr(1);
+pub const RDX: Gpr = Gpr(2);
+pub const RBX: Gpr = Gpr(3);
+pub const RBP: Gpr = Gpr(5);
+pub const RSI: Gpr = Gpr(6);
+pub const RDI: Gpr = Gpr(7);
+pub const R8: Gpr = Gpr(8);
+pub const R9: Gpr = Gpr(9);
+pub const R10: Gpr = Gpr(10);
+pub const R11: Gpr = Gpr(11);
+pub const R12: Gpr = Gpr(12);
+pub const R13: Gpr = Gpr(13);
+pub const R14: Gpr = Gpr(14);
+pub const R15: Gpr = Gpr(15);
+
+/// `[base + index + disp]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Mem {
+    pub base: Gpr,
+    pub index: Option<Gpr>,
+    pub disp: i32,
+    /// One double that stands in every lane; only at 512 bits.
+    pub broadcast: bool,
+}
+
+impl Mem {
+    pub fn at(base: Gpr, disp: i32) -> Mem {
+        Mem { base, index: None, disp, broadcast: false }
+    }
+}
+
+/// A register of the kind that the instruction takes, or memory.
+#[derive(Clone, Copy, Debug)]
+pub enum Place {
+    Reg(u8),
+    Mem(Mem),
+}
+
+/// Which instruction: opcode map, mandatory prefix, opcode, and VEX.W where it counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Form {
+    map: u8,
+    prefix: u8,
+    opcode: u8,
+    vex_w: u8,
+}
+
+const fn form(map: u8, opcode: u8) -> Form {
+    Form { map, prefix: 1, opcode, vex_w: 0 }
+}
+
+pub const LOAD: Form = form(1, 0x10);
+pub const STORE: Form = form(1, 0x11);
+pub const MOVE: Form = form(1, 0x28);
+pub const BROADCAST: Form = form(2, 0x19);
+/// One double of the lowest lane.
+const STORE_SCALAR: Form = Form { map: 1, prefix: 3, opcode: 0x11, vex_w: 0 };
+
+pub const SQRT: Form = form(1, 0x51);
+pub const AND: Form = form(1, 0x54);
+pub const AND_NOT: Form = form(1, 0x55);
+pub const OR: Form = form(1, 0x56);
+pub const XOR: Form = form(1, 0x57);
+pub const ADD: Form = form(1, 0x58);
+pub const MUL: Form = form(1, 0x59);
+pub const SUB: Form = form(1, 0x5c);
+pub const LESSER: Form = form(1, 0x5d);
+pub const DIV: Form = form(1, 0x5e);
+pub const GREATER: Form = form(1, 0x5f);
+pub const COMPARE: Form = form(1, 0xc2);
+/// The shift's direction is in the register field: [`LEFT`] or [`RIGHT`].
+pub const SHIFT: Form = form(1, 0x73);
+pub const LEFT: u8 = 6;
+pub const RIGHT: u8 = 2;
+pub const ROUND: Form = form(3, 0x09);
+pub const SCALE: Form = form(2, 0x2c);
+pub const EXPONENT: Form = form(2, 0x42);
+pub const SIGNIFICAND: Form = form(3, 0x26);
+pub const TERNARY_LOGIC: Form = form(3, 0x25);
+pub const RANGE: Form = form(3, 0x50);
+pub const BLEND_BY_MASK: Form = form(2, 0x65);
+pub const BLEND_BY_SIGN: Form = form(3, 0x4b);
+const MOVE_SIGNS: Form = form(1, 0x50);
+
+pub const MASK_AND: Form = form(1, 0x41);
+pub const MASK_NOT: Form = form(1, 0x44);
+pub const MASK_OR: Form = form(1, 0x45);
+
+/// The forms of a fused multiply-add by which operands they multiply; the first overwrites its result's register.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fused {
+    /// `result*last + middle`
+    F132,
+    /// `middle*result + last`
+    F213,
+    /// `middle*last + result`
+    F231,
+}
+
+pub fn fused(fused: Fused, negate_product: bool, negate_addend: bool) -> Form {
+    let base = match fused {
+        Fused::F132 => 0x98,
+        Fused::F213 => 0xa8,
+        Fused::F231 => 0xb8,
+    };
+    Form { map: 2, prefix: 1, opcode: base + 4 * u8::from(negate_product) + 2 * u8::from(negate_addend), vex_w: 1 }
+}
+
+/// How a 512-bit instruction uses a mask register.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Masking {
+    None,
+    /// Lanes outside the mask keep what is there, or are the other operand's for a blend.
+    Merge(u8),
+    /// Lanes outside the mask are 0.
+    Zero(u8),
+}
+
+/// A place in the code that jumps go to; bound once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Label(usize);
+
+const UNBOUND: usize = usize::MAX;
+
+/// Code in the making.
+pub struct Assembler {
+    pub code: Vec<u8>,
+    width: Width,
+    labels: Vec<usize>,
+    /// Where 32-bit distances to labels go.
+    fixups: Vec<(usize, Label)>,
+}
+
+impl Assembler {
+    pub fn new(width: Width) -> Assembler {
+        Assembler { code: Vec::with_capacity(4096), width, labels: Vec::new(), fixups: Vec::new() }
+    }
+
+    /// `result = form(middle, last)` on whole vectors. A form of one operand has 0 for `middle`.
+    pub fn vector(&mut self, form: Form, result: u8, middle: u8, last: Place) {
+        self.masked(form, result, middle, last, Masking::None);
+    }
+
+    /// The same with a number in the instruction.
+    pub fn vector_imm(&mut self, form: Form, result: u8, middle: u8, last: Place, imm: u8) {
+        self.masked(form, result, middle, last, Masking::None);
+        self.code.push(imm);
+    }
+
+    pub fn masked(&mut self, form: Form, result: u8, middle: u8, last: Place, masking: Masking) {
+        match self.width {
+            Width::W512 => self.evex(form, 2, result, middle, last, masking),
+            Width::W256 => self.vex(form, 1, result, middle, last),
+        }
+    }
+
+    /// Lane 0 to memory.
+    pub fn store_scalar(&mut self, mem: Mem, from: u8) {
+        // As a broadcast, so that displacements count in doubles.
+        self.evex_bytes(STORE_SCALAR, 0, from, 0, Place::Mem(mem), Masking::None, 8, false);
+    }
+
+    /// An instruction on three mask registers.
+    pub fn mask3(&mut self, form: Form, result: u8, a: u8, b: u8) {
+        self.vex(form, 1, result, a, Place::Reg(b));
+    }
+
+    pub fn mask_not(&mut self, result: u8, a: u8) {
+        self.vex(MASK_NOT, 0, result, 0, Place::Reg(a));
+    }
+
+    pub fn mask_load(&mut self, result: u8, from: Mem) {
+        self.vex(form(1, 0x90), 0, result, 0, Place::Mem(from));
+    }
+
+    pub fn mask_store(&mut self, to: Mem, from: u8) {
+        self.vex(form(1, 0x91), 0, from, 0, Place::Mem(to));
+    }
+
+    pub fn mask_to_gpr(&mut self, to: Gpr, from: u8) {
+        self.vex(form(1, 0x93), 0, to.0, 0, Place::Reg(from));
+    }
+
+    /// Sets the zero flag where no lane of the mask is set.
+    pub fn mask_test(&mut self, mask: u8) {
+        self.vex(form(1, 0x98), 0, mask, 0, Place::Reg(mask));
+    }
+
+    /// The signs of the lanes as bits.
+    pub fn signs_to_gpr(&mut self, to: Gpr, from: u8) {
+        self.vex(MOVE_SIGNS, 1, to.0, 0, Place::Reg(from));
+    }
+
+    pub fn zero_upper(&mut self) {
+        self.code.extend([0xc5, 0xf8, 0x77]);
+    }
+
+    fn evex(&mut self, form: Form, length: u8, reg: u8, middle: u8, last: Place, masking: Masking) {
+        let broadcast = matches!(last, Place::Mem(Mem { broadcast: true, .. }));
+        // `vbroadcastsd` reads one double by its own nature.
+        let scalar = broadcast || form.opcode == BROADCAST.opcode && form.map == BROADCAST.map;
+        self.evex_bytes(form, length, reg, middle, last, masking, if scalar { 8 } else { 64 }, broadcast);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of one encoding")]
+    fn evex_bytes(
+        &mut self,
+        form: Form,
+        length: u8,
+        reg: u8,
+        middle: u8,
+        last: Place,
+        masking: Masking,
+        unit: i32,
+        broadcast: bool,
+    ) {
+        let (x, b) = match last {
+            Place::Reg(rm) => (rm >> 4 & 1, rm >> 3 & 1),
+            Place::Mem(mem) => high_bits(mem),
+        };
+        let (zeroing, mask) = match masking {
+            Masking::None => (0, 0),
+            Masking::Merge(mask) => (0, mask),
+            Masking::Zero(mask) => (1, mask),
+        };
+        let off = |bit: u8| !bit & 1;
+        self.code.extend([
+            0x62,
+            off(reg >> 3) << 7 | off(x) << 6 | off(b) << 5 | off(reg >> 4) << 4 | form.map,
+            0x80 | (!middle & 15) << 3 | 4 | form.prefix,
+            zeroing << 7 | length << 5 | u8::from(broadcast) << 4 | off(middle >> 4) << 3 | mask,
+            form.opcode,
+        ]);
+        self.operand(reg, last, unit);
+    }
+
+    fn vex(&mut self, form: Form, length: u8, reg: u8, middle: u8, last: Place) {
+        let (x, b) = match last {
+            Place::Reg(rm) => (0, rm >> 3 & 1),
+            Place::Mem(mem) => high_bits(mem),
+        };
+        let off = |bit: u8| !bit & 1;
+        let tail = (!middle & 15) << 3 | length << 2 | form.prefix;
+        if x == 0 && b == 0 && form.map == 1 && form.vex_w == 0 {
+            self.code.extend([0xc5, off(reg >> 3) << 7 | tail]);
+        } else {
+            let head = off(reg >> 3) << 7 | off(x) << 6 | off(b) << 5 | form.map;
+            self.code.extend([0xc4, head, form.vex_w << 7 | tail]);
+        }
+        self.code.push(form.opcode);
+        self.operand(reg, last, 1);
+    }
+
+    /// The bytes that say which register and which register or memory. Short displacements count in `unit`s.
+    fn operand(&mut self, reg: u8, last: Place, unit: i32) {
+        let reg = (reg & 7) << 3;
+        let mem = match last {
+            Place::Reg(rm) => return self.code.push(0xc0 | reg | rm & 7),
+            Place::Mem(mem) => mem,
+        };
+        let base = mem.base.0 & 7;
+        let short = i8::try_from(mem.disp / unit).ok().filter(|_| mem.disp % unit == 0);
+        let mode = match short {
+            // Without displacement, the number of `rbp` and `r13` means something else.
+            Some(0) if base != 5 => 0x00,
+            Some(_) => 0x40,
+            None => 0x80,
+        };
+        match mem.index {
+            Some(index) => self.code.extend([mode | reg | 4, (index.0 & 7) << 3 | base]),
+            // The number of `rsp` and `r12` says that an index follows: here none.
+            None if base == 4 => self.code.extend([mode | reg | 4, 4 << 3 | base]),
+            None => self.code.push(mode | reg | base),
+        }
+        match (mode, short) {
+            (0x00, _) => {}
+            (_, Some(short)) => self.code.push(short as u8),
+            (_, None) => self.code.extend(mem.disp.to_le_bytes()),
+        }
+    }
+
+    fn pointer(&mut self, opcode: u8, reg: Gpr, mem: Mem) {
+        let (x, b) = high_bits(mem);
+        self.code.extend([0x48 | (reg.0 >> 3) << 2 | x << 1 | b, opcode]);
+        self.operand(reg.0, Place::Mem(mem), 1);
+    }
+
+    pub fn load_pointer(&mut self, to: Gpr, from: Mem) {
+        self.pointer(0x8b, to, from);
+    }
+
+    pub fn address(&mut self, to: Gpr, of: Mem) {
+        self.pointer(0x8d, to, of);
+    }
+
+    /// Sets the flags of `a - [b]`.
+    pub fn compare(&mut self, a: Gpr, b: Mem) {
+        self.pointer(0x3b, a, b);
+    }
+
+    pub fn copy(&mut self, to: Gpr, from: Gpr) {
+        self.code.extend([0x48 | (to.0 >> 3) << 2 | from.0 >> 3, 0x8b, 0xc0 | (to.0 & 7) << 3 | from.0 & 7]);
+    }
+
+    pub fn constant(&mut self, to: Gpr, value: u64) {
+        self.code.extend([0x48 | to.0 >> 3, 0xb8 | to.0 & 7]);
+        self.code.extend(value.to_le_bytes());
+    }
+
+    /// Adds a number from 0 to 127.
+    pub fn add_small(&mut self, to: Gpr, value: u8) {
+        self.code.extend([0x48 | to.0 >> 3, 0x83, 0xc0 | to.0 & 7, value]);
+    }
+
+    pub fn zero(&mut self, gpr: Gpr) {
+        let high = gpr.0 >> 3;
+        self.code.extend([0x48 | high << 2 | high, 0x31, 0xc0 | (gpr.0 & 7) << 3 | gpr.0 & 7]);
+    }
+
+    /// Sets the zero flag where a register of `rax` to `rdi` is 0.
+    pub fn test(&mut self, gpr: Gpr) {
+        self.code.extend([0x85, 0xc0 | gpr.0 << 3 | gpr.0]);
+    }
+
+    pub fn push(&mut self, gpr: Gpr) {
+        self.code.extend([0x40 | gpr.0 >> 3, 0x50 | gpr.0 & 7]);
+    }
+
+    pub fn pop(&mut self, gpr: Gpr) {
+        self.code.extend([0x40 | gpr.0 >> 3, 0x58 | gpr.0 & 7]);
+    }
+
+    pub fn ret(&mut self) {
+        self.code.push(0xc3);
+    }
+
+    pub fn call_rax(&mut self) {
+        self.code.extend([0xff, 0xd0]);
+    }
+
+    pub fn label(&mut self) -> Label {
+        self.labels.push(UNBOUND);
+        Label(self.labels.len() - 1)
+    }
+
+    pub fn bind(&mut self, label: Label) {
+        self.labels[label.0] = self.code.len();
+    }
+
+    pub fn jump(&mut self, to: Label) {
+        self.code.push(0xe9);
+        self.distance(to);
+    }
+
+    pub fn jump_below(&mut self, to: Label) {
+        self.code.extend([0x0f, 0x82]);
+        self.distance(to);
+    }
+
+    pub fn jump_not_zero(&mut self, to: Label) {
+        self.code.extend([0x0f, 0x85]);
+        self.distance(to);
+    }
+
+    pub fn call(&mut self, to: Label) {
+        self.code.push(0xe8);
+        self.distance(to);
+    }
+
+    fn distance(&mut self, to: Label) {
+        self.fixups.push((self.code.len(), to));
+        self.code.extend([0; 4]);
+    }
+
+    /// Instructions after this begin at a multiple of 32 bytes; before it are some that do nothing.
+    pub fn align(&mut self) {
+        while !self.code.len().is_multiple_of(32) {
+            self.code.push(0x90);
+        }
+    }
+
+    /// The bytes, with all jumps knowing their distance.
+    pub fn finish(mut self) -> Vec<u8> {
+        for &(at, label) in &self.fixups {
+            let target = self.labels[label.0];
+            assert_ne!(target, UNBOUND, "every label is bound");
+            let distance = target as i64 - (at as i64 + 4);
+            let distance = i32::try_from(distance).expect("kernels are smaller than 2 GB");
+            self.code[at..at + 4].copy_from_slice(&distance.to_le_bytes());
+        }
+        self.code
+    }
+}
+
+fn high_bits(mem: Mem) -> (u8, u8) {
+    (mem.index.map_or(0, |index| index.0 >> 3), mem.base.0 >> 3)
+}

@@ -1,0 +1,120 @@
+//! The memory that a kernel works in, beside its arguments and results.
+//!
+//! ```text
+//! header       where the loop ends, and where the parts below are
+//! save area    all vector and mask registers while something is called
+//! pointers     to the columns of the inputs, then of the outputs
+//! cells        numbers that are the same for all points: 8 bytes at 512 bits, 32 (four times the number) at 256
+//! spills       vectors that found no register
+//! tiles        what waits between loops, a number a point
+//! tail         the last points, where they fill no vector: one vector an input, one an output
+//! ```
+
+use super::Width;
+use super::low::Cell;
+
+/// Displacements from the frame's begin, in bytes.
+pub const END: i32 = 0;
+pub const CELLS: i32 = 8;
+pub const SPILLS: i32 = 16;
+pub const TILES: i32 = 24;
+pub const SAVE: i32 = 64;
+pub const SAVE_MASKS: i32 = SAVE + 32 * VECTOR;
+pub const POINTERS: i32 = SAVE_MASKS + 64;
+
+/// The bytes of a place for a vector, of either width.
+pub const VECTOR: i32 = 64;
+
+/// The header points this far into the cells and spills, so that short displacements reach more of them.
+pub const CELLS_BIAS: i32 = 1024;
+pub const SPILLS_BIAS: i32 = 128 * VECTOR;
+
+/// How large the parts are.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    pub width: Width,
+    pub n_inputs: usize,
+    pub n_outputs: usize,
+    pub cells: Box<[Cell]>,
+    pub spills: usize,
+    /// Numbers in the tile buffer.
+    pub tiles: usize,
+}
+
+/// 64 bytes, aligned as such.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([u64; 8]);
+
+/// A frame of its own memory.
+pub struct Frame {
+    memory: Box<[Line]>,
+    cells: usize,
+    tail: usize,
+}
+
+/// The distance of cells, in words.
+pub fn cell_words(width: Width) -> usize {
+    match width {
+        Width::W512 => 1,
+        Width::W256 => 4,
+    }
+}
+
+impl Frame {
+    pub fn new(layout: &Layout) -> Frame {
+        let n_columns = layout.n_inputs + layout.n_outputs;
+        let mut lines = 0;
+        let mut part = |words: usize| {
+            let begin = lines;
+            lines += words.div_ceil(8);
+            begin * 8
+        };
+        part(POINTERS as usize / 8);
+        part(n_columns);
+        let cells = part(layout.cells.len() * cell_words(layout.width));
+        let spills = part(layout.spills * 8);
+        let tiles = part(layout.tiles);
+        let tail = part(n_columns * 8);
+        let mut frame = Frame { memory: vec![Line([0; 8]); lines].into(), cells, tail };
+        let base = frame.as_ptr() as u64;
+        for (at, words, bias) in [(CELLS, cells, CELLS_BIAS), (SPILLS, spills, SPILLS_BIAS), (TILES, tiles, 0)] {
+            *frame.word(at as usize / 8) = base + 8 * words as u64 + bias as u64;
+        }
+        for (index, cell) in layout.cells.iter().enumerate() {
+            if let Cell::Constant(bits) = *cell {
+                frame.set_cell(layout.width, index, bits);
+            }
+        }
+        frame
+    }
+
+    pub fn as_ptr(&mut self) -> *mut u64 {
+        self.memory.as_mut_ptr().cast()
+    }
+
+    pub fn word(&mut self, index: usize) -> &mut u64 {
+        &mut self.memory[index / 8].0[index % 8]
+    }
+
+    pub fn set_cell(&mut self, width: Width, index: usize, bits: u64) {
+        let words = cell_words(width);
+        for lane in 0..words {
+            *self.word(self.cells + index * words + lane) = bits;
+        }
+    }
+
+    /// Up to how many bytes of each column the loop goes.
+    pub fn set_end(&mut self, bytes: usize) {
+        *self.word(END as usize / 8) = bytes as u64;
+    }
+
+    pub fn set_pointer(&mut self, column: usize, address: u64) {
+        *self.word(POINTERS as usize / 8 + column) = address;
+    }
+
+    /// The place for the last points of a column.
+    pub fn tail(&mut self, column: usize) -> &mut [u64; 8] {
+        &mut self.memory[self.tail / 8 + column].0
+    }
+}

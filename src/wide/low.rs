@@ -1,0 +1,232 @@
+//! A kernel before registers: instructions of the machine, in order, on values of which there are as many as needed.
+//!
+//! A [`Program`] is what happens to one vector of points. Each instruction gives one value, named by its place. What lies in
+//! memory from the start needs no instruction: constants and uniform arguments in **cells** (one number that stands in every
+//! lane), columns by their pointers. What depends on cells only is **uniform**: it is computed once, before the loop.
+
+use hashbrown::HashMap;
+
+use super::Width;
+use crate::ops::Op;
+
+/// A value: the index of its instruction.
+pub type Id = u32;
+
+/// No operand.
+pub const NONE: Id = Id::MAX;
+
+/// The most operands that an instruction has.
+pub const N_ARGS: usize = 4;
+
+/// What the machine can do in one instruction, or nearly.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Low {
+    /// A number in memory, the same for all lanes.
+    Cell(u32),
+    /// The next numbers of an input.
+    Column(u32),
+    Add,
+    Sub,
+    Mul,
+    Div,
+    /// `a < b ? a : b`
+    Lesser,
+    /// `a > b ? a : b`
+    Greater,
+    And,
+    /// `!a & b`
+    AndNot,
+    Or,
+    Xor,
+    Sqrt,
+    /// To a whole number, in the machine's numbers of directions.
+    Round(u8),
+    /// `±(a*b) ± c`
+    Fma {
+        negate_product: bool,
+        negate_addend: bool,
+    },
+    /// `a*2^floor(b)`, save for NaN times an infinite power; 512 bits.
+    Scale,
+    /// 512 bits.
+    Exponent,
+    /// 512 bits.
+    Significand,
+    /// Lesser or greater with -0 < +0, the number of a number and NaN; 512 bits.
+    Range(u8),
+    /// Bit by bit, the result that the table says for the bits of a, b and c; 512 bits.
+    Bits(u8),
+    /// A condition.
+    Compare(u8),
+    /// `condition ? a : b`, with the condition first.
+    Blend,
+    /// Of conditions in mask registers; 512 bits.
+    MaskAnd,
+    MaskOr,
+    MaskNot,
+    /// Of 64-bit integers; 256 bits.
+    ShiftLeft(u8),
+    ShiftRight(u8),
+    /// An operator outside the kernel: three numbers (or fewer) and the condition under which it matters.
+    Call(u32),
+    /// To an output.
+    Store(u32),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Inst {
+    pub op: Low,
+    pub args: [Id; N_ARGS],
+}
+
+impl Inst {
+    /// The operands that there are.
+    pub fn args(&self) -> impl Iterator<Item = Id> + '_ {
+        self.args.iter().copied().filter(|&arg| arg != NONE)
+    }
+}
+
+/// The comparisons of numbers; true of NaN where the name says "not".
+pub mod compare {
+    pub const EQUAL: u8 = 0x00;
+    pub const UNORDERED: u8 = 0x03;
+    pub const NOT_EQUAL: u8 = 0x04;
+    pub const LESS: u8 = 0x11;
+    pub const LESS_OR_EQUAL: u8 = 0x12;
+
+    pub fn inverse(predicate: u8) -> u8 {
+        predicate ^ 4
+    }
+
+    /// The same with the operands exchanged.
+    pub fn exchanged(predicate: u8) -> u8 {
+        match predicate {
+            0x11 => 0x1e,
+            0x1e => 0x11,
+            0x12 => 0x1d,
+            0x1d => 0x12,
+            0x15 => 0x1a,
+            0x1a => 0x15,
+            0x16 => 0x19,
+            0x19 => 0x16,
+            symmetric => symmetric,
+        }
+    }
+}
+
+/// Where a value is held in registers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Class {
+    Vector = 0,
+    Mask = 1,
+}
+
+/// What a cell holds when the loop begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cell {
+    Constant(u64),
+    /// A uniform argument.
+    Param(u32),
+    /// Something computed before the loop.
+    Computed,
+}
+
+/// A program for one width.
+pub struct Program {
+    pub width: Width,
+    pub insts: Vec<Inst>,
+    /// Which values are the same for all points.
+    pub uniform: Vec<bool>,
+    pub cells: Vec<Cell>,
+    /// The operators that are called.
+    pub calls: Vec<Op>,
+    known: HashMap<Inst, Id>,
+    constants: HashMap<u64, Id>,
+}
+
+impl Program {
+    pub fn new(width: Width) -> Program {
+        Program {
+            width,
+            insts: Vec::new(),
+            uniform: Vec::new(),
+            cells: Vec::new(),
+            calls: Vec::new(),
+            known: HashMap::new(),
+            constants: HashMap::new(),
+        }
+    }
+
+    pub fn class(&self, id: Id) -> Class {
+        match self.insts[id as usize].op {
+            Low::Compare(_) | Low::MaskAnd | Low::MaskOr | Low::MaskNot if self.width == Width::W512 => Class::Mask,
+            _ => Class::Vector,
+        }
+    }
+
+    /// Adds an instruction, or finds it.
+    pub fn add(&mut self, op: Low, args: &[Id]) -> Id {
+        let mut inst = Inst { op, args: [NONE; N_ARGS] };
+        inst.args[..args.len()].copy_from_slice(args);
+        if let Some(&known) = self.known.get(&inst) {
+            return known;
+        }
+        let uniform = match op {
+            Low::Cell(_) => true,
+            Low::Column(_) | Low::Store(_) => false,
+            _ => inst.args().all(|arg| self.uniform[arg as usize]),
+        };
+        let id = self.insts.len() as Id;
+        self.insts.push(inst);
+        self.uniform.push(uniform);
+        self.known.insert(inst, id);
+        id
+    }
+
+    pub fn cell(&mut self, cell: Cell) -> Id {
+        self.cells.push(cell);
+        self.add(Low::Cell(self.cells.len() as u32 - 1), &[])
+    }
+
+    pub fn constant(&mut self, value: f64) -> Id {
+        self.bits(value.to_bits())
+    }
+
+    pub fn bits(&mut self, bits: u64) -> Id {
+        if let Some(&known) = self.constants.get(&bits) {
+            return known;
+        }
+        let id = self.cell(Cell::Constant(bits));
+        self.constants.insert(bits, id);
+        id
+    }
+
+    /// The constant that a value is.
+    pub fn constant_of(&self, id: Id) -> Option<u64> {
+        match self.insts.get(id as usize)?.op {
+            Low::Cell(cell) => match self.cells[cell as usize] {
+                Cell::Constant(bits) => Some(bits),
+                Cell::Param(_) | Cell::Computed => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The instructions that something is stored of, in order: those before the loop, and those of the loop.
+    pub fn schedule(&self) -> [Vec<Id>; 2] {
+        let mut live = vec![false; self.insts.len()];
+        for (index, inst) in self.insts.iter().enumerate().rev() {
+            if live[index] || matches!(inst.op, Low::Store(_)) {
+                live[index] = true;
+                inst.args().for_each(|arg| live[arg as usize] = true);
+            }
+        }
+        let mut schedule = [Vec::new(), Vec::with_capacity(self.insts.len())];
+        for (index, inst) in self.insts.iter().enumerate() {
+            if live[index] && !matches!(inst.op, Low::Cell(_) | Low::Column(_)) {
+                schedule[usize::from(!self.uniform[index])].push(index as Id);
+            }
+        }
+        schedule
+    }
+}

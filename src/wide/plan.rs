@@ -1,0 +1,132 @@
+//! Which instructions are in which machine function, and where values wait in between.
+//!
+//! What is uniform is computed once, before the loop. The rest is one loop over the points, or where it is large
+//! several loops one after the other over a **tile** of points, so that each stays in the processor's instruction cache. A
+//! value that a later loop needs waits in a **slot** of the tile buffer, one number a point; slots are given out again
+//! after the last use.
+
+use super::low::{Cell, Id, Low, Program};
+
+/// The largest program, in instructions, that is one loop.
+const WHOLE: usize = 3000;
+
+/// The instructions of a loop where there are several.
+const SEGMENT: usize = 1500;
+
+/// About how many bytes the tile buffer has, which is to stay in the second-level cache.
+const TILE_BYTES: usize = 512 << 10;
+
+/// The most points in a tile.
+const TILE_POINTS: usize = 512;
+
+/// Where a value lies in memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Home {
+    Nowhere,
+    Cell(u32),
+    Column(u32),
+    /// A slot of the tile buffer.
+    Tile(u32),
+    /// A slot of the segment's own memory.
+    Spill(u32),
+}
+
+/// Instructions that are one machine function.
+pub struct Segment {
+    pub insts: Vec<Id>,
+    /// Done once, rather than for each vector of points.
+    pub once: bool,
+}
+
+pub struct Plan {
+    pub segments: Vec<Segment>,
+    /// Where each value lies from its computation on.
+    pub homes: Vec<Home>,
+    /// How many slots the tile buffer has.
+    pub slots: usize,
+    /// How many points a tile has, where there are several loops.
+    pub tile: usize,
+}
+
+/// Divides a program; gives it the cells for what is computed before the loop.
+pub fn plan(program: &mut Program, segment: Option<usize>) -> Plan {
+    let [before, body] = program.schedule();
+    let mut segments = Vec::new();
+    cut(before, true, segment, &mut segments);
+    cut(body, false, segment, &mut segments);
+
+    let mut homes = vec![Home::Nowhere; program.insts.len()];
+    for (index, inst) in program.insts.iter().enumerate() {
+        match inst.op {
+            Low::Cell(cell) => homes[index] = Home::Cell(cell),
+            Low::Column(column) => homes[index] = Home::Column(column),
+            _ => {}
+        }
+    }
+    // The last segment that uses each value.
+    let mut last = vec![0u32; program.insts.len()];
+    for (number, segment) in segments.iter().enumerate() {
+        for &id in &segment.insts {
+            program.insts[id as usize].args().for_each(|arg| last[arg as usize] = number as u32);
+        }
+    }
+    let mut slots = Slots::default();
+    let mut ending: Vec<Vec<u32>> = vec![Vec::new(); segments.len()];
+    for (number, segment) in segments.iter().enumerate() {
+        for &id in &segment.insts {
+            let end = last[id as usize] as usize;
+            if end <= number || matches!(program.insts[id as usize].op, Low::Store(_)) {
+                continue;
+            }
+            homes[id as usize] = if segment.once {
+                program.cells.push(Cell::Computed);
+                Home::Cell(program.cells.len() as u32 - 1)
+            } else {
+                let slot = slots.take();
+                ending[end].push(slot);
+                Home::Tile(slot)
+            };
+        }
+        ending[number].iter().for_each(|&slot| slots.give_back(slot));
+    }
+    let lanes = program.width.lanes();
+    let slots = slots.len();
+    let points = (TILE_BYTES / 8 / slots.max(1)).min(TILE_POINTS) / lanes * lanes;
+    Plan { segments, homes, slots, tile: points.max(lanes) }
+}
+
+fn cut(insts: Vec<Id>, once: bool, segment: Option<usize>, segments: &mut Vec<Segment>) {
+    if insts.is_empty() {
+        return;
+    }
+    if segment.is_none() && insts.len() <= WHOLE {
+        return segments.push(Segment { insts, once });
+    }
+    let size = segment.unwrap_or(SEGMENT).max(1);
+    segments.extend(insts.chunks(size).map(|insts| Segment { insts: insts.to_vec(), once }));
+}
+
+/// Numbered places, of which the first ones are used first.
+#[derive(Default)]
+pub struct Slots {
+    free: Vec<u32>,
+    n: u32,
+}
+
+impl Slots {
+    pub fn take(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
+            self.n += 1;
+            self.n - 1
+        })
+    }
+
+    pub fn give_back(&mut self, slot: u32) {
+        self.free.push(slot);
+    }
+
+    /// The most that were in use at once.
+    pub fn len(&self) -> usize {
+        self.n as usize
+    }
+}

@@ -1,0 +1,370 @@
+//! `chainrule batch`: files in, files out, and what is wrong with them.
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_chainrule");
+
+/// A directory of a test's own, gone at its end.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Place {
+        Place(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn with(&self, name: &str, bytes: impl AsRef<[u8]>) -> &Place {
+        fs::write(self.path(name), bytes).unwrap();
+        self
+    }
+
+    fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.0.path()).unwrap();
+        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.arg("batch").args(words).current_dir(self.0.path()).env_remove("CLICOLOR_FORCE").stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, words: &[&str]) -> (i32, String, String) {
+        let output = self.command(words).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code().expect("no signal"), text(output.stdout), text(output.stderr))
+    }
+
+    /// What is written to the standard output.
+    #[track_caller]
+    fn ok(&self, words: &[&str]) -> String {
+        let (code, out, err) = self.run(words);
+        assert_eq!((code, err.as_str()), (0, ""), "{words:?}");
+        out
+    }
+
+    /// The message, of a run that leaves nothing new behind.
+    #[track_caller]
+    fn wrong(&self, words: &[&str]) -> String {
+        let before = self.names();
+        let (code, out, err) = self.run(words);
+        assert_eq!((code, out.as_str()), (2, ""), "{words:?}: {err}");
+        assert!(err.starts_with("error: ") && !err.contains("panicked"), "{words:?}: {err}");
+        assert_eq!(self.names(), before, "nothing is left");
+        err
+    }
+}
+
+/// The output for a CSV text.
+#[track_caller]
+fn csv(formula: &str, text: impl AsRef<[u8]>, more: &[&str]) -> String {
+    let place = Place::new();
+    place.with("in.csv", text);
+    place.ok(&[&[formula, "--data", "in.csv", "--out", "-"], more].concat())
+}
+
+/// The message for a CSV text.
+#[track_caller]
+fn refused(formula: &str, text: impl AsRef<[u8]>, more: &[&str]) -> String {
+    let place = Place::new();
+    place.with("in.csv", text);
+    place.wrong(&[&[formula, "--data", "in.csv", "--out", "out.csv"], more].concat())
+}
+
+#[test]
+fn columns_are_found_by_name_and_results_are_named() {
+    let text = "id,z,x\na,3,2\nb,-1,0.5\n";
+    assert_eq!(csv("x^2*z", text, &[]), "value,d_x,d_z\n12.0,12.0,4.0\n-0.25,-1.0,0.25\n");
+    assert_eq!(csv("x^2*z", text, &["--what", "value"]), "value\n12.0\n-0.25\n");
+    assert_eq!(csv("x^2*z", text, &["--what", "gradient", "--wrt", "z"]), "d_z\n4.0\n0.25\n");
+    assert_eq!(
+        csv("x^2*z", text, &["--what", "hessian,value"]),
+        "value,d_x_x,d_x_z,d_z_z\n12.0,6.0,4.0,0.0\n-0.25,-2.0,1.0,0.0\n"
+    );
+    assert_eq!(csv("x*y", "x\n2\n", &["--at", "y=10"]), "value,d_x,d_y\n20.0,10.0,2.0\n");
+    assert_eq!(
+        csv("a = x*z; b = x; a, b", "x,z\n2,3\n", &[]),
+        "a,b,a_d_x,a_d_z,b_d_x,b_d_z\n6.0,2.0,3.0,2.0,1.0,0.0\n"
+    );
+    assert_eq!(csv("index k; x^k", "k,x\n3,2\n", &[]), "value,d_x\n8.0,12.0\n");
+}
+
+#[test]
+fn csv_as_it_is_found() {
+    let expected = "value\n2.0\n-3.5\n";
+    for text in [
+        "x\n2\n-3.5\n",
+        "x\n2\n-3.5",
+        "x\r\n2\r\n-3.5\r\n",
+        "\u{feff}x\n2\n-3.5\n",
+        "\u{feff}\"x\"\n2\n-3.5\n",
+        "\"x\"\n\"2\"\n\"-3.5\"\n",
+        " x \n 2 \n\t-3.5 \n",
+        "x\n\n2\n\n\n-3.5\n\n",
+        "\nx\n2\n-3.5\n",
+        "note,x\n\"a, b\",2\n\"line\nbreak and \"\"quote\"\"\",-3.5\n",
+        "x\n+2\n-35e-1\n",
+    ] {
+        assert_eq!(csv("x", text, &["--what", "value"]), expected, "{text:?}");
+    }
+    assert_eq!(csv("x", "x\ninf\n-Inf\nNaN\nnan\n1e-400\n", &["--what", "value"]), "value\ninf\n-inf\nNaN\nNaN\n0.0\n");
+    assert_eq!(csv("φ^2", "φ\n3\n", &[]), "value,d_φ\n9.0,6.0\n");
+    assert_eq!(csv("x", "x\n", &[]), "value,d_x\n", "a header only");
+    let huge = format!("note,x\n{},1\nb,2\n", "a".repeat(9 << 20));
+    assert_eq!(csv("x", &huge, &["--what", "value"]), "value\n1.0\n2.0\n");
+    let huge = format!("note,x\n\"{}\",1\nb,2\n", "a\n".repeat(5 << 20));
+    assert_eq!(csv("x", &huge, &["--what", "value"]), "value\n1.0\n2.0\n");
+    let place = Place::new();
+    place.with("in.tsv", "x\ty\n1\t2\n").ok(&["x*y", "--data", "in.tsv", "--out", "out.tsv"]);
+    assert_eq!(place.text("out.tsv"), "value\td_x\td_y\n2.0\t2.0\t1.0\n");
+}
+
+#[test]
+fn a_faulty_cell_is_named_by_line_and_column() {
+    for (text, message) in [
+        ("x,z\n1,2\n3,abc\n", "line 3, column 2 (`z`): `abc` is not a number"),
+        ("x,z\r\n1,2\r\n\r\n,4\r\n", "line 4, column 1 (`x`): the cell is empty"),
+        ("x,z\r\n\"1\",2\r\n\r\n,4\r\n", "line 4, column 1 (`x`): the cell is empty"),
+        ("note,x,z\n\"a\nb\",1,2\n\"a\nb\",1,?\n", "line 4, column 3 (`z`): `?` is not a number"),
+        ("x,z\n1,2\n3\n", "line 3: the row has 1 cells, the header has 2"),
+        ("x,z\n1,2\n3,4,5\n", "line 3: the row has 3 cells, the header has 2"),
+        ("x,z\n1e999,2\n", "line 2, column 1 (`x`): `1e999` is larger than any double"),
+        ("x,z\n1,0x10\n", "line 2, column 2 (`z`): `0x10` is not a number"),
+        ("x,z\n1,\"\"\n", "line 2, column 2 (`z`): the cell is empty"),
+    ] {
+        let error = refused("x*z", text, &[]);
+        assert!(error.contains(message) && error.contains("--on-error"), "{text:?}: {error}");
+    }
+    let error = refused("x", format!("x\n{}\n", "9z".repeat(1 << 20)), &[]);
+    assert!(error.len() < 1000, "{}", error.len());
+    let error = refused("x", b"x\n\xff\xfe\n", &[]);
+    assert!(error.contains("line 2"), "{error}");
+    let deep = format!("x\n{}oops\n", "1\n".repeat(3_000_000));
+    assert!(refused("x", &deep, &[]).contains("line 3000002, column 1"));
+    assert!(refused("x", &deep, &["--threads", "1"]).contains("line 3000002, column 1"));
+}
+
+#[test]
+fn faulty_rows_become_nan_or_are_left_out() {
+    let place = Place::new();
+    place.with("in.csv", "x,z\n1,2\n,3\n4,5\n6\n7,?\n8,9\n");
+    let words = ["x*z", "--data", "in.csv", "--out", "-", "--what", "value", "--on-error"];
+    let (code, out, err) = place.run(&[words.as_slice(), &["nan"]].concat());
+    assert_eq!((code, out.as_str()), (0, "value\n2.0\nNaN\n20.0\nNaN\nNaN\n72.0\n"));
+    assert!(err.contains("line 3, column 1 (`x`)"), "{err}");
+    let (code, out, err) = place.run(&[words.as_slice(), &["skip"]].concat());
+    assert_eq!((code, out.as_str()), (0, "value\n2.0\n20.0\n72.0\n"));
+    assert!(err.contains("left out"), "{err}");
+    assert!(place.wrong(&[words.as_slice(), &["fail"]].concat()).contains("line 3"));
+
+    // Integers may have no result at a row, or be none.
+    place.with("in.csv", "k,x\n2,1\n0,1\n0.5,1\n3,1\n0,1\n");
+    let words = ["index k; x*div(6, k)", "--data", "in.csv", "--out", "-", "--what", "value", "--on-error"];
+    assert_eq!(place.run(&[words.as_slice(), &["nan"]].concat()).1, "value\n3.0\nNaN\nNaN\n2.0\nNaN\n");
+    assert_eq!(place.run(&[words.as_slice(), &["skip"]].concat()).1, "value\n3.0\n2.0\n");
+    let output = place.command(&[words.as_slice(), &["fail"]].concat()).output().unwrap();
+    assert!(String::from_utf8(output.stderr).unwrap().contains("row 2 has no result"));
+}
+
+#[test]
+fn what_is_wrong_with_files_is_told() {
+    let error = refused("x*y", "x,z\n1,2\n", &[]);
+    assert!(error.contains("no column `y`; it has `x`, `z`") && error.contains("--at y="), "{error}");
+    assert!(refused("x", "", &[]).contains("is empty"));
+    assert!(refused("x", "x,x\n1,2\n", &[]).contains("several columns `x`"));
+    assert!(refused("x", "x\n1\n", &["--at", "y=1"]).contains("`y` is not an argument"));
+    assert!(refused("x", "x\n1\n", &["--at", "x=1"]).contains("no argument is a column"));
+    assert!(refused("x, x^2", "x\n1\n", &["--what", "hessian"]).contains("2 results"));
+    let place = Place::new();
+    place.with("in.csv", "x\n1\n").with("in.dat", "").with("in.npy", "x\n1\n").with("in.npz", "x\n1\n");
+    fs::create_dir(place.path("dir.csv")).unwrap();
+    for (data, out, message) in [
+        ("none.csv", "out.csv", "no such file"),
+        ("in.dat", "out.csv", "the format of `in.dat` is unknown"),
+        ("in.csv", "out.xls", "the format of `out.xls` is unknown"),
+        ("in.csv", "out", "the format of `out` is unknown"),
+        ("in.npy", "out.csv", "is no NPY file"),
+        ("in.npz", "out.csv", "is no NPZ file"),
+        ("in.csv", "none/out.csv", "`none/out.csv` can't be written"),
+        ("in.csv", "dir.csv", "`dir.csv` can't be written"),
+        ("dir.csv", "out.csv", "`dir.csv` can't be read"),
+    ] {
+        let error = place.wrong(&["x", "--data", data, "--out", out]);
+        assert!(error.contains(message), "{data} {out}: {error}");
+    }
+}
+
+#[test]
+fn output_appears_whole_or_not_at_all() {
+    let place = Place::new();
+    place.with("in.csv", "x\n1\n?\n");
+    for out in ["out.csv", "out.npy", "out.npz"] {
+        place.with(out, "old");
+        place.wrong(&["x", "--data", "in.csv", "--out", out]);
+        assert_eq!(place.text(out), "old");
+    }
+    // A file may be replaced by what is computed of it.
+    place.with("in.csv", "x\n1\n2\n").ok(&["-x", "--data", "in.csv", "--out", "in.csv", "--what", "value"]);
+    assert_eq!(place.text("in.csv"), "value\n-1.0\n-2.0\n");
+    assert_eq!(place.names(), ["in.csv", "out.csv", "out.npy", "out.npz"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_device_is_written_a_link_stays_a_link() {
+    let place = Place::new();
+    place.with("in.csv", "x\n1\n").with("real.csv", "");
+    std::os::unix::fs::symlink(place.path("real.csv"), place.path("link.csv")).unwrap();
+    place.ok(&["x", "--data", "in.csv", "--out", "link.csv"]);
+    assert!(fs::symlink_metadata(place.path("link.csv")).unwrap().is_symlink());
+    assert_eq!(place.text("real.csv"), "value,d_x\n1.0,1.0\n");
+}
+
+#[test]
+fn standard_streams() {
+    let place = Place::new();
+    let mut child = place
+        .command(&["x^2", "--data", "-", "--out", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"x\n3\n4\n").unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "value,d_x\n9.0,6.0\n16.0,8.0\n");
+}
+
+#[test]
+fn files_larger_than_a_block() {
+    let place = Place::new();
+    let mut text = String::from("x,z\n");
+    let rows = 400_000;
+    for row in 0..rows {
+        text += &format!("{}.25,0.{row:06}\n", row % 1000 + 1);
+    }
+    assert!(text.len() > 5 << 20);
+    place.with("in.csv", &text);
+    for (out, threads) in [("one.csv", "1"), ("two.csv", "2"), ("five.csv", "5")] {
+        let words = ["x*z + exp(-x)", "--data", "in.csv", "--out", out, "--threads", threads];
+        assert!(place.ok(&words).starts_with("400000 rows, 3 columns"));
+    }
+    assert_eq!(place.text("one.csv"), place.text("two.csv"));
+    assert_eq!(place.text("one.csv"), place.text("five.csv"));
+    // Through the quotes of the slow path, the same.
+    place.with("in.csv", text.replacen("x,z", "x,\"z\"", 1).replace("\n7.25,", "\n\"7.25\","));
+    place.ok(&["x*z + exp(-x)", "--data", "in.csv", "--out", "quoted.csv"]);
+    assert_eq!(place.text("one.csv"), place.text("quoted.csv"));
+    // Through binary files and back, the same.
+    for format in ["npy", "npz"] {
+        let name = format!("through.{format}");
+        place.ok(&["x, z", "--data", "in.csv", "--out", &name, "--what", "value"]);
+        place.ok(&["x*z + exp(-x)", "--data", &name, "--out", "back.csv"]);
+        assert_eq!(place.text("one.csv"), place.text("back.csv"), "{format}");
+    }
+}
+
+/// An NPY file with this header.
+fn npy(descr: &str, fortran: &str, shape: &str, body: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': {descr}, 'fortran_order': {fortran}, 'shape': {shape}, }}");
+    let header = format!("{header:<117}\n");
+    [b"\x93NUMPY\x01\x00", (header.len() as u16).to_le_bytes().as_slice(), header.as_bytes(), body].concat()
+}
+
+fn doubles(values: &[f64]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+#[test]
+fn arrays_of_numpy() {
+    let place = Place::new();
+    let ok = |bytes: Vec<u8>, more: &[&str]| {
+        place.with("in.npy", bytes);
+        place.ok(&[&["10*x + z", "--data", "in.npy", "--out", "-", "--what", "value"], more].concat())
+    };
+    let matrix = doubles(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    let named = ["--columns", "x,z"];
+    assert_eq!(ok(npy("'<f8'", "False", "(3, 2)", &matrix), &named), "value\n12.0\n34.0\n56.0\n");
+    assert_eq!(ok(npy("'<f8'", "False", "(2, 3)", &matrix), &["--columns", "z,other,x"]), "value\n31.0\n64.0\n");
+    assert_eq!(ok(npy("'<f8'", "True", "(3, 2)", &matrix), &named), "value\n14.0\n25.0\n36.0\n");
+    assert_eq!(ok(npy("'<f8'", "False", "(6,)", &matrix), &["--at", "z=0"])[..10], *"value\n10.0");
+    let record: Vec<u8> = [3i32, 4]
+        .iter()
+        .zip([1.5f64, 2.5])
+        .flat_map(|(z, x)| [z.to_be_bytes().as_slice(), b"ab", &x.to_le_bytes()].concat())
+        .collect();
+    let descr = "[('z', '>i4'), ('s', '|S2'), ('x', '<f8')]";
+    assert_eq!(ok(npy(descr, "False", "(2,)", &record), &[]), "value\n18.0\n29.0\n");
+    assert_eq!(ok(npy("'|u1'", "False", "(1, 2)", &[200, 7]), &named), "value\n2007.0\n");
+    assert_eq!(ok(npy("'<f8'", "False", "(0, 2)", &[]), &named), "value\n");
+
+    let wrong = |bytes: Vec<u8>, more: &[&str]| {
+        place.with("in.npy", bytes);
+        place.wrong(&[&["10*x + z", "--data", "in.npy", "--out", "out.npy"], more].concat())
+    };
+    assert!(wrong(npy("'<f8'", "False", "(3, 2)", &matrix), &[]).contains("--columns"));
+    assert!(wrong(npy("'<f8'", "False", "(3, 2)", &matrix), &["--columns", "x"]).contains("2 columns, and 1 names"));
+    assert!(wrong(npy("'<f8'", "False", "(4, 2)", &matrix), &named).contains("ends early"));
+    assert!(wrong(npy("'<f8'", "False", "(9223372036854775807, 2)", &matrix), &named).contains("in.npy"));
+    assert!(wrong(npy("'<c16'", "False", "(1, 2)", &matrix), &named).contains("type"));
+    assert!(wrong(npy("'<f8'", "False", "(1, 2, 3)", &matrix), &named).contains("3 axes"));
+    assert!(wrong(npy("'|O'", "False", "(2, 2)", &matrix), &named).contains("in.npy"));
+    assert!(wrong(npy(descr, "False", "(2,)", &record[..20]), &[]).contains("ends early"));
+    assert!(wrong(npy("[('x', '<f8')]", "False", "(6,)", &matrix), &[]).contains("no column `z`"));
+}
+
+#[test]
+fn archives_of_numpy() {
+    let place = Place::new();
+    place.with("in.csv", "x,z\n1,2\n3,4\n");
+    place.ok(&["x, z", "--data", "in.csv", "--out", "two.npz", "--what", "value"]);
+    assert_eq!(place.ok(&["z - x", "--data", "two.npz", "--out", "-", "--what", "value"]), "value\n1.0\n1.0\n");
+    let error = place.wrong(&["y", "--data", "two.npz", "--out", "out.npz"]);
+    assert!(error.contains("no column `y`; it has `x`, `z`"), "{error}");
+    let mut bytes = fs::read(place.path("two.npz")).unwrap();
+    bytes.truncate(bytes.len() / 2);
+    place.with("half.npz", bytes);
+    assert!(place.wrong(&["x", "--data", "half.npz", "--out", "out.npz"]).contains("is no NPZ file"));
+}
+
+#[test]
+fn the_summary_as_json() {
+    let place = Place::new();
+    place.with("in.csv", "x\n1\n2\n");
+    let text = place.ok(&["x^2", "--data", "in.csv", "--out", "out.npy", "--format", "json"]);
+    let summary: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&summary["rows"], &summary["columns"]), (&2.into(), &serde_json::json!(["value", "d_x"])));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_leaves_nothing() {
+    let place = Place::new();
+    place.with("out.csv", "old");
+    let mut child = place.command(&["x^2", "--data", "-", "--out", "out.csv"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // More than a block, so that the output has been begun; the input stays open.
+    stdin.write_all(format!("x\n{}", "1\n".repeat(5 << 20)).as_bytes()).unwrap();
+    while place.names().len() < 2 {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    drop(stdin);
+    assert_eq!(place.names(), ["out.csv"]);
+    assert_eq!(place.text("out.csv"), "old");
+}
