@@ -174,7 +174,7 @@ const WORTH_A_THREAD: usize = 1 << 16;
 fn job_len(points: usize, threads: usize) -> usize {
     match threads {
         1 => points,
-        _ => (points.div_ceil(BLOCK) / (8 * threads.max(4))).clamp(1, 16) * BLOCK,
+        _ => (points.div_ceil(BLOCK) / (8 * threads.clamp(4, 64))).clamp(1, 16) * BLOCK,
     }
 }
 
