@@ -180,7 +180,21 @@ fn for_every_kind(lengths: &[usize], backend: Backend) {
 #[test]
 fn a_batch_is_its_single_calls_for_every_kind_and_length() {
     for_every_kind(&(0..=70).collect::<Vec<_>>(), Backend::Auto);
+    for_every_kind(&[0, 1, 2, 17, 70], Backend::Scalar);
     for_every_kind(&[0, 1, 17], Backend::Interpreter);
+}
+
+#[test]
+fn sums_do_not_depend_on_the_back_end() {
+    let program = Program::parse(F).unwrap();
+    let args = [numbers(1, 3_000), numbers(2, 3_000), numbers(3, 3_000)];
+    let points = Points::columns(&args);
+    let sums = [Backend::Auto, Backend::Scalar, Backend::Interpreter].map(|backend| {
+        let gradient = program.gradient().backend(backend).compile().unwrap();
+        let sums = gradient.batch(&points).sum().unwrap();
+        bits([&sums.values, &sums.first])
+    });
+    assert!(sums[0] == sums[1] && sums[1] == sums[2], "{sums:?}");
 }
 
 #[test]
