@@ -41,13 +41,16 @@ fn main() {
     }
 }
 
+/// Fills the columns of the results.
+type Contestant = Box<dyn FnMut(&mut [Vec<f64>])>;
+
 fn compare(name: &str, func: &Func, points: usize) {
     let uniform = vec![false; func.params.len()];
     let columns: Vec<Vec<f64>> = (0..func.params.len())
         .map(|column| (0..points).map(|point| 1.2 + ((point * 7 + column * 13) % 1000) as f64 * 1e-3).collect())
         .collect();
     println!("{name}: {} operations, {points} points", func.operations());
-    let mut contestants: Vec<(String, Box<dyn FnMut(&mut [Vec<f64>])>)> = Vec::new();
+    let mut contestants: Vec<(String, Contestant)> = Vec::new();
     for options in ["", " -mprefer-vector-width=512"] {
         if let Some(function) = compile_c(func, options) {
             let columns = columns.clone();

@@ -144,9 +144,12 @@ impl<'a, K> Batch<'a, K> {
         }
         let n_wanted = wanted.iter().filter(|&&wanted| wanted).count();
         let kernel = compiled.kernel(wanted, columns.iter().map(Column::is_same).collect());
-        let tile = tile::tile(columns.len() + n_wanted);
-        let task = Task { kernel: &kernel, columns: &columns, outs: layout.outs, wanted: n_wanted, tile };
+        let gathered = columns.iter().filter(|column| column.is_apart()).count();
+        let placed: usize = outputs.iter().flatten().map(Output::placed).sum();
+        let spare = n_wanted - placed;
+        let task = Task { kernel: &kernel, columns: &columns, outs: layout.outs, wanted: n_wanted, gathered, spare };
 
+        let threads = if points.saturating_mul(func.operations()) < 2 * WORTH_A_THREAD { 1 } else { threads };
         let blocks = points.div_ceil(BLOCK);
         let mut partial = vec![0.0; if summed { blocks * n_wanted } else { 0 }];
         let mut rest = partial.as_mut_slice();
@@ -158,18 +161,21 @@ impl<'a, K> Batch<'a, K> {
             *start += len;
             (len > 0).then_some(job)
         });
-        let threads = if points <= BLOCK { 1 } else { threads };
         let done = threads::each(jobs, threads, || task.worker(), |worker, job| task.run(worker, job));
         done.map_err(|point| compiled.fault_at(point, &columns))?;
         Ok((points, reduce::blocks(&partial, n_wanted)))
     }
 }
 
-/// How many points a job has: whole blocks, a few jobs for each thread.
+/// From so many operations on, over all points, it is worth waking a thread for them.
+const WORTH_A_THREAD: usize = 1 << 16;
+
+/// How many points a job has: all for one thread, otherwise whole blocks, a few jobs for each thread.
 fn job_len(points: usize, threads: usize) -> usize {
-    let blocks = points.div_ceil(BLOCK);
-    let blocks = if threads == 1 { 16 } else { (blocks / (8 * threads.max(8))).clamp(1, 16) };
-    blocks * BLOCK
+    match threads {
+        1 => points,
+        _ => (points.div_ceil(BLOCK) / (8 * threads.clamp(4, 64))).clamp(1, 16) * BLOCK,
+    }
 }
 
 /// What messages call a result.

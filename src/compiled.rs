@@ -73,7 +73,7 @@ impl<K> Compiled<K> {
         let ints: Vec<usize> = (0..layout.args).filter(|&index| is_int(&func, index)).collect();
         #[cfg(feature = "jit")]
         let code = match backend {
-            Backend::Auto => {
+            Backend::Auto | Backend::Scalar => {
                 let parts = crate::jit::Parts { args: [layout.args, layout.seeds], results: layout.outs };
                 crate::jit::compile_parts(&func, parts, &crate::jit::Options::default()).ok()
             }
@@ -118,8 +118,7 @@ impl<K> Compiled<K> {
     /// What computes the wanted results of many points, of which some arguments and seeds are the same.
     pub(crate) fn kernel(&self, wanted: Vec<bool>, uniform: Vec<bool>) -> Arc<Kernel> {
         let inner = &*self.inner;
-        let machine_code = inner.backend == Backend::Auto;
-        inner.kernels.get(&inner.func, &inner.ints, Request { wanted, uniform, machine_code })
+        inner.kernels.get(&inner.func, &inner.ints, Request { wanted, uniform, backend: inner.backend })
     }
 
     /// Why a point of a batch has no result.

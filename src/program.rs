@@ -290,6 +290,8 @@ pub enum Backend {
     /// Machine code where this machine and this build can make it, otherwise the interpreter.
     #[default]
     Auto,
+    /// As [`Backend::Auto`], but one point at a time in batches too.
+    Scalar,
     Interpreter,
 }
 

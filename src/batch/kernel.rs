@@ -10,7 +10,7 @@ use crate::ir::Func;
 #[cfg(feature = "jit")]
 use crate::jit;
 use crate::opt;
-use crate::program::is_whole;
+use crate::program::{Backend, is_whole};
 #[cfg(feature = "wide")]
 use crate::wide;
 
@@ -45,8 +45,7 @@ pub struct Request {
     pub wanted: Vec<bool>,
     /// Which parameters are the same for all points.
     pub uniform: Vec<bool>,
-    /// The interpreter computes where this is not allowed.
-    pub machine_code: bool,
+    pub backend: Backend,
 }
 
 /// The room that a worker needs for a point.
@@ -64,15 +63,14 @@ impl Kernel {
         let func = opt::compact(&func);
         let ints = ints.to_vec();
         #[cfg(feature = "wide")]
-        let wide = if request.machine_code { wide::compile(&func, &request.uniform, None).ok() } else { None };
-        #[cfg(feature = "wide")]
-        let is_wide = wide.is_some();
-        #[cfg(not(feature = "wide"))]
-        let is_wide = false;
+        let wide =
+            if request.backend == Backend::Auto { wide::compile(&func, &request.uniform, None).ok() } else { None };
         #[cfg(feature = "jit")]
-        let code =
-            if request.machine_code && !is_wide { jit::compile(&func, &jit::Options::default()).ok() } else { None };
-        let _ = is_wide;
+        let scalar = request.backend != Backend::Interpreter;
+        #[cfg(all(feature = "jit", feature = "wide"))]
+        let scalar = scalar && wide.is_none();
+        #[cfg(feature = "jit")]
+        let code = if scalar { jit::compile(&func, &jit::Options::default()).ok() } else { None };
         Kernel {
             func,
             ints,

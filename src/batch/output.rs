@@ -78,6 +78,14 @@ impl<'o> Output<'o> {
         }
     }
 
+    /// How many numbers of a point are computed in their place.
+    pub(super) fn placed(&self) -> usize {
+        match self {
+            Output::Columns(columns) => columns.iter().flatten().count(),
+            Output::Rows { .. } => 0,
+        }
+    }
+
     /// Makes sure that there is room for exactly `points` points, and that rows don't overlap.
     pub(super) fn check(
         &self,

@@ -51,6 +51,11 @@ impl Column<'_> {
         matches!(self, Column::Same(_) | Column::Every { stride: 0, .. })
     }
 
+    /// Whether its numbers don't lie side by side.
+    pub(super) fn is_apart(&self) -> bool {
+        matches!(self, Column::Every { stride: 2.., .. })
+    }
+
     /// The number of a point.
     pub(crate) fn at(&self, point: usize) -> f64 {
         match *self {

@@ -1,5 +1,9 @@
 //! Jobs in order, on one thread or several.
 
+/// More threads than anyone has.
+#[cfg(feature = "threads")]
+const MOST: usize = 1024;
+
 /// Does the jobs, each worker with a state of its own, on at most `threads` threads; 0 is as many as the machine has.
 ///
 /// # Errors
@@ -12,7 +16,7 @@ pub fn each<J: Send, S, E: Send>(
 ) -> Result<(), E> {
     #[cfg(feature = "threads")]
     {
-        let threads = if threads == 0 { rayon::current_num_threads() } else { threads };
+        let threads = if threads == 0 { rayon::current_num_threads() } else { threads.min(MOST) };
         if threads > 1 {
             return shared::each(jobs, threads, state, work);
         }

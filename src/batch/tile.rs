@@ -12,8 +12,9 @@ pub struct Task<'a> {
     /// How many results each part has, and how many of them all are wanted.
     pub outs: [usize; 3],
     pub wanted: usize,
-    /// So many points at a time.
-    pub tile: usize,
+    /// How many inputs are gathered, and how many results wait for their rows or are only summed.
+    pub gathered: usize,
+    pub spare: usize,
 }
 
 /// Points from `start` on, with the memory for their results.
@@ -36,11 +37,6 @@ pub struct Worker {
 /// Memory that tiles of one worker may take.
 const TILE_BYTES: usize = 256 << 10;
 
-/// How many points a tile has: a multiple of the lanes of a sum.
-pub fn tile(n_columns: usize) -> usize {
-    (TILE_BYTES / 8 / n_columns.max(1) / 16 * 16).clamp(16, BLOCK)
-}
-
 /// Rows that get their numbers from columns of the tile.
 struct RowsOf<'t> {
     values: &'t mut [f64],
@@ -50,11 +46,19 @@ struct RowsOf<'t> {
 }
 
 impl Task<'_> {
+    /// How many points a tile has: a multiple of the lanes of a sum. Where all numbers are used in their place, any number.
+    fn tile_len(&self) -> usize {
+        match self.gathered + self.spare {
+            0 => usize::MAX,
+            columns => (TILE_BYTES / 8 / columns / 16 * 16).clamp(16, BLOCK),
+        }
+    }
+
     pub fn worker(&self) -> Worker {
         Worker {
             scratch: Scratch::default(),
-            gathered: vec![0.0; self.columns.len() * self.tile],
-            spare: vec![0.0; self.wanted * self.tile],
+            gathered: vec![0.0; self.gathered * self.tile_len()],
+            spare: vec![0.0; self.spare * self.tile_len()],
             lanes: Vec::new(),
         }
     }
@@ -66,14 +70,14 @@ impl Task<'_> {
     pub fn run(&self, worker: &mut Worker, mut job: Job) -> Result<(), usize> {
         let mut done = 0;
         while done < job.len {
-            let len = BLOCK.min(job.len - done);
+            let len = if job.sums.is_some() { BLOCK.min(job.len - done) } else { job.len - done };
             worker.lanes.clear();
             if job.sums.is_some() {
                 worker.lanes.resize(self.wanted, Lanes::EMPTY);
             }
             let mut at = 0;
             while at < len {
-                let points = self.tile.min(len - at);
+                let points = self.tile_len().min(len - at);
                 self.tile(worker, &mut job.outputs, job.start + done + at, points)?;
                 at += points;
             }
@@ -97,7 +101,7 @@ impl Task<'_> {
     ) -> Result<(), usize> {
         let Worker { scratch, gathered, spare, lanes } = worker;
         let inputs = self.inputs(gathered, start, points);
-        let mut spare = spare.chunks_mut(self.tile);
+        let mut spare = spare.chunks_mut(self.tile_len());
         let mut columns: Vec<&mut [f64]> = Vec::with_capacity(self.wanted);
         let mut rows = Vec::new();
         for (output, &width) in outputs.iter_mut().zip(&self.outs) {
@@ -134,7 +138,7 @@ impl Task<'_> {
 
     /// The columns of a tile; what is not contiguous is gathered.
     fn inputs<'i>(&'i self, gathered: &'i mut [f64], start: usize, points: usize) -> Vec<Input<'i>> {
-        let mut room = gathered.chunks_mut(self.tile);
+        let mut room = gathered.chunks_mut(self.tile_len());
         let mut gather = |values: &[f64], stride: usize| {
             let room = room.next().unwrap_or_default();
             for (slot, value) in room.iter_mut().zip(values[start * stride..].iter().step_by(stride)).take(points) {

@@ -1,31 +1,31 @@
 //! What can be wrong with data, and where.
 
 use std::fmt::{self, Display, Formatter};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::shorten;
 
 /// What makes a file unreadable or unwritable.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("`{}` can't be {doing}: {}", path.display(), reason(error))]
+    #[error("`{}` can't be {doing}: {}", shown(path), reason(error))]
     Io { path: PathBuf, doing: &'static str, error: std::io::Error },
-    #[error("the format of `{}` is unknown; these are known: .csv, .tsv, .npy, .npz", path.display())]
+    #[error("the format of `{}` is unknown; these are known: .csv, .tsv, .npy, .npz", shown(path))]
     UnknownFormat { path: PathBuf },
-    #[error("`{}` is empty; a header with the names of the columns is expected", path.display())]
+    #[error("`{}` is empty; a header with the names of the columns is expected", shown(path))]
     NoHeader { path: PathBuf },
-    #[error("`{}` has no column `{}`; {}", path.display(), shorten(name), list(known))]
+    #[error("`{}` has no column `{}`; {}", shown(path), shorten(name), list(known))]
     MissingColumn { path: PathBuf, name: String, known: Vec<String> },
-    #[error("`{}` has several columns `{}`", path.display(), shorten(name))]
+    #[error("`{}` has several columns `{}`", shown(path), shorten(name))]
     RepeatedColumn { path: PathBuf, name: String },
     /// A valid file of a kind that is not understood.
-    #[error("`{}` {what}", path.display())]
+    #[error("`{}` {what}", shown(path))]
     Unsupported { path: PathBuf, what: String },
-    #[error("`{}`: `{}` has {found} numbers, `{}` has {expected}", path.display(), shorten(name), shorten(first))]
+    #[error("`{}`: `{}` has {found} numbers, `{}` has {expected}", shown(path), shorten(name), shorten(first))]
     Uneven { path: PathBuf, first: String, expected: u64, name: String, found: u64 },
-    #[error("`{}`, line {}: the row is longer than {limit} bytes; is a quote left open?", path.display(), line)]
+    #[error("`{}`, line {}: the row is longer than {limit} bytes; is a quote left open?", shown(path), line)]
     LongRow { path: PathBuf, line: u64, limit: usize },
-    #[error("`{}`, {fault}", path.display())]
+    #[error("`{}`, {fault}", shown(path))]
     Cell { path: PathBuf, fault: CellFault },
 }
 
@@ -73,6 +73,11 @@ impl Display for CellFault {
             }
         }
     }
+}
+
+/// A path as messages have it.
+fn shown(path: &Path) -> String {
+    if super::is_stream(path) { "stdin/stdout".to_owned() } else { path.display().to_string() }
 }
 
 /// `no such file or directory`, without the number.

@@ -17,6 +17,7 @@ pub(super) use decode::Number;
 const CHUNK: usize = 4 << 20;
 
 /// A wanted column: where its number is in a row, and what it is.
+#[derive(Clone, Copy)]
 struct Field {
     number: Number,
     offset: u64,
@@ -124,14 +125,6 @@ impl Source for Reader {
 
     fn progress(&self) -> (u64, Option<u64>) {
         (self.next * self.stride, Some(self.rows * self.stride))
-    }
-}
-
-impl Copy for Field {}
-
-impl Clone for Field {
-    fn clone(&self) -> Self {
-        *self
     }
 }
 

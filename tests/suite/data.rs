@@ -98,6 +98,7 @@ fn columns_are_found_by_name_and_results_are_named() {
         csv("a = x*z; b = x; a, b", "x,z\n2,3\n", &[]),
         "a,b,a_d_x,a_d_z,b_d_x,b_d_z\n6.0,2.0,3.0,2.0,1.0,0.0\n"
     );
+    assert_eq!(csv("x", "x\n2\n", &["--threads", "18446744073709551615", "--what", "value"]), "value\n2.0\n");
     assert_eq!(csv("index k; x^k", "k,x\n3,2\n", &[]), "value,d_x\n8.0,12.0\n");
 }
 
@@ -187,6 +188,9 @@ fn what_is_wrong_with_files_is_told() {
     assert!(refused("x", "x\n1\n", &["--at", "y=1"]).contains("`y` is not an argument"));
     assert!(refused("x", "x\n1\n", &["--at", "x=1"]).contains("no argument is a column"));
     assert!(refused("x, x^2", "x\n1\n", &["--what", "hessian"]).contains("2 results"));
+    assert!(refused("x", "x\n1\n", &["--what", "gradient", "--wrt", ""]).contains("nothing is asked for"));
+    let error = refused("x*z*x_z", "x,z,x_z\n1,1,1\n", &["--what", "gradient,hessian"]);
+    assert!(error.contains("two columns of the output would be called `d_x_z`"), "{error}");
     let place = Place::new();
     place.with("in.csv", "x\n1\n").with("in.dat", "").with("in.npy", "x\n1\n").with("in.npz", "x\n1\n");
     fs::create_dir(place.path("dir.csv")).unwrap();

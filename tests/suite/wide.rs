@@ -188,7 +188,7 @@ fn powers_with_a_constant_exponent_are_powi() {
     let edges = edges.flat_map(|x| [x, -x, 0.999 * x, 1.001 * x, 1.0 / x]);
     let column: Vec<f64> = columns(1, 200).remove(0).into_iter().chain(edges).collect();
     for options in all_options() {
-        assert_same_as_interpreter(&func, options, &[false], &[column.clone()]);
+        assert_same_as_interpreter(&func, options, &[false], std::slice::from_ref(&column));
     }
 }
 

@@ -1,5 +1,6 @@
 //! From a file through a batch to a file, block by block.
 
+use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
@@ -45,6 +46,7 @@ const INTERRUPTED: i32 = 130;
 impl Stream<'_> {
     pub fn run<K: Kind>(&self, compiled: &Compiled<K>, names: Names) -> Result<Outcome, Fault> {
         let columns: Vec<String> = names.iter().flatten().flatten().cloned().collect();
+        check(&columns)?;
         data::Format::of(self.out)?;
         let mut source = data::open(self.data, self.wanted)?;
         let mut sink = data::create(self.out, &columns, self.threads)?;
@@ -149,6 +151,21 @@ impl Stream<'_> {
             Err(Error::AtPoint { index, error }) => Ok(Some((index, *error))),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// Makes sure that there are columns to write, and that their names differ.
+fn check(columns: &[String]) -> Result<(), Fault> {
+    if columns.is_empty() {
+        return Err(Fault::usage("nothing is asked for", "`--what value` asks for the value"));
+    }
+    let mut seen = HashSet::new();
+    match columns.iter().find(|name| !seen.insert(*name)) {
+        None => Ok(()),
+        Some(name) => Err(Fault::usage(
+            format!("two columns of the output would be called `{name}`"),
+            "give the arguments of the formula other names, or ask for less by `--what`",
+        )),
     }
 }
 
