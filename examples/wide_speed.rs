@@ -14,10 +14,10 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 use std::time::Instant;
 
-use chainrule::{Program, Relaxation, opt};
 use chainrule::ir::{Func, Inst, Val};
 use chainrule::ops::Op;
 use chainrule::wide::{self, Input, Kernel, Width};
+use chainrule::{Program, Relaxation, opt};
 
 const SEED: &str = "exp(x*z) + x*z/ln(x) + sin(ln(x))/(x*z)";
 
@@ -41,13 +41,16 @@ fn main() {
     }
 }
 
+/// Fills the columns of the results.
+type Contestant = Box<dyn FnMut(&mut [Vec<f64>])>;
+
 fn compare(name: &str, func: &Func, points: usize) {
     let uniform = vec![false; func.params.len()];
     let columns: Vec<Vec<f64>> = (0..func.params.len())
         .map(|column| (0..points).map(|point| 1.2 + ((point * 7 + column * 13) % 1000) as f64 * 1e-3).collect())
         .collect();
     println!("{name}: {} operations, {points} points", func.operations());
-    let mut contestants: Vec<(String, Box<dyn FnMut(&mut [Vec<f64>])>)> = Vec::new();
+    let mut contestants: Vec<(String, Contestant)> = Vec::new();
     for options in ["", " -mprefer-vector-width=512"] {
         if let Some(function) = compile_c(func, options) {
             let columns = columns.clone();
@@ -74,10 +77,7 @@ fn compare(name: &str, func: &Func, points: usize) {
         let kernel = wide::compile(func, &uniform, Some(width)).expect("a kernel");
         println!("  {width:?}: {} bytes of code, made in {:.0} us", kernel.code_len(), times[times.len() / 2]);
         let columns = columns.clone();
-        contestants.push((
-            format!("wide {width:?}"),
-            Box::new(move |out| run(&kernel, &columns, out, points)),
-        ));
+        contestants.push((format!("wide {width:?}"), Box::new(move |out| run(&kernel, &columns, out, points))));
     }
     let mut outputs = vec![vec![vec![0.0; points]; func.results.len()]; contestants.len()];
     let rounds = (40_000_000 / (points * func.operations())).clamp(15, 400);

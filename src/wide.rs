@@ -103,7 +103,10 @@ pub struct Options {
 }
 
 /// A segment's function, in the C calling convention of System V on every system.
+#[cfg(target_arch = "x86_64")]
 type Entry = unsafe extern "sysv64" fn(*mut u64);
+#[cfg(not(target_arch = "x86_64"))]
+type Entry = unsafe extern "C" fn(*mut u64);
 
 /// Compiled code for batches, cheap to clone, callable from any thread.
 #[derive(Clone)]

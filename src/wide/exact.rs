@@ -20,6 +20,10 @@ impl Lowering<'_> {
             let opposite = self.program.bits(bits ^ SIGN);
             return self.add(Low::Mul, &[inst.args[0], opposite]);
         }
+        if inst.op == Low::Add && inst.args[0] == inst.args[1] {
+            let minus_two = self.f64(-2.0);
+            return self.add(Low::Mul, &[inst.args[0], minus_two]);
+        }
         let sign = self.program.bits(SIGN);
         self.add(Low::Xor, &[a, sign])
     }

@@ -42,7 +42,10 @@ pub enum Low {
     /// To a whole number, in the machine's numbers of directions.
     Round(u8),
     /// `±(a*b) ± c`
-    Fma { negate_product: bool, negate_addend: bool },
+    Fma {
+        negate_product: bool,
+        negate_addend: bool,
+    },
     /// `a*2^floor(b)`, save for NaN times an infinite power; 512 bits.
     Scale,
     /// 512 bits.

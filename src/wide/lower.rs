@@ -88,7 +88,8 @@ fn is_before(func: &Func, condition: Val, val: Val) -> bool {
 fn is_call(op: Op) -> bool {
     use Op::*;
     let arithmetic = matches!(op, Neg | Add | Sub | Mul | Div | Fma | Powi | Sqrt | Abs | Sign | Step | Stop | Domain);
-    let rounding = matches!(op, Floor | Ceil | Round | Trunc | Rint | Scale | Exponent | Significand | Copysign | DivFloor);
+    let rounding =
+        matches!(op, Floor | Ceil | Round | Trunc | Rint | Scale | Exponent | Significand | Copysign | DivFloor);
     let choice = matches!(op, Min | Max | Clamp | Relu | LeakyRelu | Select | Lt | Le | Eq | Ne | Not | And | Or);
     !(arithmetic || rounding || choice)
 }

@@ -3,11 +3,11 @@
 //! A value that also lies in memory ([`Home`]) is dropped when it gives way; another goes to a spill slot first, once.
 //! Operands may be memory, so a value that is needed only once is never loaded.
 
+use super::Width;
 use super::encode::{Assembler, BROADCAST, Gpr, LOAD, Mem, Place, R12, R14, R15, RAX, RBP, RBX, STORE};
 use super::frame;
 use super::low::{Class, Id, NONE, Program};
 use super::plan::{Home, Slots};
-use super::Width;
 
 /// No later use in the segment.
 pub const NEVER: u32 = u32::MAX;
@@ -206,7 +206,8 @@ impl<'a> Registers<'a> {
         let register = if bank.free != 0 {
             bank.free.trailing_zeros() as u8
         } else {
-            let (register, _) = self.furthest(class).expect("an instruction has fewer operands than there are registers");
+            let (register, _) =
+                self.furthest(class).expect("an instruction has fewer operands than there are registers");
             let owner = bank.owners[usize::from(register)];
             if self.homes[owner as usize] == Home::Nowhere {
                 let home = Home::Spill(self.slots.take());

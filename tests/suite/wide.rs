@@ -117,7 +117,8 @@ fn every_operator_is_what_the_interpreter_says() {
 /// Operators with constants among their operands, which have forms of their own.
 #[test]
 fn operators_on_constants_are_what_the_interpreter_says() {
-    let operators = OPS.iter().filter(|row| row.cost < 10 && row.args.len() >= 2 && row.args.iter().all(|ty| *ty == Type::F64));
+    let operators =
+        OPS.iter().filter(|row| row.cost < 10 && row.args.len() >= 2 && row.args.iter().all(|ty| *ty == Type::F64));
     for row in operators {
         let mut builder = Builder::new(row.name);
         let x: Vec<Val> = (0..row.args.len()).map(|index| builder.param(&format!("x{index}"), Type::F64)).collect();
@@ -187,7 +188,7 @@ fn powers_with_a_constant_exponent_are_powi() {
     let edges = edges.flat_map(|x| [x, -x, 0.999 * x, 1.001 * x, 1.0 / x]);
     let column: Vec<f64> = columns(1, 200).remove(0).into_iter().chain(edges).collect();
     for options in all_options() {
-        assert_same_as_interpreter(&func, options, &[false], &[column.clone()]);
+        assert_same_as_interpreter(&func, options, &[false], std::slice::from_ref(&column));
     }
 }
 
@@ -295,8 +296,7 @@ fn guarded_calls_leave_registers_alone() {
     let func = builder.finish(named(&values));
     let mut random = Random(8);
     for scale in [0.5, 1.01, 1.2, 4.0] {
-        let columns: Vec<Vec<f64>> =
-            params.iter().map(|_| (0..333).map(|_| random.unit() * scale).collect()).collect();
+        let columns: Vec<Vec<f64>> = params.iter().map(|_| (0..333).map(|_| random.unit() * scale).collect()).collect();
         for options in all_options() {
             assert_same_as_interpreter(&func, options, &[false; 24], &columns);
         }
