@@ -37,6 +37,7 @@ pub mod ir;
 #[cfg(feature = "jit")]
 pub mod jit;
 pub mod lower;
+pub mod math;
 pub mod ops;
 pub mod opt;
 mod program;

@@ -15,7 +15,7 @@
 //! `atan2` share `unit`, and why `pow`, `sinc` and `digamma` have families that are closed under differentiation.
 //! `domain(y, v)` is `v`, or NaN where `y` is: a function has no slope where it has no value.
 
-use crate::special;
+use crate::{math, special};
 
 /// The type of a value in the graph.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -190,19 +190,19 @@ operators! {
         domain: &[POSITIVE, over(-4.0, 4.0), ORDER], cost: 60, doc: "a^b*ln(a)^c with a whole c: the derivatives of pow" }
 
     // Exponentials and logarithms.
-    Exp { name: "exp", eval: Eval::F1(f64::exp), rule: &["g*y"], domain: &[REAL],
+    Exp { name: "exp", eval: Eval::F1(math::exp), rule: &["g*y"], domain: &[REAL],
         known: &[(&[0.0], 1.0), (&[-INF], 0.0)], cost: 15, doc: "exponential" }
-    Expm1 { name: "expm1", eval: Eval::F1(f64::exp_m1), rule: &["g*exp(a)"], domain: &[REAL],
+    Expm1 { name: "expm1", eval: Eval::F1(math::expm1), rule: &["g*exp(a)"], domain: &[REAL],
         known: &[(&[-0.0], -0.0), (&[-INF], -1.0)], cost: 20, doc: "`exp(x) - 1`, exact near 0" }
-    Exp2 { name: "exp2", eval: Eval::F1(f64::exp2), rule: &["g*(y*0.6931471805599453)"], domain: &[REAL],
+    Exp2 { name: "exp2", eval: Eval::F1(math::exp2), rule: &["g*(y*0.6931471805599453)"], domain: &[REAL],
         known: &[(&[3.0], 8.0), (&[-1074.0], 5e-324)], cost: 15, doc: "power of two" }
-    Ln { name: "ln", eval: Eval::F1(f64::ln), rule: &["domain(y, g/a)"], domain: &[POSITIVE],
+    Ln { name: "ln", eval: Eval::F1(math::ln), rule: &["domain(y, g/a)"], domain: &[POSITIVE],
         known: &[(&[1.0], 0.0), (&[0.0], -INF), (&[-1.0], NAN)], cost: 15, doc: "natural logarithm" }
-    Log2 { name: "log2", eval: Eval::F1(f64::log2), rule: &["domain(y, g/a*1.4426950408889634)"], domain: &[POSITIVE],
+    Log2 { name: "log2", eval: Eval::F1(math::log2), rule: &["domain(y, g/a*1.4426950408889634)"], domain: &[POSITIVE],
         known: &[(&[8.0], 3.0), (&[0.0], -INF)], cost: 15, doc: "logarithm to base 2" }
-    Log10 { name: "log10", eval: Eval::F1(f64::log10), rule: &["domain(y, g/a*0.4342944819032518)"],
+    Log10 { name: "log10", eval: Eval::F1(math::log10), rule: &["domain(y, g/a*0.4342944819032518)"],
         domain: &[POSITIVE], known: &[(&[1000.0], 3.0), (&[0.0], -INF)], cost: 20, doc: "logarithm to base 10" }
-    Log1p { name: "log1p", eval: Eval::F1(f64::ln_1p), rule: &["domain(y, g/(1 + a))"], domain: &[over(-0.9, 30.0)],
+    Log1p { name: "log1p", eval: Eval::F1(math::log1p), rule: &["domain(y, g/(1 + a))"], domain: &[over(-0.9, 30.0)],
         known: &[(&[-0.0], -0.0), (&[-1.0], -INF)], cost: 20, doc: "`ln(1 + x)`, exact near 0" }
     LogBase { name: "log_base", surface: Surface::Internal, args: &[F, F], eval: Eval::F2(special::log_base),
         rule: &["domain(y, g/a/ln(b))", "-y*(g/b/ln(b))"], domain: &[POSITIVE, over(1.5, 20.0)],
@@ -224,9 +224,9 @@ operators! {
         domain: &[REAL, NONZERO], known: &[(&[0.0, 0.0], 0.0), (&[3.0, 4.0], 0.6)], cost: 20, doc: "a/hypot(a, b); 0 at (0, 0)" }
 
     // Circular functions.
-    Sin { name: "sin", eval: Eval::F1(f64::sin), rule: &["g*cos(a)"], domain: &[REAL], known: &[(&[-0.0], -0.0)], cost: 20,
+    Sin { name: "sin", eval: Eval::F1(math::sin), rule: &["g*cos(a)"], domain: &[REAL], known: &[(&[-0.0], -0.0)], cost: 20,
         doc: "sine" }
-    Cos { name: "cos", eval: Eval::F1(f64::cos), rule: &["-g*sin(a)"], domain: &[REAL], known: &[(&[0.0], 1.0)], cost: 20,
+    Cos { name: "cos", eval: Eval::F1(math::cos), rule: &["-g*sin(a)"], domain: &[REAL], known: &[(&[0.0], 1.0)], cost: 20,
         doc: "cosine" }
     Tan { name: "tan", eval: Eval::F1(f64::tan), rule: &["g*(1 + y*y)"], domain: &[over(-1.4, 1.4)],
         known: &[(&[-0.0], -0.0)], cost: 25, doc: "tangent" }
@@ -247,17 +247,17 @@ operators! {
         doc: "derivative number `a` of sinc at `b`" }
 
     // Hyperbolic functions.
-    Sinh { name: "sinh", eval: Eval::F1(f64::sinh), rule: &["g*cosh(a)"], domain: &[SMALL], known: &[(&[-0.0], -0.0)], cost: 25,
+    Sinh { name: "sinh", eval: Eval::F1(math::sinh), rule: &["g*cosh(a)"], domain: &[SMALL], known: &[(&[-0.0], -0.0)], cost: 25,
         doc: "hyperbolic sine" }
-    Cosh { name: "cosh", eval: Eval::F1(f64::cosh), rule: &["g*sinh(a)"], domain: &[SMALL], known: &[(&[0.0], 1.0)], cost: 25,
+    Cosh { name: "cosh", eval: Eval::F1(math::cosh), rule: &["g*sinh(a)"], domain: &[SMALL], known: &[(&[0.0], 1.0)], cost: 25,
         doc: "hyperbolic cosine" }
-    Tanh { name: "tanh", eval: Eval::F1(f64::tanh), rule: &["g*(4*sigmoid_slope(2*a))"], domain: &[SMALL],
+    Tanh { name: "tanh", eval: Eval::F1(math::tanh), rule: &["g*(4*sigmoid_slope(2*a))"], domain: &[SMALL],
         known: &[(&[INF], 1.0)], cost: 25, doc: "hyperbolic tangent" }
-    Asinh { name: "asinh", eval: Eval::F1(special::asinh), rule: &["g/hypot(1, a)"], domain: &[REAL], known: &[(&[-0.0], -0.0)],
+    Asinh { name: "asinh", eval: Eval::F1(math::asinh), rule: &["g/hypot(1, a)"], domain: &[REAL], known: &[(&[-0.0], -0.0)],
         cost: 25, doc: "inverse hyperbolic sine" }
-    Acosh { name: "acosh", eval: Eval::F1(special::acosh), rule: &["g/(sqrt(a - 1)*sqrt(a + 1))"], domain: &[over(1.001, 50.0)],
+    Acosh { name: "acosh", eval: Eval::F1(math::acosh), rule: &["g/(sqrt(a - 1)*sqrt(a + 1))"], domain: &[over(1.001, 50.0)],
         known: &[(&[1.0], 0.0)], cost: 25, doc: "inverse hyperbolic cosine" }
-    Atanh { name: "atanh", eval: Eval::F1(special::atanh), rule: &["domain(y, g/fma(-a, a, 1))"], domain: &[UNIT],
+    Atanh { name: "atanh", eval: Eval::F1(math::atanh), rule: &["domain(y, g/fma(-a, a, 1))"], domain: &[UNIT],
         known: &[(&[1.0], INF), (&[2.0], NAN)], cost: 25, doc: "inverse hyperbolic tangent" }
 
     // Kinks and steps.
@@ -307,12 +307,12 @@ operators! {
         domain: &[ORDER, over(0.1, 50.0)], cost: 100, doc: "`polygamma(n, x)`: derivative number `n` of digamma, `n` whole" }
 
     // Networks.
-    Sigmoid { name: "sigmoid", eval: Eval::F1(special::sigmoid), rule: &["g*sigmoid_slope(a)"], domain: &[REAL],
+    Sigmoid { name: "sigmoid", eval: Eval::F1(math::sigmoid), rule: &["g*sigmoid_slope(a)"], domain: &[REAL],
         known: &[(&[0.0], 0.5), (&[-INF], 0.0), (&[INF], 1.0)], cost: 20, doc: "`1/(1 + exp(-x))`" }
-    SigmoidSlope { name: "sigmoid_slope", surface: Surface::Internal, eval: Eval::F1(special::sigmoid_slope),
+    SigmoidSlope { name: "sigmoid_slope", surface: Surface::Internal, eval: Eval::F1(math::sigmoid_slope),
         rule: &["-g*(y*tanh(0.5*a))"], domain: &[REAL], known: &[(&[0.0], 0.25)], cost: 20,
         doc: "sigmoid(a)*sigmoid(-a), the derivative of sigmoid" }
-    Softplus { name: "softplus", eval: Eval::F1(special::softplus), rule: &["g*sigmoid(a)"], domain: &[REAL],
+    Softplus { name: "softplus", eval: Eval::F1(math::softplus), rule: &["g*sigmoid(a)"], domain: &[REAL],
         known: &[(&[-INF], 0.0)], cost: 30, doc: "`ln(1 + exp(x))`" }
     Relu { name: "relu", eval: Eval::F1(special::relu), rule: &["domain(y, if(0 < a, g, 0))"], domain: &[NONZERO],
         kink: Some(|x| x[0] == 0.0), known: &[(&[-1.0], 0.0), (&[2.0], 2.0)], doc: "`x` where positive, else 0; derivative 0 at 0" }
@@ -341,6 +341,10 @@ operators! {
         doc: "a*2^-exponent(a), from 1 to 2 with the sign of a; 1 of 0 and infinity" }
     Copysign { name: "copysign", surface: Surface::Internal, args: &[F, F], eval: Eval::F2(f64::copysign), rule: &["", ""],
         domain: &[REAL, NONZERO], known: &[(&[2.0, -0.0], -2.0)], cost: 1, doc: "the size of a with the sign of b" }
+    SinFar { name: "sin_far", surface: Surface::Internal, eval: Eval::F1(math::sin_far), rule: &["g*cos_far(a)"], domain: &[REAL],
+        known: &[(&[-0.0], -0.0), (&[INF], NAN)], cost: 80, doc: "sine of a number of any size, called" }
+    CosFar { name: "cos_far", surface: Surface::Internal, eval: Eval::F1(math::cos_far), rule: &["-g*sin_far(a)"], domain: &[REAL],
+        known: &[(&[0.0], 1.0), (&[INF], NAN)], cost: 80, doc: "cosine of a number of any size, called" }
 
     // What steers differentiation.
     Stop { name: "stop", eval: Eval::F1(|a| a), rule: &[""], domain: &[REAL], doc: "`x`, with derivative 0" }

@@ -72,7 +72,7 @@ impl<'a, 'b> Lowering<'a, 'b> {
             Op::Stop => x[0],
             Op::Domain => self.domain(x[0], x[1]),
             Op::Fma | Op::Floor | Op::Ceil | Op::Rint => self.call(Symbol::Value(op), x),
-            Op::Scale | Op::Exponent | Op::Significand => self.call(Symbol::Value(op), x),
+            Op::Scale | Op::Exponent | Op::Significand | Op::SinFar | Op::CosFar => self.call(Symbol::Value(op), x),
             Op::Powi | Op::Pow | Op::XlogPow => self.call(Symbol::Value(op), x),
             Op::Exp | Op::Expm1 | Op::Exp2 | Op::Ln | Op::Log2 | Op::Log10 | Op::Log1p | Op::LogBase | Op::Xlogy => {
                 self.call(Symbol::Value(op), x)

@@ -9,6 +9,7 @@ mod hostile;
 mod inspect;
 #[cfg(feature = "jit")]
 mod jit;
+mod math;
 mod meaning;
 mod modes;
 mod properties;

@@ -1,0 +1,206 @@
+//! Elementary functions of our own, each written once.
+//!
+//! A function here is generic over [`Number`]. With `f64` it is the `eval` of its row in the operator table: what the interpreter
+//! computes, what constants fold to, what machine code calls. With [`graph::Node`] it writes itself into a graph, and [`expand`]
+//! puts that in the place of the operator, as the last pass before code. Both do the same arithmetic in the same order, so the bits are
+//! the same in every back end and on every machine.
+//!
+//! Only arithmetic is used that machines have for vectors: sums, products, quotients, roots, `fma`, rounding, choice, and
+//! the exponent and significand of a number. There are no tables and no branches. Where a full treatment would more than
+//! double the code, a function is `select(common, fast, slow(x))`, with `slow` an operator of its own that is called: see
+//! [`Number::or_call`]. In the scalar it is called only where it is needed.
+//!
+//! Polynomials are minimax (`tests/references/polynomials.py`) and evaluated by Estrin's scheme, which is as many operations as Horner's
+//! and a third of the latency. Errors are stated in units in the last place (ulp) of the exact result and are measured against
+//! mpmath by `tests/suite/math.rs`.
+//!
+//! Idioms that a back end may know: `select(lt(a, b), a, b)` is one instruction (`minsd`), and so is `select(lt(b, a), a, b)`
+//! (`maxsd`); a negated operand of `fma` is free.
+
+mod circular;
+mod exponential;
+mod graph;
+mod hyperbolic;
+mod logarithm;
+mod logistic;
+mod polynomial;
+
+pub use circular::{cos, cos_far, sin, sin_cos, sin_far};
+pub use exponential::{exp, exp2, expm1};
+pub use hyperbolic::{acosh, asinh, atanh, cosh, sinh, tanh};
+pub use logarithm::{ln, log1p, log2, log10};
+pub use logistic::{sigmoid, sigmoid_slope, softplus};
+
+use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Sub};
+
+use graph::Node;
+
+use crate::ir::Func;
+use crate::ops::Op;
+use crate::opt::{compact, rebuild};
+use crate::special;
+
+/// The same function with elementary functions written out, as far as they have an expansion.
+/// No derivative may be taken afterwards.
+pub fn expand(func: &Func) -> Func {
+    let expanded = rebuild(func, |pass, val| {
+        let expansion = func.inst(val).op().and_then(expansion);
+        let operands = func.operands(val);
+        match (expansion, operands.as_slice()) {
+            (Some(Expansion::F1(write)), &[a]) => {
+                let a = pass.get(a);
+                graph::write(&mut pass.builder, |node| write(node(a)))
+            }
+            _ => pass.copy(val),
+        }
+    });
+    compact(&expanded)
+}
+
+/// How an operator writes itself into a graph.
+enum Expansion {
+    F1(for<'a> fn(Node<'a>) -> Node<'a>),
+}
+
+/// The expansion of an operator; `None` where it is called or needs none.
+fn expansion(op: Op) -> Option<Expansion> {
+    use Expansion::F1;
+    Some(match op {
+        Op::Exp => F1(|x| exp(x)),
+        Op::Expm1 => F1(|x| expm1(x)),
+        Op::Exp2 => F1(|x| exp2(x)),
+        Op::Ln => F1(|x| ln(x)),
+        Op::Log1p => F1(|x| log1p(x)),
+        Op::Log2 => F1(|x| log2(x)),
+        Op::Log10 => F1(|x| log10(x)),
+        Op::Sin => F1(|x| sin(x)),
+        Op::Cos => F1(|x| cos(x)),
+        Op::Sinh => F1(|x| sinh(x)),
+        Op::Cosh => F1(|x| cosh(x)),
+        Op::Tanh => F1(|x| tanh(x)),
+        Op::Asinh => F1(|x| asinh(x)),
+        Op::Acosh => F1(|x| acosh(x)),
+        Op::Atanh => F1(|x| atanh(x)),
+        Op::Sigmoid => F1(|x| sigmoid(x)),
+        Op::SigmoidSlope => F1(|x| sigmoid_slope(x)),
+        Op::Softplus => F1(|x| softplus(x)),
+        _ => return None,
+    })
+}
+
+/// What the functions compute with: a double, or a node of a graph that will be one.
+pub trait Number:
+    Copy
+    + Neg<Output = Self>
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Add<f64, Output = Self>
+    + Sub<f64, Output = Self>
+    + Mul<f64, Output = Self>
+{
+    type Condition: Copy + BitAnd<Output = Self::Condition> + BitOr<Output = Self::Condition>;
+
+    /// A constant, where this number is computed.
+    fn constant(self, value: f64) -> Self;
+    /// `self*b + c`, rounded once.
+    fn fma(self, b: Self, c: Self) -> Self;
+    fn sqrt(self) -> Self;
+    fn abs(self) -> Self;
+    /// The nearest whole number, ties to the even one.
+    fn rint(self) -> Self;
+    /// `self*2^floor(k)`, rounded once.
+    fn scale(self, k: Self) -> Self;
+    /// Floor of the binary logarithm of the size: -inf of 0, inf of an infinity.
+    fn exponent(self) -> Self;
+    /// `self*2^-exponent`, from 1 to 2 with the sign of `self`; 1 with that sign of 0 and infinity.
+    fn significand(self) -> Self;
+    /// The size of `self` with the sign of `sign`.
+    fn copysign(self, sign: Self) -> Self;
+
+    fn less(self, other: Self) -> Self::Condition;
+    fn equals(self, other: Self) -> Self::Condition;
+    fn select(condition: Self::Condition, a: Self, b: Self) -> Self;
+    /// `self` where it is good, else the value at `x` of an operator that is called.
+    fn or_call(self, is_good: Self::Condition, op: Op, x: Self) -> Self;
+
+    /// The lesser one; `self` where it is NaN.
+    fn at_most(self, bound: f64) -> Self {
+        let bound = self.constant(bound);
+        Self::select(bound.less(self), bound, self)
+    }
+
+    /// The greater one; `self` where it is NaN.
+    fn at_least(self, bound: f64) -> Self {
+        let bound = self.constant(bound);
+        Self::select(self.less(bound), bound, self)
+    }
+}
+
+/// Adding and subtracting it rounds a number below 2^51 to the nearest whole one, ties to the even one, faster than `rint`; 0 has no sign then.
+const TO_WHOLE: f64 = 1.5 * (1_u64 << 52) as f64;
+
+/// The whole number nearest to `x*factor`, never -0. The product must stay below 2^51.
+fn round_product<V: Number>(x: V, factor: f64) -> V {
+    x.fma(x.constant(factor), x.constant(TO_WHOLE)) - TO_WHOLE
+}
+
+impl Number for f64 {
+    type Condition = bool;
+
+    fn constant(self, value: f64) -> f64 {
+        value
+    }
+
+    fn fma(self, b: f64, c: f64) -> f64 {
+        self.mul_add(b, c)
+    }
+
+    fn sqrt(self) -> f64 {
+        self.sqrt()
+    }
+
+    fn abs(self) -> f64 {
+        self.abs()
+    }
+
+    fn rint(self) -> f64 {
+        self.round_ties_even()
+    }
+
+    fn scale(self, k: f64) -> f64 {
+        special::scale(self, k)
+    }
+
+    fn exponent(self) -> f64 {
+        special::exponent(self)
+    }
+
+    fn significand(self) -> f64 {
+        special::significand(self)
+    }
+
+    fn copysign(self, sign: f64) -> f64 {
+        self.copysign(sign)
+    }
+
+    fn less(self, other: f64) -> bool {
+        self < other
+    }
+
+    fn equals(self, other: f64) -> bool {
+        self == other
+    }
+
+    fn select(condition: bool, a: f64, b: f64) -> f64 {
+        if condition { a } else { b }
+    }
+
+    fn or_call(self, is_good: bool, op: Op, x: f64) -> f64 {
+        match op.row().eval {
+            crate::ops::Eval::F1(eval) if !is_good => eval(x),
+            _ => self,
+        }
+    }
+}
