@@ -9,7 +9,7 @@
 //! ```
 //!
 //! - [`low`] is the program: the machine's own operations on any number of values; [`lower`] makes it of a graph, with [`exact`] for
-//!   operators that take several instructions.
+//!   operators that take several instructions, which [`range`] makes fewer.
 //! - [`plan`] divides it into what is done once, because it is the same for all points, and loops that fit the instruction cache.
 //! - [`emit`] writes the code of each loop, [`registers`] knows which value is where, [`encode`] the bytes of instructions.
 //! - [`calls`] is what kernels call, [`frame`] the memory they work in, [`dump`] their code as text, and this file runs them.
@@ -28,6 +28,7 @@ mod frame;
 mod low;
 mod lower;
 mod plan;
+mod range;
 mod registers;
 
 use std::fmt;

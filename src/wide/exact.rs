@@ -102,6 +102,16 @@ impl Lowering<'_> {
         self.add(Low::Blend, &[condition, a, b])
     }
 
+    /// `condition ? a : b`, where the lesser or greater of the compared numbers is one instruction.
+    pub fn choice(&mut self, condition: Id, a: Id, b: Id) -> Id {
+        let inst = self.program.insts[condition as usize];
+        match (inst.op, [inst.args[0], inst.args[1]]) {
+            (Low::Compare(compare::LESS), compared) if compared == [a, b] => self.add(Low::Lesser, &[a, b]),
+            (Low::Compare(compare::LESS), compared) if compared == [b, a] => self.add(Low::Greater, &[a, b]),
+            _ => self.blend(condition, a, b),
+        }
+    }
+
     pub fn is_positive(&mut self, a: Id) -> Id {
         let zero = self.f64(0.0);
         self.compare(compare::LESS, zero, a)
