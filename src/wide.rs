@@ -30,6 +30,7 @@ mod lower;
 mod plan;
 mod range;
 mod registers;
+mod schedule;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -212,8 +212,8 @@ impl Program {
         }
     }
 
-    /// The instructions that something is stored of, in order: those before the loop, and those of the loop.
-    pub fn schedule(&self) -> [Vec<Id>; 2] {
+    /// The instructions that something stored depends on, in order: those before the loop, and those of the loop.
+    pub fn live(&self) -> [Vec<Id>; 2] {
         let mut live = vec![false; self.insts.len()];
         for (index, inst) in self.insts.iter().enumerate().rev() {
             if live[index] || matches!(inst.op, Low::Store(_)) {
@@ -221,12 +221,12 @@ impl Program {
                 inst.args().for_each(|arg| live[arg as usize] = true);
             }
         }
-        let mut schedule = [Vec::new(), Vec::with_capacity(self.insts.len())];
+        let mut parts = [Vec::new(), Vec::with_capacity(self.insts.len())];
         for (index, inst) in self.insts.iter().enumerate() {
             if live[index] && !matches!(inst.op, Low::Cell(_) | Low::Column(_)) {
-                schedule[usize::from(!self.uniform[index])].push(index as Id);
+                parts[usize::from(!self.uniform[index])].push(index as Id);
             }
         }
-        schedule
+        parts
     }
 }

@@ -6,6 +6,7 @@
 //! after the last use.
 
 use super::low::{Cell, Id, Low, Program};
+use super::schedule::schedule;
 
 /// The largest program, in instructions, that is one loop.
 const WHOLE: usize = 3000;
@@ -50,10 +51,13 @@ pub struct Plan {
 
 /// Divides a program; gives it the cells for what is computed before the loop.
 pub fn plan(program: &mut Program, segment: Option<usize>) -> Plan {
-    let [before, body] = program.schedule();
+    let [before, body] = program.live();
     let mut segments = Vec::new();
     cut(before, true, segment, &mut segments);
     cut(body, false, segment, &mut segments);
+    for segment in &mut segments {
+        segment.insts = schedule(program, std::mem::take(&mut segment.insts));
+    }
 
     let mut homes = vec![Home::Nowhere; program.insts.len()];
     for (index, inst) in program.insts.iter().enumerate() {
