@@ -15,7 +15,7 @@
 //! - [`calls`] is what kernels call, [`frame`] the memory they work in, [`dump`] their code as text, and this file runs them.
 //!
 //! A kernel knows neither masks nor lengths: columns are read and written in whole vectors. The last points, where they
-//! fill no vector, are computed in a copy, in which the last point stands for those that there aren't.
+//! fill no turn of the loop, are computed in a copy, in which the last point stands for those that there aren't.
 //!
 //! The code is for x86-64; elsewhere [`compile`] says that it is unsupported.
 
@@ -191,6 +191,7 @@ fn machine(func: &Func, uniform: &[bool], options: &Options) -> Result<Machine, 
         n_outputs,
         cells: program.cells.into(),
         spills: emitted.spills,
+        turn: width.lanes() * plan.vectors,
         tiles: plan.slots * plan.tile,
     };
     Ok(Machine { layout, plan, emitted })
@@ -249,16 +250,16 @@ impl Kernel {
 impl Owner {
     /// The lengths have been checked.
     fn run(&self, frame: &mut Frame, inputs: &[Input<'_>], outputs: &mut [&mut [f64]], n: usize) {
-        let lanes = self.layout.width.lanes();
+        let turn = self.layout.turn;
         for (input, cells) in inputs.iter().zip(&self.uniform) {
             if let (Input::Uniform(value), Some(cells)) = (input, cells) {
                 cells.iter().for_each(|&cell| frame.set_cell(self.layout.width, cell as usize, value.to_bits()));
             }
         }
-        frame.set_end(8 * lanes);
+        frame.set_end(8);
         self.call(&self.before, frame);
 
-        let whole = n / lanes * lanes;
+        let whole = n / turn * turn;
         let mut begin = 0;
         while begin < whole {
             let points = self.tile.min(whole - begin);
@@ -279,7 +280,7 @@ impl Owner {
         }
     }
 
-    /// The last points, fewer than a vector has.
+    /// The last points, fewer than the loop does in a turn.
     fn run_tail(
         &self,
         frame: &mut Frame,
@@ -289,20 +290,19 @@ impl Owner {
     ) {
         for (column, input) in inputs.iter().enumerate() {
             if let Input::Column(input) = input {
-                let tail = frame.tail(column);
-                tail.fill(input[points.end - 1].to_bits());
-                tail.iter_mut().zip(&input[points.clone()]).for_each(|(lane, value)| *lane = value.to_bits());
+                let last = std::iter::repeat(&input[points.end - 1]);
+                let numbers = input[points.clone()].iter().chain(last);
+                frame.tail(column).zip(numbers).for_each(|(lane, value)| *lane = value.to_bits());
             }
         }
         for column in 0..inputs.len() + outputs.len() {
-            let tail = frame.tail(column).as_mut_ptr() as u64;
+            let tail = frame.tail_address(column);
             frame.set_pointer(column, tail);
         }
-        frame.set_end(8 * self.layout.width.lanes());
+        frame.set_end(8 * self.layout.turn);
         self.call(&self.body, frame);
         for (column, output) in (inputs.len()..).zip(outputs) {
-            let tail = frame.tail(column);
-            let lanes = output[points.clone()].iter_mut().zip(tail);
+            let lanes = output[points.clone()].iter_mut().zip(frame.tail(column));
             lanes.for_each(|(value, lane)| *value = f64::from_bits(*lane));
         }
     }
@@ -311,7 +311,7 @@ impl Owner {
     fn call(&self, segments: &[Entry], frame: &mut Frame) {
         for &entry in segments {
             // SAFETY: the frame has the parts that the code was made for, and is this run's alone. `run` has set its pointers to
-            // columns of at least as many numbers as the end says, a multiple of the lanes; inputs are only read, and
+            // columns of at least as many numbers as the end says, a multiple of what a turn of the loop does; inputs are only read, and
             // outputs are borrowed for this run alone. `self` keeps the code in place.
             unsafe { entry(frame.as_ptr()) };
         }

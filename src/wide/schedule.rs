@@ -18,7 +18,7 @@ fn latency(op: Low) -> u32 {
     match op {
         Low::Div => 14,
         Low::Sqrt => 20,
-        Low::Store(_) => 0,
+        Low::Store { .. } => 0,
         Low::And | Low::AndNot | Low::Or | Low::Xor | Low::Bits(_) | Low::Blend => 1,
         _ => 4,
     }
@@ -116,4 +116,22 @@ pub fn schedule(program: &Program, insts: Vec<Id>) -> Vec<Id> {
         order.push(insts[place]);
     }
     order
+}
+
+/// The most numbers that are alive at once in the order of the graph, beside those that lie in memory anyway.
+pub fn pressure(program: &Program, insts: &[Id]) -> usize {
+    let mut alive = vec![false; program.insts.len()];
+    let (mut count, mut most) = (0, 0);
+    for &id in insts.iter().rev() {
+        count -= usize::from(alive[id as usize]);
+        for arg in program.insts[id as usize].args() {
+            let in_memory = matches!(program.insts[arg as usize].op, Low::Cell(_) | Low::Column { .. });
+            if !in_memory && !alive[arg as usize] {
+                alive[arg as usize] = true;
+                count += 1;
+            }
+        }
+        most = most.max(count);
+    }
+    most
 }
