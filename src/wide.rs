@@ -15,7 +15,8 @@
 //! - [`calls`] is what kernels call, [`frame`] the memory they work in, [`dump`] their code as text, and this file runs them.
 //!
 //! A kernel knows neither masks nor lengths: columns are read and written in whole vectors. The last points, where they
-//! fill no turn of the loop, are computed in a copy, in which the last point stands for those that there aren't.
+//! fill no turn of the loop, are computed in a copy, in which the last point stands for those that there aren't; so are the first
+//! ones, up to where a cache line begins.
 //!
 //! The code is for x86-64; elsewhere [`compile`] says that it is unsupported.
 
@@ -197,6 +198,20 @@ fn machine(func: &Func, uniform: &[bool], options: &Options) -> Result<Machine, 
     Ok(Machine { layout, plan, emitted })
 }
 
+/// How many points are computed first, so that the loop reads and writes whole cache lines: of all columns, where they lie alike.
+fn head(inputs: &[Input<'_>], outputs: &[&mut [f64]], n: usize, turn: usize) -> usize {
+    const WORTH: usize = 256;
+    let inputs = inputs.iter().filter_map(|input| match input {
+        Input::Column(column) => Some(column.as_ptr()),
+        Input::Uniform(_) => None,
+    });
+    let address = outputs.iter().map(|output| output.as_ptr()).chain(inputs).next();
+    match address {
+        Some(address) if n >= WORTH => (address as usize).wrapping_neg() % (8 * turn).min(64) / 8,
+        _ => 0,
+    }
+}
+
 /// Memory that is first written, then run, never both.
 fn executable(code: &[u8]) -> std::io::Result<Mmap> {
     let mut memory = MmapMut::map_anon(code.len().max(1))?;
@@ -259,8 +274,11 @@ impl Owner {
         frame.set_end(8);
         self.call(&self.before, frame);
 
-        let whole = n / turn * turn;
-        let mut begin = 0;
+        let mut begin = head(inputs, outputs, n, turn);
+        if begin > 0 {
+            self.run_apart(frame, inputs, outputs, 0..begin);
+        }
+        let whole = begin + (n - begin) / turn * turn;
         while begin < whole {
             let points = self.tile.min(whole - begin);
             for (column, input) in inputs.iter().enumerate() {
@@ -276,12 +294,12 @@ impl Owner {
             begin += points;
         }
         if whole < n {
-            self.run_tail(frame, inputs, outputs, whole..n);
+            self.run_apart(frame, inputs, outputs, whole..n);
         }
     }
 
-    /// The last points, fewer than the loop does in a turn.
-    fn run_tail(
+    /// The first or last points, fewer than the loop does in a turn, in a copy.
+    fn run_apart(
         &self,
         frame: &mut Frame,
         inputs: &[Input<'_>],

@@ -21,6 +21,9 @@ const TILE_BYTES: usize = 512 << 10;
 /// The most points in a tile.
 const TILE_POINTS: usize = 512;
 
+/// Up to how many values that are alive at once the order of instructions is changed. Beyond, there is enough to do side by side.
+const CHAINS: usize = 16;
+
 /// Where a value lies in memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Home {
@@ -58,14 +61,16 @@ pub struct Plan {
 /// Divides a program; gives it the cells for what is computed before the loop.
 pub fn plan(program: &mut Program, segment: Option<usize>) -> Plan {
     let [before, mut body] = program.live();
-    let vectors = if segment.is_none() && pays_twice(program, &body) { 2 } else { 1 };
+    let alive = pressure(program, &body);
+    let vectors = if segment.is_none() && pays_twice(program, &body, alive) { 2 } else { 1 };
     if vectors == 2 {
         body = program.twice(&body);
     }
     let mut segments = Vec::new();
     cut(before, true, segment, &mut segments);
     cut(body, false, segment, &mut segments);
-    for segment in &mut segments {
+    let in_order = alive > CHAINS;
+    for segment in segments.iter_mut().filter(|_| !in_order) {
         segment.insts = schedule(program, std::mem::take(&mut segment.insts));
     }
 
@@ -111,12 +116,12 @@ pub fn plan(program: &mut Program, segment: Option<usize>) -> Plan {
 
 /// Whether a loop should do two vectors in a turn: a long chain of operations leaves room beside it, and both use the same constants. Not
 /// where registers are few.
-fn pays_twice(program: &Program, body: &[Id]) -> bool {
+fn pays_twice(program: &Program, body: &[Id], alive: usize) -> bool {
     let registers = match program.width {
         Width::W512 => 32,
         Width::W256 => 16,
     };
-    body.len() <= WHOLE / 4 && 2 * pressure(program, body) + 4 <= registers
+    body.len() <= WHOLE / 4 && 2 * alive <= registers + 4
 }
 
 fn cut(insts: Vec<Id>, once: bool, segment: Option<usize>, segments: &mut Vec<Segment>) {
