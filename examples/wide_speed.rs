@@ -17,7 +17,7 @@ use std::time::Instant;
 use chainrule::ir::{Func, Inst, Val};
 use chainrule::ops::Op;
 use chainrule::wide::{self, Input, Kernel, Width};
-use chainrule::{Program, Relaxation, opt};
+use chainrule::{Program, Relaxation, math, opt};
 
 const SEED: &str = "exp(x*z) + x*z/ln(x) + sin(ln(x))/(x*z)";
 
@@ -69,12 +69,12 @@ fn compare(name: &str, func: &Func, points: usize) {
         let mut times: Vec<f64> = (0..300)
             .map(|_| {
                 let start = Instant::now();
-                black_box(wide::compile(func, &uniform, Some(width)).expect("a kernel"));
+                black_box(wide::compile(&math::expand(func), &uniform, Some(width)).expect("a kernel"));
                 start.elapsed().as_secs_f64() * 1e6
             })
             .collect();
         times.sort_by(f64::total_cmp);
-        let kernel = wide::compile(func, &uniform, Some(width)).expect("a kernel");
+        let kernel = wide::compile(&math::expand(func), &uniform, Some(width)).expect("a kernel");
         println!("  {width:?}: {} bytes of code, made in {:.0} us", kernel.code_len(), times[times.len() / 2]);
         let columns = columns.clone();
         contestants.push((format!("wide {width:?}"), Box::new(move |out| run(&kernel, &columns, out, points))));

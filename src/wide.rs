@@ -9,13 +9,14 @@
 //! ```
 //!
 //! - [`low`] is the program: the machine's own operations on any number of values; [`lower`] makes it of a graph, with [`exact`] for
-//!   operators that take several instructions.
+//!   operators that take several instructions, which [`range`] makes fewer.
 //! - [`plan`] divides it into what is done once, because it is the same for all points, and loops that fit the instruction cache.
 //! - [`emit`] writes the code of each loop, [`registers`] knows which value is where, [`encode`] the bytes of instructions.
 //! - [`calls`] is what kernels call, [`frame`] the memory they work in, [`dump`] their code as text, and this file runs them.
 //!
 //! A kernel knows neither masks nor lengths: columns are read and written in whole vectors. The last points, where they
-//! fill no vector, are computed in a copy, in which the last point stands for those that there aren't.
+//! fill no turn of the loop, are computed in a copy, in which the last point stands for those that there aren't; so are the first
+//! ones, up to where a cache line begins.
 //!
 //! The code is for x86-64; elsewhere [`compile`] says that it is unsupported.
 
@@ -28,7 +29,9 @@ mod frame;
 mod low;
 mod lower;
 mod plan;
+mod range;
 mod registers;
+mod schedule;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -103,7 +106,10 @@ pub struct Options {
 }
 
 /// A segment's function, in the C calling convention of System V on every system.
+#[cfg(target_arch = "x86_64")]
 type Entry = unsafe extern "sysv64" fn(*mut u64);
+#[cfg(not(target_arch = "x86_64"))]
+type Entry = unsafe extern "C" fn(*mut u64);
 
 /// Compiled code for batches, cheap to clone, callable from any thread.
 #[derive(Clone)]
@@ -186,9 +192,24 @@ fn machine(func: &Func, uniform: &[bool], options: &Options) -> Result<Machine, 
         n_outputs,
         cells: program.cells.into(),
         spills: emitted.spills,
+        turn: width.lanes() * plan.vectors,
         tiles: plan.slots * plan.tile,
     };
     Ok(Machine { layout, plan, emitted })
+}
+
+/// How many points are computed first, so that the loop reads and writes whole cache lines: of all columns, where they lie alike.
+fn head(inputs: &[Input<'_>], outputs: &[&mut [f64]], n: usize, turn: usize) -> usize {
+    const WORTH: usize = 256;
+    let inputs = inputs.iter().filter_map(|input| match input {
+        Input::Column(column) => Some(column.as_ptr()),
+        Input::Uniform(_) => None,
+    });
+    let address = outputs.iter().map(|output| output.as_ptr()).chain(inputs).next();
+    match address {
+        Some(address) if n >= WORTH => (address as usize).wrapping_neg() % (8 * turn).min(64) / 8,
+        _ => 0,
+    }
 }
 
 /// Memory that is first written, then run, never both.
@@ -244,17 +265,20 @@ impl Kernel {
 impl Owner {
     /// The lengths have been checked.
     fn run(&self, frame: &mut Frame, inputs: &[Input<'_>], outputs: &mut [&mut [f64]], n: usize) {
-        let lanes = self.layout.width.lanes();
+        let turn = self.layout.turn;
         for (input, cells) in inputs.iter().zip(&self.uniform) {
             if let (Input::Uniform(value), Some(cells)) = (input, cells) {
                 cells.iter().for_each(|&cell| frame.set_cell(self.layout.width, cell as usize, value.to_bits()));
             }
         }
-        frame.set_end(8 * lanes);
+        frame.set_end(8);
         self.call(&self.before, frame);
 
-        let whole = n / lanes * lanes;
-        let mut begin = 0;
+        let mut begin = head(inputs, outputs, n, turn);
+        if begin > 0 {
+            self.run_apart(frame, inputs, outputs, 0..begin);
+        }
+        let whole = begin + (n - begin) / turn * turn;
         while begin < whole {
             let points = self.tile.min(whole - begin);
             for (column, input) in inputs.iter().enumerate() {
@@ -270,12 +294,12 @@ impl Owner {
             begin += points;
         }
         if whole < n {
-            self.run_tail(frame, inputs, outputs, whole..n);
+            self.run_apart(frame, inputs, outputs, whole..n);
         }
     }
 
-    /// The last points, fewer than a vector has.
-    fn run_tail(
+    /// The first or last points, fewer than the loop does in a turn, in a copy.
+    fn run_apart(
         &self,
         frame: &mut Frame,
         inputs: &[Input<'_>],
@@ -284,20 +308,19 @@ impl Owner {
     ) {
         for (column, input) in inputs.iter().enumerate() {
             if let Input::Column(input) = input {
-                let tail = frame.tail(column);
-                tail.fill(input[points.end - 1].to_bits());
-                tail.iter_mut().zip(&input[points.clone()]).for_each(|(lane, value)| *lane = value.to_bits());
+                let last = std::iter::repeat(&input[points.end - 1]);
+                let numbers = input[points.clone()].iter().chain(last);
+                frame.tail(column).zip(numbers).for_each(|(lane, value)| *lane = value.to_bits());
             }
         }
         for column in 0..inputs.len() + outputs.len() {
-            let tail = frame.tail(column).as_mut_ptr() as u64;
+            let tail = frame.tail_address(column);
             frame.set_pointer(column, tail);
         }
-        frame.set_end(8 * self.layout.width.lanes());
+        frame.set_end(8 * self.layout.turn);
         self.call(&self.body, frame);
         for (column, output) in (inputs.len()..).zip(outputs) {
-            let tail = frame.tail(column);
-            let lanes = output[points.clone()].iter_mut().zip(tail);
+            let lanes = output[points.clone()].iter_mut().zip(frame.tail(column));
             lanes.for_each(|(value, lane)| *value = f64::from_bits(*lane));
         }
     }
@@ -306,7 +329,7 @@ impl Owner {
     fn call(&self, segments: &[Entry], frame: &mut Frame) {
         for &entry in segments {
             // SAFETY: the frame has the parts that the code was made for, and is this run's alone. `run` has set its pointers to
-            // columns of at least as many numbers as the end says, a multiple of the lanes; inputs are only read, and
+            // columns of at least as many numbers as the end says, a multiple of what a turn of the loop does; inputs are only read, and
             // outputs are borrowed for this run alone. `self` keeps the code in place.
             unsafe { entry(frame.as_ptr()) };
         }

@@ -28,6 +28,7 @@ pub struct Emitter<'a> {
     n_inputs: usize,
     n_columns: usize,
     tiled: bool,
+    vectors: usize,
     calls: Vec<PendingCall>,
     /// Of this segment.
     trampoline: Option<Label>,
@@ -64,7 +65,8 @@ pub fn emit(
     let n_columns = n_inputs + n_outputs;
     let registers = Registers::new(program, plan.homes.clone(), plan.tile, n_columns);
     let tiled = plan.slots > 0;
-    let mut emitter = Emitter { registers, n_inputs, n_columns, tiled, calls: Vec::new(), trampoline: None };
+    let mut emitter =
+        Emitter { registers, n_inputs, n_columns, tiled, vectors: plan.vectors, calls: Vec::new(), trampoline: None };
     let mut entries = Vec::with_capacity(plan.segments.len());
     for segment in &plan.segments {
         emitter.registers.asm.align();
@@ -94,7 +96,8 @@ impl Emitter<'_> {
             self.registers.finish(id, args.iter().copied());
         }
         let asm = &mut self.registers.asm;
-        asm.add_small(R12, (8 * self.registers.program.width.lanes()) as u8);
+        let vectors = if segment.once { 1 } else { self.vectors };
+        asm.add(R12, (8 * self.registers.program.width.lanes() * vectors) as i32);
         asm.compare(R12, Mem::at(RBX, frame::END));
         asm.jump_below(begin);
         self.leave();
@@ -127,11 +130,11 @@ impl Emitter<'_> {
         let program = self.registers.program;
         for &id in insts {
             let inst = &program.insts[id as usize];
-            if let Low::Store(output) = inst.op {
+            if let Low::Store { output, .. } = inst.op {
                 counts[self.n_inputs + output as usize] += 1;
             }
             for arg in inst.args() {
-                if let Low::Column(column) = program.insts[arg as usize].op {
+                if let Low::Column { column, .. } = program.insts[arg as usize].op {
                     counts[column as usize] += 1;
                 }
             }
@@ -176,7 +179,7 @@ impl Emitter<'_> {
         let inst = self.registers.program.insts[id as usize];
         let [a, b, c, guard] = inst.args;
         match inst.op {
-            Low::Cell(_) | Low::Column(_) => {}
+            Low::Cell(_) | Low::Column { .. } => {}
             Low::Add => self.binary(id, ADD, [a, b], true),
             Low::Mul => self.binary(id, MUL, [a, b], true),
             Low::And => self.binary(id, AND, [a, b], true),
@@ -220,9 +223,9 @@ impl Emitter<'_> {
                 let op = self.registers.program.calls[index as usize];
                 self.call(id, op, [a, b, c], guard)?;
             }
-            Low::Store(output) => {
+            Low::Store { output, vector } => {
                 let register = self.registers.in_register(a);
-                let to = self.registers.column(self.n_inputs + output as usize);
+                let to = self.registers.column(self.n_inputs + output as usize, vector);
                 self.registers.asm.vector(STORE, register, 0, Place::Mem(to));
                 self.registers.release([a].into_iter());
             }

@@ -320,9 +320,9 @@ impl Assembler {
         self.code.extend(value.to_le_bytes());
     }
 
-    /// Adds a number from 0 to 127.
-    pub fn add_small(&mut self, to: Gpr, value: u8) {
-        self.code.extend([0x48 | to.0 >> 3, 0x83, 0xc0 | to.0 & 7, value]);
+    pub fn add(&mut self, to: Gpr, value: i32) {
+        self.code.extend([0x48 | to.0 >> 3, 0x81, 0xc0 | to.0 & 7]);
+        self.code.extend(value.to_le_bytes());
     }
 
     pub fn zero(&mut self, gpr: Gpr) {

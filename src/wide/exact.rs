@@ -20,6 +20,10 @@ impl Lowering<'_> {
             let opposite = self.program.bits(bits ^ SIGN);
             return self.add(Low::Mul, &[inst.args[0], opposite]);
         }
+        if inst.op == Low::Add && inst.args[0] == inst.args[1] {
+            let minus_two = self.f64(-2.0);
+            return self.add(Low::Mul, &[inst.args[0], minus_two]);
+        }
         let sign = self.program.bits(SIGN);
         self.add(Low::Xor, &[a, sign])
     }
@@ -96,6 +100,16 @@ impl Lowering<'_> {
             }
         }
         self.add(Low::Blend, &[condition, a, b])
+    }
+
+    /// `condition ? a : b`, where the lesser or greater of the compared numbers is one instruction.
+    pub fn choice(&mut self, condition: Id, a: Id, b: Id) -> Id {
+        let inst = self.program.insts[condition as usize];
+        match (inst.op, [inst.args[0], inst.args[1]]) {
+            (Low::Compare(compare::LESS), compared) if compared == [a, b] => self.add(Low::Lesser, &[a, b]),
+            (Low::Compare(compare::LESS), compared) if compared == [b, a] => self.add(Low::Greater, &[a, b]),
+            _ => self.blend(condition, a, b),
+        }
     }
 
     pub fn is_positive(&mut self, a: Id) -> Id {

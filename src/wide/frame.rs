@@ -7,7 +7,7 @@
 //! cells        numbers that are the same for all points: 8 bytes at 512 bits, 32 (four times the number) at 256
 //! spills       vectors that found no register
 //! tiles        what waits between loops, a number a point
-//! tail         the last points, where they fill no vector: one vector an input, one an output
+//! tail         the last points, where they fill no turn of the loop: one or two vectors an input and an output
 //! ```
 
 use super::Width;
@@ -29,6 +29,9 @@ pub const VECTOR: i32 = 64;
 pub const CELLS_BIAS: i32 = 1024;
 pub const SPILLS_BIAS: i32 = 128 * VECTOR;
 
+/// The most points in a turn of a loop.
+const TAIL: usize = 16;
+
 /// How large the parts are.
 #[derive(Clone, Debug)]
 pub struct Layout {
@@ -37,6 +40,8 @@ pub struct Layout {
     pub n_outputs: usize,
     pub cells: Box<[Cell]>,
     pub spills: usize,
+    /// How many points a turn of the loop does.
+    pub turn: usize,
     /// Numbers in the tile buffer.
     pub tiles: usize,
 }
@@ -75,7 +80,7 @@ impl Frame {
         let cells = part(layout.cells.len() * cell_words(layout.width));
         let spills = part(layout.spills * 8);
         let tiles = part(layout.tiles);
-        let tail = part(n_columns * 8);
+        let tail = part(n_columns * TAIL);
         let mut frame = Frame { memory: vec![Line([0; 8]); lines].into(), cells, tail };
         let base = frame.as_ptr() as u64;
         for (at, words, bias) in [(CELLS, cells, CELLS_BIAS), (SPILLS, spills, SPILLS_BIAS), (TILES, tiles, 0)] {
@@ -113,8 +118,13 @@ impl Frame {
         *self.word(POINTERS as usize / 8 + column) = address;
     }
 
-    /// The place for the last points of a column.
-    pub fn tail(&mut self, column: usize) -> &mut [u64; 8] {
-        &mut self.memory[self.tail / 8 + column].0
+    /// The places for the last points of a column.
+    pub fn tail(&mut self, column: usize) -> impl Iterator<Item = &mut u64> {
+        let begin = self.tail / 8 + column * TAIL / 8;
+        self.memory[begin..begin + TAIL / 8].iter_mut().flat_map(|line| &mut line.0)
+    }
+
+    pub fn tail_address(&mut self, column: usize) -> u64 {
+        self.memory[self.tail / 8 + column * TAIL / 8].0.as_mut_ptr() as u64
     }
 }

@@ -23,8 +23,11 @@ pub const N_ARGS: usize = 4;
 pub enum Low {
     /// A number in memory, the same for all lanes.
     Cell(u32),
-    /// The next numbers of an input.
-    Column(u32),
+    /// The next numbers of an input; in a loop that does several vectors in a turn, those of the vector with this number.
+    Column {
+        column: u32,
+        vector: u8,
+    },
     Add,
     Sub,
     Mul,
@@ -70,7 +73,10 @@ pub enum Low {
     /// An operator outside the kernel: three numbers (or fewer) and the condition under which it matters.
     Call(u32),
     /// To an output.
-    Store(u32),
+    Store {
+        output: u32,
+        vector: u8,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -173,7 +179,7 @@ impl Program {
         }
         let uniform = match op {
             Low::Cell(_) => true,
-            Low::Column(_) | Low::Store(_) => false,
+            Low::Column { .. } | Low::Store { .. } => false,
             _ => inst.args().all(|arg| self.uniform[arg as usize]),
         };
         let id = self.insts.len() as Id;
@@ -212,21 +218,58 @@ impl Program {
         }
     }
 
-    /// The instructions that something is stored of, in order: those before the loop, and those of the loop.
-    pub fn schedule(&self) -> [Vec<Id>; 2] {
+    /// The instructions that something stored depends on, in order: those before the loop, and those of the loop.
+    pub fn live(&self) -> [Vec<Id>; 2] {
         let mut live = vec![false; self.insts.len()];
         for (index, inst) in self.insts.iter().enumerate().rev() {
-            if live[index] || matches!(inst.op, Low::Store(_)) {
+            if live[index] || matches!(inst.op, Low::Store { .. }) {
                 live[index] = true;
                 inst.args().for_each(|arg| live[arg as usize] = true);
             }
         }
-        let mut schedule = [Vec::new(), Vec::with_capacity(self.insts.len())];
+        let mut parts = [Vec::new(), Vec::with_capacity(self.insts.len())];
         for (index, inst) in self.insts.iter().enumerate() {
-            if live[index] && !matches!(inst.op, Low::Cell(_) | Low::Column(_)) {
-                schedule[usize::from(!self.uniform[index])].push(index as Id);
+            if live[index] && !matches!(inst.op, Low::Cell(_) | Low::Column { .. }) {
+                parts[usize::from(!self.uniform[index])].push(index as Id);
             }
         }
-        schedule
+        parts
+    }
+
+    /// The instructions of a loop, and the same on the next vector of points, one after the other.
+    pub fn twice(&mut self, body: &[Id]) -> Vec<Id> {
+        let mut copies = vec![NONE; self.insts.len()];
+        let mut both = Vec::with_capacity(2 * body.len());
+        for &id in body {
+            let mut inst = self.insts[id as usize];
+            if let Low::Store { vector, .. } = &mut inst.op {
+                *vector = 1;
+            }
+            for arg in inst.args.iter_mut().filter(|arg| **arg != NONE) {
+                if !self.uniform[*arg as usize] {
+                    *arg = self.copy_of(*arg, &mut copies);
+                }
+            }
+            let copy = self.push(inst);
+            copies[id as usize] = copy;
+            both.extend([id, copy]);
+        }
+        both
+    }
+
+    fn copy_of(&mut self, id: Id, copies: &mut [Id]) -> Id {
+        if copies[id as usize] == NONE {
+            let Low::Column { column, .. } = self.insts[id as usize].op else {
+                unreachable!("what is computed comes before its uses")
+            };
+            copies[id as usize] = self.push(Inst { op: Low::Column { column, vector: 1 }, args: [NONE; N_ARGS] });
+        }
+        copies[id as usize]
+    }
+
+    fn push(&mut self, inst: Inst) -> Id {
+        self.insts.push(inst);
+        self.uniform.push(false);
+        self.insts.len() as Id - 1
     }
 }

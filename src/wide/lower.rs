@@ -1,10 +1,11 @@
 //! From graph to [`Program`]: each operator in terms of what the machine does, to the bit what `interp` says.
 //!
-//! What has no such form is a call of the operator's own `eval`. A call is skipped where none of the lanes needs it: that is what
-//! the guards of the graph know (`ir::guard`).
+//! What has no form in vector instructions is a call of the operator's own `eval`, lane by lane; elementary functions are such calls
+//! unless the caller has written them out (`math::expand`). A call is skipped where none of the lanes needs it: that is what the guards of
+//! the graph know (`ir::guard`).
 
 use super::low::{Cell, Id, Low, NONE, Program, compare};
-use super::{Unsupported, Width};
+use super::{Unsupported, Width, range};
 use crate::ir::guard::Guards;
 use crate::ir::{Builder, Func, Inst, Val};
 use crate::ops::{Eval, Op, Type};
@@ -112,7 +113,7 @@ impl Lowering<'_> {
         }
         let id = match self.func.inst(val) {
             Inst::Param(index) if self.uniform[index as usize] => self.program.cell(Cell::Param(index)),
-            Inst::Param(index) => self.program.add(Low::Column(index), &[]),
+            Inst::Param(index) => self.program.add(Low::Column { column: index, vector: 0 }, &[]),
             Inst::Opaque(_) => self.f64(f64::NAN),
             Inst::F64(bits) => self.f64(bits.value()),
             // Only an exponent, which its operator looks at.
@@ -135,7 +136,7 @@ impl Lowering<'_> {
             let (one, zero) = (self.f64(1.0), self.f64(0.0));
             id = self.blend(id, one, zero);
         }
-        self.program.add(Low::Store(output), &[id]);
+        self.program.add(Low::Store { output, vector: 0 }, &[id]);
     }
 
     fn operation(&mut self, op: Op, val: Val) -> Result<Id, Unsupported> {
@@ -163,7 +164,7 @@ impl Lowering<'_> {
         }
         Ok(match op {
             Op::Fma => self.fma(operands),
-            Op::Scale => self.scale(x[0], x[1], self.bound(operands[1], 0)),
+            Op::Scale => self.scale(x[0], x[1], range::bound(self.func, operands[1])),
             Op::Select if self.func.ty(val) == Type::Bool => {
                 let (then, otherwise) = (self.both(x[0], x[1]), self.not(x[0]));
                 let otherwise = self.both(otherwise, x[2]);
@@ -228,7 +229,7 @@ impl Lowering<'_> {
             Op::Not => self.not(a),
             Op::And => self.both(a, b),
             Op::Or => self.either(a, b),
-            Op::Select => self.blend(a, b, c),
+            Op::Select => self.choice(a, b, c),
             _ => unreachable!("the others are calls, or were seen before"),
         }
     }
@@ -278,30 +279,6 @@ impl Lowering<'_> {
             self.need_condition(operand)?;
         }
         self.need(condition)
-    }
-
-    /// A bound of the size of a number that is not NaN, where the graph shows one.
-    fn bound(&self, val: Val, depth: usize) -> f64 {
-        const DEPTH: usize = 6;
-        if depth == DEPTH {
-            return f64::INFINITY;
-        }
-        let bound = |val: Val| self.bound(val, depth + 1);
-        match self.func.inst(val) {
-            Inst::F64(bits) => bits.value().abs(),
-            Inst::Unary(Op::Neg | Op::Abs | Op::Trunc | Op::Stop, a) => bound(a),
-            Inst::Unary(Op::Rint | Op::Floor | Op::Ceil | Op::Round, a) => bound(a) + 1.0,
-            Inst::Unary(Op::Significand, _) => 2.0,
-            Inst::Unary(Op::Sign | Op::Step | Op::Sin | Op::Cos | Op::Tanh, _) => 1.0,
-            Inst::Binary(Op::Copysign, a, _) => bound(a),
-            Inst::Binary(Op::Domain, _, a) => bound(a),
-            Inst::Binary(Op::Add | Op::Sub, a, b) => bound(a) + bound(b),
-            Inst::Binary(Op::Mul, a, b) => bound(a) * bound(b),
-            Inst::Binary(Op::Min | Op::Max, a, b) | Inst::Ternary(Op::Select, _, a, b) => bound(a).max(bound(b)),
-            Inst::Ternary(Op::Fma, a, b, c) => bound(a) * bound(b) + bound(c),
-            Inst::Ternary(Op::Clamp, _, low, high) => bound(low).max(bound(high)),
-            _ => f64::INFINITY,
-        }
     }
 
     pub fn add(&mut self, op: Low, args: &[Id]) -> Id {

@@ -5,7 +5,9 @@
 //! value that a later loop needs waits in a **slot** of the tile buffer, one number a point; slots are given out again
 //! after the last use.
 
+use super::Width;
 use super::low::{Cell, Id, Low, Program};
+use super::schedule::{pressure, schedule};
 
 /// The largest program, in instructions, that is one loop.
 const WHOLE: usize = 3000;
@@ -19,12 +21,18 @@ const TILE_BYTES: usize = 512 << 10;
 /// The most points in a tile.
 const TILE_POINTS: usize = 512;
 
+/// Up to how many values that are alive at once the order of instructions is changed. Beyond, there is enough to do side by side.
+const CHAINS: usize = 16;
+
 /// Where a value lies in memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Home {
     Nowhere,
     Cell(u32),
-    Column(u32),
+    Column {
+        column: u32,
+        vector: u8,
+    },
     /// A slot of the tile buffer.
     Tile(u32),
     /// A slot of the segment's own memory.
@@ -44,22 +52,33 @@ pub struct Plan {
     pub homes: Vec<Home>,
     /// How many slots the tile buffer has.
     pub slots: usize,
+    /// How many vectors of points a loop does in a turn.
+    pub vectors: usize,
     /// How many points a tile has, where there are several loops.
     pub tile: usize,
 }
 
 /// Divides a program; gives it the cells for what is computed before the loop.
 pub fn plan(program: &mut Program, segment: Option<usize>) -> Plan {
-    let [before, body] = program.schedule();
+    let [before, mut body] = program.live();
+    let alive = pressure(program, &body);
+    let vectors = if segment.is_none() && pays_twice(program, &body, alive) { 2 } else { 1 };
+    if vectors == 2 {
+        body = program.twice(&body);
+    }
     let mut segments = Vec::new();
     cut(before, true, segment, &mut segments);
     cut(body, false, segment, &mut segments);
+    let in_order = alive > CHAINS;
+    for segment in segments.iter_mut().filter(|_| !in_order) {
+        segment.insts = schedule(program, std::mem::take(&mut segment.insts));
+    }
 
     let mut homes = vec![Home::Nowhere; program.insts.len()];
     for (index, inst) in program.insts.iter().enumerate() {
         match inst.op {
             Low::Cell(cell) => homes[index] = Home::Cell(cell),
-            Low::Column(column) => homes[index] = Home::Column(column),
+            Low::Column { column, vector } => homes[index] = Home::Column { column, vector },
             _ => {}
         }
     }
@@ -75,7 +94,7 @@ pub fn plan(program: &mut Program, segment: Option<usize>) -> Plan {
     for (number, segment) in segments.iter().enumerate() {
         for &id in &segment.insts {
             let end = last[id as usize] as usize;
-            if end <= number || matches!(program.insts[id as usize].op, Low::Store(_)) {
+            if end <= number || matches!(program.insts[id as usize].op, Low::Store { .. }) {
                 continue;
             }
             homes[id as usize] = if segment.once {
@@ -89,10 +108,20 @@ pub fn plan(program: &mut Program, segment: Option<usize>) -> Plan {
         }
         ending[number].iter().for_each(|&slot| slots.give_back(slot));
     }
-    let lanes = program.width.lanes();
+    let lanes = program.width.lanes() * vectors;
     let slots = slots.len();
     let points = (TILE_BYTES / 8 / slots.max(1)).min(TILE_POINTS) / lanes * lanes;
-    Plan { segments, homes, slots, tile: points.max(lanes) }
+    Plan { segments, homes, slots, vectors, tile: points.max(lanes) }
+}
+
+/// Whether a loop should do two vectors in a turn: a long chain of operations leaves room beside it, and both use the same constants. Not
+/// where registers are few.
+fn pays_twice(program: &Program, body: &[Id], alive: usize) -> bool {
+    let registers = match program.width {
+        Width::W512 => 32,
+        Width::W256 => 16,
+    };
+    body.len() <= WHOLE / 4 && 2 * alive <= registers + 4
 }
 
 fn cut(insts: Vec<Id>, once: bool, segment: Option<usize>, segments: &mut Vec<Segment>) {

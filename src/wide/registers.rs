@@ -169,19 +169,20 @@ impl<'a> Registers<'a> {
                 let disp = (8 * frame::cell_words(self.program.width) as u32 * cell) as i32 - frame::CELLS_BIAS;
                 Mem { broadcast: self.program.width == Width::W512, ..Mem::at(R14, disp) }
             }
-            Home::Column(column) => self.column(column as usize),
+            Home::Column { column, vector } => self.column(column as usize, vector),
             Home::Tile(slot) => Mem { index: Some(R12), ..Mem::at(R15, slot as i32 * self.tile_bytes) },
             Home::Spill(slot) => Mem::at(RBP, slot as i32 * frame::VECTOR - frame::SPILLS_BIAS),
         }
     }
 
     /// Where the points of this turn of the loop are in a column.
-    pub fn column(&mut self, column: usize) -> Mem {
+    pub fn column(&mut self, column: usize, vector: u8) -> Mem {
         let pointer = self.pointers[column].unwrap_or_else(|| {
             self.asm.load_pointer(RAX, Mem::at(RBX, frame::POINTERS + 8 * column as i32));
             RAX
         });
-        Mem { index: Some(R12), ..Mem::at(pointer, 0) }
+        let lanes = self.program.width.lanes() as i32;
+        Mem { index: Some(R12), ..Mem::at(pointer, 8 * lanes * i32::from(vector)) }
     }
 
     /// The value that may give way whose next use is furthest.

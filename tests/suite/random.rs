@@ -116,11 +116,7 @@ fn grow(picks: &[Pick], params: &[(Type, usize)], is_allowed: impl Fn(Op) -> boo
                 pool[pool.len() - 1 - usize::from(operand / 2) % window]
             })
             .collect();
-        let mut val = builder.emit(row.op, &args);
-        // NaN has a sign, which depends on the machine.
-        if row.op == Op::Copysign {
-            val = builder.binary(Op::Domain, args[1], val);
-        }
+        let val = builder.emit(row.op, &args);
         pools[builder.func().ty(val) as usize].push(val);
     }
     let is_result = |val: &Val| with_ints || builder.func().ty(*val) != Type::Int;
