@@ -19,6 +19,7 @@
 
 mod arcs;
 mod circular;
+mod error;
 mod exponential;
 mod graph;
 mod hyperbolic;
@@ -30,6 +31,7 @@ mod roots;
 
 pub use arcs::{acos, asin, atan, atan2};
 pub use circular::{cos, cos_far, sin, sin_cos, sin_far, tan, tan_far};
+pub use error::{erf, erfc};
 pub use exponential::{exp, exp2, expm1};
 pub use hyperbolic::{acosh, asinh, atanh, cosh, sinh, tanh};
 pub use logarithm::{ln, log1p, log2, log10};
@@ -100,6 +102,8 @@ fn expansion(op: Op) -> Option<Expansion> {
         Op::Asinh => F1(|x| asinh(x)),
         Op::Acosh => F1(|x| acosh(x)),
         Op::Atanh => F1(|x| atanh(x)),
+        Op::Erf => F1(|x| erf(x)),
+        Op::Erfc => F1(|x| erfc(x)),
         Op::Sigmoid => F1(|x| sigmoid(x)),
         Op::SigmoidSlope => F1(|x| sigmoid_slope(x)),
         Op::Softplus => F1(|x| softplus(x)),

@@ -293,9 +293,9 @@ operators! {
         known: &[(&[5.0, 0.0, 1.0], 1.0)], cost: 3, doc: "`clamp(x, lo, hi)`: `x` held between two bounds; derivative 1 on them" }
 
     // Statistics.
-    Erf { name: "erf", eval: Eval::F1(special::erf), rule: &["g*(1.1283791670955126*exp(-(a*a)))"], domain: &[over(-4.0, 4.0)],
+    Erf { name: "erf", eval: Eval::F1(math::erf), rule: &["g*(1.1283791670955126*exp(-(a*a)))"], domain: &[over(-4.0, 4.0)],
         known: &[(&[-0.0], -0.0), (&[INF], 1.0)], cost: 30, doc: "error function" }
-    Erfc { name: "erfc", eval: Eval::F1(special::erfc), rule: &["-g*(1.1283791670955126*exp(-(a*a)))"],
+    Erfc { name: "erfc", eval: Eval::F1(math::erfc), rule: &["-g*(1.1283791670955126*exp(-(a*a)))"],
         domain: &[over(-4.0, 20.0)], known: &[(&[0.0], 1.0)], cost: 30, doc: "`1 - erf(x)`, exact in the tail" }
     Gamma { name: "gamma", eval: Eval::F1(special::gamma), rule: &["g*(y*digamma(a))"], domain: &[over(0.1, 20.0)],
         known: &[(&[5.0], 24.0), (&[0.0], INF), (&[-1.0], NAN)], cost: 60, doc: "gamma function" }

@@ -24,7 +24,7 @@ mod sinc;
 pub use binary::{exponent, scale, significand};
 pub use compare::{clamp, leaky_relu, max, min, relu, sign, step};
 pub use divide::{div_floor, mod_floor, round_half_away};
-pub use error::{erf, erfc, gelu};
+pub use error::gelu;
 pub use gamma::{gamma, lgamma};
 pub use logistic::{logit, silu};
 pub use plane::unit;
