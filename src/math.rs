@@ -30,12 +30,12 @@ mod power;
 mod roots;
 
 pub use arcs::{acos, asin, atan, atan2};
-pub use circular::{cos, cos_far, sin, sin_cos, sin_far, tan, tan_far};
+pub use circular::{cos, cos_far, sin, sin_cos, sin_far, sinc, tan, tan_far};
 pub use error::{erf, erfc};
 pub use exponential::{exp, exp2, expm1};
 pub use hyperbolic::{acosh, asinh, atanh, cosh, sinh, tanh};
-pub use logarithm::{ln, log1p, log2, log10};
-pub use logistic::{sigmoid, sigmoid_slope, softplus};
+pub use logarithm::{ln, log1p, log2, log10, xlogy};
+pub use logistic::{logit, sigmoid, sigmoid_slope, silu, softplus};
 pub use power::pow;
 pub use roots::{cbrt, hypot};
 
@@ -104,6 +104,10 @@ fn expansion(op: Op) -> Option<Expansion> {
         Op::Atanh => F1(|x| atanh(x)),
         Op::Erf => F1(|x| erf(x)),
         Op::Erfc => F1(|x| erfc(x)),
+        Op::Xlogy => F2(|x, y| xlogy(x, y)),
+        Op::Sinc => F1(|x| sinc(x)),
+        Op::Silu => F1(|x| silu(x)),
+        Op::Logit => F1(|x| logit(x)),
         Op::Sigmoid => F1(|x| sigmoid(x)),
         Op::SigmoidSlope => F1(|x| sigmoid_slope(x)),
         Op::Softplus => F1(|x| softplus(x)),

@@ -207,7 +207,7 @@ operators! {
     LogBase { name: "log_base", surface: Surface::Internal, args: &[F, F], eval: Eval::F2(special::log_base),
         rule: &["domain(y, g/a/ln(b))", "-y*(g/b/ln(b))"], domain: &[POSITIVE, over(1.5, 20.0)],
         known: &[(&[8.0, 2.0], 3.0)], cost: 40, doc: "logarithm of `a` to base `b`, written `log(a, b)`" }
-    Xlogy { name: "xlogy", args: &[F, F], eval: Eval::F2(special::xlogy),
+    Xlogy { name: "xlogy", args: &[F, F], eval: Eval::F2(math::xlogy),
         rule: &["domain(y, g*ln(b))", "if(a == 0 and b == 0, 0, domain(y, g*(a/b)))"], domain: &[REAL, POSITIVE],
         known: &[(&[0.0, 0.0], 0.0)], cost: 20, doc: "`x*ln(y)`, and 0 where `x` is 0" }
 
@@ -240,7 +240,7 @@ operators! {
         rule: &["g*(unit(b, a)/hypot(a, b))", "-g*(unit(a, b)/hypot(a, b))"], domain: &[REAL, NONZERO],
         known: &[(&[0.0, 1.0], 0.0), (&[-0.0, -1.0], -std::f64::consts::PI)], cost: 30,
         doc: "angle of the point (x, y), called as `atan2(y, x)`" }
-    Sinc { name: "sinc", eval: Eval::F1(special::sinc), rule: &["g*sinc_n(1, a)"], domain: &[REAL], known: &[(&[0.0], 1.0)],
+    Sinc { name: "sinc", eval: Eval::F1(math::sinc), rule: &["g*sinc_n(1, a)"], domain: &[REAL], known: &[(&[0.0], 1.0)],
         cost: 25, doc: "`sin(x)/x`, and 1 at 0" }
     SincN { name: "sinc_n", surface: Surface::Internal, args: &[F, F], eval: Eval::F2(special::sinc_n),
         rule: &["", "g*sinc_n(a + 1, b)"], domain: &[ORDER, REAL], known: &[(&[1.0, 0.0], -0.0)], cost: 40,
@@ -319,12 +319,12 @@ operators! {
     LeakyRelu { name: "leaky_relu", args: &[F, F], eval: Eval::F2(special::leaky_relu),
         rule: &["domain(y, if(0 < a, g, g*b))", "domain(y, if(0 < a, 0, g*a))"], domain: &[NONZERO, over(0.01, 0.3)],
         kink: Some(|x| x[0] == 0.0), known: &[(&[-2.0, 0.5], -1.0)], doc: "`leaky_relu(x, a)`: `x` where positive, else `a*x`" }
-    Silu { name: "silu", eval: Eval::F1(special::silu), rule: &["g*(sigmoid(a) + a*sigmoid_slope(a))"], domain: &[REAL],
+    Silu { name: "silu", eval: Eval::F1(math::silu), rule: &["g*(sigmoid(a) + a*sigmoid_slope(a))"], domain: &[REAL],
         known: &[(&[0.0], 0.0)], cost: 20, doc: "`x*sigmoid(x)`" }
     Gelu { name: "gelu", eval: Eval::F1(special::gelu),
         rule: &["g*(0.5*erfc(-0.7071067811865476*a) + 0.3989422804014327*(a*exp(-0.5*(a*a))))"], domain: &[SMALL],
         known: &[(&[0.0], 0.0)], cost: 40, doc: "`x*(1 + erf(x/sqrt(2)))/2`" }
-    Logit { name: "logit", eval: Eval::F1(special::logit), rule: &["domain(y, g/a + g/(1 - a))"], domain: &[over(0.001, 0.999)],
+    Logit { name: "logit", eval: Eval::F1(math::logit), rule: &["domain(y, g/a + g/(1 - a))"], domain: &[over(0.001, 0.999)],
         known: &[(&[0.5], 0.0), (&[0.0], -INF), (&[1.0], INF), (&[2.0], NAN)], cost: 20, doc: "`ln(x/(1 - x))`" }
 
     // What elementary functions are expanded into. These are exact, and no derivative is taken after they appear.

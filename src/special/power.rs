@@ -43,11 +43,6 @@ fn power_by_squaring(x: f64, mut m: u64) -> f64 {
     result
 }
 
-/// `x·ln(y)`, and 0 where `x = 0` and `y` is not NaN: entropy's convention. Error ≤ 3 units.
-pub fn xlogy(x: f64, y: f64) -> f64 {
-    if x == 0.0 && !y.is_nan() { 0.0 } else { x * math::ln(y) }
-}
-
 /// `ln x / ln b`, the logarithm of `x` to the base `b`. Error ≤ 4 units.
 ///
 /// Bases 2 and 10 use the functions made for them. For any other base the result is whole where `x` is the

@@ -7,17 +7,6 @@
 
 use crate::math;
 
-/// `sin(x)/x`, and 1 at 0. Error ≤ 3 units; 0 at ±inf.
-pub fn sinc(x: f64) -> f64 {
-    if x == 0.0 {
-        1.0
-    } else if x.is_infinite() {
-        0.0
-    } else {
-        math::sin(x) / x
-    }
-}
-
 /// The `n`-th derivative of `sinc`, for any whole `n ≥ 0`: `∂ sinc_n(n, x) = sinc_n(n + 1, x)`.
 ///
 /// Three methods, by the sizes of `n` and `x`; each is stable where it is used.
@@ -32,7 +21,7 @@ pub fn sinc_n(n: f64, x: f64) -> f64 {
         return f64::NAN;
     }
     if n == 0.0 {
-        return sinc(x);
+        return math::sinc(x);
     }
     if x.is_infinite() {
         return 0.0;
