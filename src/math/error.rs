@@ -1,7 +1,7 @@
 //! The error function.
 //!
 //! ```text
-//! |x| < 0.477:  erf x = x + x·ERF(x²),  erfc x = 1 - erf x
+//! |x| < 0.6:  erf x = x + x·ERF(x²),  erfc x = 1 - erf x
 //! beyond:       erfc a = e^-a²·(5/4 + ERFC(t))/(2a + 1),  t = (a - 3)/(a + 3),  a = |x|
 //! ```
 //!
@@ -13,17 +13,18 @@ use super::exponential::{reduce, tail};
 use super::polynomial::polynomial;
 
 /// `erf(x)/x - 1`, z = x²; error 2^-57.
-const ERF: [f64; 10] = [
+const ERF: [f64; 11] = [
     0.1283791670955126,
     -0.37612638903183754,
-    0.11283791670954992,
-    -0.02686617064505676,
-    0.005223977623335309,
-    -0.000854832668099976,
-    0.000120552990627925,
-    -1.492356733276725e-05,
-    1.6384526825957172e-06,
-    -1.4751081144438885e-07,
+    0.1128379167095506,
+    -0.026866170645103597,
+    0.005223977624845714,
+    -0.0008548326948353916,
+    0.00012055327081990282,
+    -1.4925352215100913e-05,
+    1.6452407508616264e-06,
+    -1.6168433170963223e-07,
+    1.2504220582119821e-08,
 ];
 
 /// `(2a + 1)·e^a²·erfc(a) - 5/4`, which is small, for a from 0.47 to 28; error 2^-57 of erfc.
@@ -52,8 +53,8 @@ const ERFC: [f64; 22] = [
     -1.4017033791303556e-08,
 ];
 
-/// Where erf is about 1/2: on both sides neither function cancels.
-const MIDDLE: f64 = 0.477;
+/// Neither function cancels much on either side.
+const MIDDLE: f64 = 0.6;
 
 /// `erfc(a)` for `a >= 0.47`.
 fn erfc_beyond<V: Number>(a: V) -> V {
@@ -69,8 +70,16 @@ fn erfc_beyond<V: Number>(a: V) -> V {
     let curved = r + (r * r).fma(tail(r), r_rest);
 
     let t = (a - 3.0) / (a + 3.0);
-    let quotient = (polynomial(t, &ERFC) + 1.25) / (a + a + 1.0);
-    quotient.fma(curved, quotient).scale(reduced.n)
+    let (double, one) = (a + a, a.constant(1.0));
+    let below = double + one;
+    let below_rest = double - (below - one);
+    let flat = polynomial(t, &ERFC);
+    let above = flat + 1.25;
+    let above_rest = flat - (above - 1.25);
+    let quotient = above / below;
+    // What the quotient has missed, times 1/(2a + 1), for which a digit will do.
+    let missing = quotient.fma(-below_rest, quotient.fma(-below, above) + above_rest) * (quotient * 0.8);
+    (quotient + quotient.fma(curved, missing)).scale(reduced.n)
 }
 
 /// `erf(x)` near 0.

@@ -75,13 +75,14 @@ impl<V: Number> Reduced<V> {
         (self.r * self.r).fma(tail(self.r), self.low)
     }
 
-    /// `2^n·e^r - 1` for small `n`, nearly rounded once.
-    pub fn expm1(self) -> V {
+    /// `2^n·e^r - 1` for small `n`, and what rounding took from it.
+    pub fn expm1(self) -> (V, V) {
         let t = self.r.constant(1.0).scale(self.n);
         let whole = t - 1.0;
-        let sum = t.fma(self.r, whole);
-        let rounded_off = t.fma(self.r, whole - sum);
-        sum + t.fma(self.curved(), rounded_off)
+        let straight = t.fma(self.r, whole);
+        let rest = t.fma(self.curved(), t.fma(self.r, whole - straight));
+        let sum = straight + rest;
+        (sum, (straight - sum) + rest)
     }
 }
 

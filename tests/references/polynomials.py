@@ -112,8 +112,8 @@ POLYNOMIALS = {
     "ASIN": (asin_rest, lambda z: z, 0, 0.25, 13),
     # ln((1 + s)/(1 - s)) = 2s + s^3*(2/3 + s^2*ATANH(s^2)) for |s| <= (sqrt(2) - 1)^2
     "ATANH": (atanh_rest, lambda z: z**2, 0, (mp.sqrt(2) - 1) ** 4 + mpf(2) ** -24, 8),
-    # erf(x) = x + x*ERF(x^2) for |x| <= 0.48
-    "ERF": (erf_rest, ONE, 0, 0.48**2, 9),
+    # erf(x) = x + x*ERF(x^2) for |x| <= 0.6
+    "ERF": (erf_rest, ONE, 0, 0.61**2, 10),
     # erfc(a) = exp(-a^2)*(5/4 + ERFC((a - 3)/(a + 3)))/(2a + 1) from 0.47 to 28
     "ERFC": (lambda t: erfcx_of(t) - mpf(1.25), lambda t: 1 / erfcx_of(t), turn(0.47), turn(28), 21),
     # y^(-1/3), a first approximation on [1, 8]
