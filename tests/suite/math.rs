@@ -182,7 +182,8 @@ fn results_that_are_doubles_are_exact() {
 #[test]
 fn functions_rise_where_their_pieces_meet() {
     // Each list: where a function changes its method or its reduction. The neighbours of such places must not fall.
-    let pieces: [(fn(f64) -> f64, Vec<f64>); 8] = [
+    type Pieces = (fn(f64) -> f64, Vec<f64>);
+    let pieces: [Pieces; 8] = [
         (math::exp, (-1000..1000).map(|n| (f64::from(n) + 0.5) * std::f64::consts::LN_2).collect()),
         (math::expm1, (-8..1000).map(|n| (f64::from(n) + 0.5) * std::f64::consts::LN_2).collect()),
         (math::ln, (-1000..1000).map(|e| std::f64::consts::SQRT_2 * 2f64.powi(e)).collect()),
