@@ -19,6 +19,7 @@
 
 mod arcs;
 mod circular;
+mod error;
 mod exponential;
 mod graph;
 mod hyperbolic;
@@ -29,11 +30,12 @@ mod power;
 mod roots;
 
 pub use arcs::{acos, asin, atan, atan2};
-pub use circular::{cos, cos_far, sin, sin_cos, sin_far, tan, tan_far};
+pub use circular::{cos, cos_far, sin, sin_cos, sin_far, sinc, tan, tan_far};
+pub use error::{erf, erfc};
 pub use exponential::{exp, exp2, expm1};
 pub use hyperbolic::{acosh, asinh, atanh, cosh, sinh, tanh};
-pub use logarithm::{ln, log1p, log2, log10};
-pub use logistic::{sigmoid, sigmoid_slope, softplus};
+pub use logarithm::{ln, log1p, log2, log10, xlogy};
+pub use logistic::{logit, sigmoid, sigmoid_slope, silu, softplus};
 pub use power::pow;
 pub use roots::{cbrt, hypot};
 
@@ -84,39 +86,47 @@ pub fn eval(op: Op, x: &[f64]) -> Option<f64> {
 
 /// A function twice: for nodes of a graph, and for doubles.
 macro_rules! both {
-    ($kind:ident |$($x:ident),*| $function:expr) => { $kind(|$($x),*| $function, |$($x),*| $function) };
+    ($kind:ident, $($x:ident)* => $function:expr) => {
+        $kind(|$($x),*| $function, |$($x),*| $function)
+    };
 }
 
 /// The expansion of an operator; `None` where it is called or needs none.
 fn expansion(op: Op) -> Option<Expansion> {
     use Expansion::{F1, F2};
     Some(match op {
-        Op::Exp => both!(F1 | x | exp(x)),
-        Op::Expm1 => both!(F1 | x | expm1(x)),
-        Op::Exp2 => both!(F1 | x | exp2(x)),
-        Op::Ln => both!(F1 | x | ln(x)),
-        Op::Log1p => both!(F1 | x | log1p(x)),
-        Op::Log2 => both!(F1 | x | log2(x)),
-        Op::Log10 => both!(F1 | x | log10(x)),
-        Op::Sin => both!(F1 | x | sin(x)),
-        Op::Cos => both!(F1 | x | cos(x)),
-        Op::Tan => both!(F1 | x | tan(x)),
-        Op::Asin => both!(F1 | x | asin(x)),
-        Op::Acos => both!(F1 | x | acos(x)),
-        Op::Atan => both!(F1 | x | atan(x)),
-        Op::Atan2 => both!(F2 | y, x | atan2(y, x)),
-        Op::Cbrt => both!(F1 | x | cbrt(x)),
-        Op::Pow => both!(F2 | x, y | pow(x, y)),
-        Op::Hypot => both!(F2 | a, b | hypot(a, b)),
-        Op::Sinh => both!(F1 | x | sinh(x)),
-        Op::Cosh => both!(F1 | x | cosh(x)),
-        Op::Tanh => both!(F1 | x | tanh(x)),
-        Op::Asinh => both!(F1 | x | asinh(x)),
-        Op::Acosh => both!(F1 | x | acosh(x)),
-        Op::Atanh => both!(F1 | x | atanh(x)),
-        Op::Sigmoid => both!(F1 | x | sigmoid(x)),
-        Op::SigmoidSlope => both!(F1 | x | sigmoid_slope(x)),
-        Op::Softplus => both!(F1 | x | softplus(x)),
+        Op::Exp => both!(F1, x => exp(x)),
+        Op::Expm1 => both!(F1, x => expm1(x)),
+        Op::Exp2 => both!(F1, x => exp2(x)),
+        Op::Ln => both!(F1, x => ln(x)),
+        Op::Log1p => both!(F1, x => log1p(x)),
+        Op::Log2 => both!(F1, x => log2(x)),
+        Op::Log10 => both!(F1, x => log10(x)),
+        Op::Sin => both!(F1, x => sin(x)),
+        Op::Cos => both!(F1, x => cos(x)),
+        Op::Tan => both!(F1, x => tan(x)),
+        Op::Asin => both!(F1, x => asin(x)),
+        Op::Acos => both!(F1, x => acos(x)),
+        Op::Atan => both!(F1, x => atan(x)),
+        Op::Atan2 => both!(F2, y x => atan2(y, x)),
+        Op::Cbrt => both!(F1, x => cbrt(x)),
+        Op::Pow => both!(F2, x y => pow(x, y)),
+        Op::Hypot => both!(F2, a b => hypot(a, b)),
+        Op::Sinh => both!(F1, x => sinh(x)),
+        Op::Cosh => both!(F1, x => cosh(x)),
+        Op::Tanh => both!(F1, x => tanh(x)),
+        Op::Asinh => both!(F1, x => asinh(x)),
+        Op::Acosh => both!(F1, x => acosh(x)),
+        Op::Atanh => both!(F1, x => atanh(x)),
+        Op::Erf => both!(F1, x => erf(x)),
+        Op::Erfc => both!(F1, x => erfc(x)),
+        Op::Xlogy => both!(F2, x y => xlogy(x, y)),
+        Op::Sinc => both!(F1, x => sinc(x)),
+        Op::Silu => both!(F1, x => silu(x)),
+        Op::Logit => both!(F1, x => logit(x)),
+        Op::Sigmoid => both!(F1, x => sigmoid(x)),
+        Op::SigmoidSlope => both!(F1, x => sigmoid_slope(x)),
+        Op::Softplus => both!(F1, x => softplus(x)),
         _ => return None,
     })
 }

@@ -142,6 +142,13 @@ pub fn tan<V: Number>(x: V) -> V {
     near.or_call(is_near(x), Op::TanFar, x)
 }
 
+/// `sin(x)/x`, and 1 at 0. Error <= 2 ulp; 0 at ±inf.
+pub fn sinc<V: Number>(x: V) -> V {
+    let [zero, one] = [0.0, 1.0].map(|value| x.constant(value));
+    let is_infinite = x.abs().equals(x.constant(f64::INFINITY));
+    V::select(x.equals(zero), one, V::select(is_infinite, zero, sin(x) / x))
+}
+
 /// The sine of an argument of any size. Error <= 1 ulp (crate `libm`, the FreeBSD algorithm with Payne and Hanek's reduction).
 pub fn sin_far(x: f64) -> f64 {
     libm::sin(x)

@@ -50,7 +50,7 @@ pub struct Reduced<V> {
     pub low: V,
 }
 
-/// Reduces `x`, which must be from -750 to 720 or NaN.
+/// Reduces `x`, which must be from -1000 to 720 or NaN.
 pub fn reduce<V: Number>(x: V) -> Reduced<V> {
     let n = round_product(x, LOG2_E);
     let rough = n.fma(x.constant(-LN2_HIGH), x);
@@ -64,9 +64,10 @@ pub fn tail<V: Number>(r: V) -> V {
 }
 
 impl<V: Number> Reduced<V> {
-    fn exp(self) -> V {
+    /// The exponential without its factor `2^n`.
+    pub fn significand(self) -> V {
         let one = self.r.constant(1.0);
-        self.r.fma(self.r.fma(tail(self.r), one), one).scale(self.n)
+        self.r.fma(self.r.fma(tail(self.r), one), one)
     }
 
     /// `e^r - 1 - r`, with what `r` has no bits for.
@@ -74,18 +75,19 @@ impl<V: Number> Reduced<V> {
         (self.r * self.r).fma(tail(self.r), self.low)
     }
 
-    /// `2^n·e^r - 1` for small `n`, nearly rounded once.
-    pub fn expm1(self) -> V {
+    /// `2^n·e^r - 1` for small `n`, and what rounding took from it.
+    pub fn expm1(self) -> (V, V) {
         let t = self.r.constant(1.0).scale(self.n);
         let whole = t - 1.0;
-        let sum = t.fma(self.r, whole);
-        let rounded_off = t.fma(self.r, whole - sum);
-        sum + t.fma(self.curved(), rounded_off)
+        let straight = t.fma(self.r, whole);
+        let rest = t.fma(self.curved(), t.fma(self.r, whole - straight));
+        let sum = straight + rest;
+        (sum, (straight - sum) + rest)
     }
 }
 
-/// Where `exp` has become 0 and infinity for good.
-pub const UNDERFLOW: f64 = -746.0;
+/// Where `exp`, even times its argument, has become 0, and where it has become infinite.
+pub const UNDERFLOW: f64 = -770.0;
 pub const OVERFLOW: f64 = 710.0;
 
 fn reduce_any<V: Number>(x: V) -> Reduced<V> {
@@ -94,12 +96,8 @@ fn reduce_any<V: Number>(x: V) -> Reduced<V> {
 
 /// The exponential. Error <= 1 ulp, one rounding below the normal numbers.
 pub fn exp<V: Number>(x: V) -> V {
-    reduce_any(x).exp()
-}
-
-/// `e^-|x|`, which can't overflow. Error as `exp`.
-pub fn exp_of_minus_abs<V: Number>(x: V) -> V {
-    reduce((-x.abs()).at_least(UNDERFLOW)).exp()
+    let reduced = reduce_any(x);
+    reduced.significand().scale(reduced.n)
 }
 
 /// `e^x - 1`. Error <= 2 ulp; `x` itself where that is nearest.

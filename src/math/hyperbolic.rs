@@ -66,8 +66,15 @@ pub fn cosh<V: Number>(x: V) -> V {
 pub fn tanh<V: Number>(x: V) -> V {
     // Beyond 22 it is 1.
     let a = x.abs().at_most(22.0);
-    let double = reduce(a + a).expm1();
-    (double / (double + 2.0)).copysign(x)
+    let (q, q_rest) = reduce(a + a).expm1();
+    let below = q + 2.0;
+    let below_rest = q - (below - 2.0);
+    let y = q / below;
+    // What the quotient has missed, times 1/(q + 2) = (1 - y)/2.
+    let missing = y.fma(-below_rest, y.fma(-below, q) + q_rest);
+    let inverse = y.fma(x.constant(-0.5), x.constant(0.5));
+    // Beyond 18 the divisor's rest is not exact, and y is good as it is.
+    V::select(a.less(x.constant(18.0)), missing.fma(inverse, y), y).copysign(x)
 }
 
 /// From here on `sqrt(x² ± 1)` is `x`, and the square might overflow.

@@ -98,7 +98,7 @@ pub fn log10<V: Number>(x: V) -> V {
 }
 
 /// `ln(u + low) + k·ln 2` for `u >= 0` and a `low` below its last place.
-fn ln_of_sum<V: Number>(u: V, low: V, k: V) -> V {
+pub fn ln_of_sum<V: Number>(u: V, low: V, k: V) -> V {
     let Split { e, f } = split(u);
     // low/(1 + f) by three terms of its series; nothing at 0 and infinity.
     let scaled = V::select(e.abs().less(u.constant(1100.0)), low.scale(-e), u.constant(0.0));
@@ -126,4 +126,10 @@ pub fn log1p_of_fraction<V: Number>(x: V) -> V {
     let relative = (x - (u - 1.0)).scale(-e) * f.fma(f - 1.0, u.constant(1.0));
     let rest = (f * f).fma(curved(f), e.fma(u.constant(LN2_LOW), relative));
     e.fma(u.constant(LN2_HIGH), f + rest)
+}
+
+/// `x·ln(y)`, and 0 where `x = 0` and `y` is not NaN: entropy's convention. Error <= 2 ulp.
+pub fn xlogy<V: Number>(x: V, y: V) -> V {
+    let zero = x.constant(0.0);
+    V::select(x.equals(zero) & y.equals(y), zero, x * ln(y))
 }

@@ -74,6 +74,19 @@ LN2 = mpf(float(mp.log(2)))
 exp2_rest = removable(lambda f: (mpf(2) ** f - 1 - f * LN2) / f**2, [mp.log(2) ** 2 / 2])
 tan_rest = removable(lambda z: (mp.tan(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, [mpf(1) / 3, mpf(2) / 15])
 atan_rest = removable(lambda z: (mp.atan(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, [-mpf(1) / 3, mpf(1) / 5])
+erf_rest = removable(lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1, [2 / mp.sqrt(mp.pi) - 1, -2 / mp.sqrt(mp.pi) / 3])
+
+
+def erfcx_of(t):
+    """(2a + 1)*exp(a^2)*erfc(a), where t = (a - 3)/(a + 3)."""
+    a = 3 * (1 + t) / (1 - t)
+    return (2 * a + 1) * mp.exp(a * a) * mp.erfc(a)
+
+
+def turn(a):
+    return (mpf(a) - 3) / (mpf(a) + 3)
+
+
 atanh_rest = removable(lambda z: (2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2 - 2 * z / 3) / z**2, [mpf(2) / 5, mpf(2) / 7])
 asin_rest = removable(lambda z: (mp.asin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, [mpf(1) / 6, mpf(3) / 40])
 
@@ -99,6 +112,10 @@ POLYNOMIALS = {
     "ASIN": (asin_rest, lambda z: z, 0, 0.25, 13),
     # ln((1 + s)/(1 - s)) = 2s + s^3*(2/3 + s^2*ATANH(s^2)) for |s| <= (sqrt(2) - 1)^2
     "ATANH": (atanh_rest, lambda z: z**2, 0, (mp.sqrt(2) - 1) ** 4 + mpf(2) ** -24, 8),
+    # erf(x) = x + x*ERF(x^2) for |x| <= 0.6
+    "ERF": (erf_rest, ONE, 0, 0.61**2, 10),
+    # erfc(a) = exp(-a^2)*(5/4 + ERFC((a - 3)/(a + 3)))/(2a + 1) from 0.47 to 28
+    "ERFC": (lambda t: erfcx_of(t) - mpf(1.25), lambda t: 1 / erfcx_of(t), turn(0.47), turn(28), 21),
     # y^(-1/3), a first approximation on [1, 8]
     "CBRT": (lambda y: y ** (-mpf(1) / 3), lambda y: y ** (mpf(1) / 3), 1, 8, 5),
 }

@@ -140,6 +140,74 @@ fn expansions_give_the_same_bits_at_special_and_reference_points() {
     }
 }
 
+/// How many operations the expansions of some operators of one argument have together.
+fn operations_together(ops: &[Op]) -> usize {
+    let mut builder = Builder::new("together");
+    let x = builder.param("x", Type::F64);
+    let results = ops.iter().map(|&op| Output { name: op.name().to_owned(), value: builder.unary(op, x) }).collect();
+    math::expand(&builder.finish(results)).operations()
+}
+
+#[test]
+fn functions_of_one_argument_share_their_work() {
+    let pairs: [(&[Op], usize); 5] = [
+        (&[Op::Sin, Op::Cos], 7),
+        (&[Op::Sinh, Op::Cosh], 10),
+        (&[Op::Exp, Op::Expm1], 13),
+        (&[Op::Ln, Op::Log2, Op::Log10], 24),
+        (&[Op::Softplus, Op::Sigmoid, Op::SigmoidSlope], 12),
+    ];
+    for (ops, more) in pairs {
+        let (first, together) = (operations_together(&ops[..1]), operations_together(ops));
+        assert!(together <= first + more, "{ops:?} have {together} operations, the first one {first}");
+    }
+}
+
+#[test]
+fn results_that_are_doubles_are_exact() {
+    for k in -1074..1024 {
+        let power = math::exp2(f64::from(k));
+        assert_eq!((power, math::log2(power)), (chainrule::special::scale(1.0, f64::from(k)), f64::from(k)));
+    }
+    for k in 0..=22 {
+        let power: f64 = format!("1e{k}").parse().expect("a number");
+        assert_eq!((math::log10(power), math::pow(10.0, f64::from(k))), (f64::from(k), power));
+    }
+    for n in -200..=200 {
+        let n = f64::from(n);
+        assert_eq!(
+            (math::cbrt(n * n * n), math::pow(n, 3.0), math::hypot(3.0 * n, 4.0 * n)),
+            (n, n * n * n, 5.0 * n.abs())
+        );
+    }
+}
+
+#[test]
+fn functions_rise_where_their_pieces_meet() {
+    // Each list: where a function changes its method or its reduction. The neighbours of such places must not fall.
+    type Pieces = (fn(f64) -> f64, Vec<f64>);
+    let pieces: [Pieces; 8] = [
+        (math::exp, (-1000..1000).map(|n| (f64::from(n) + 0.5) * std::f64::consts::LN_2).collect()),
+        (math::expm1, (-8..1000).map(|n| (f64::from(n) + 0.5) * std::f64::consts::LN_2).collect()),
+        (math::ln, (-1000..1000).map(|e| std::f64::consts::SQRT_2 * 2f64.powi(e)).collect()),
+        (math::asin, vec![0.5, -0.5]),
+        (math::atan, vec![0.41421356237309503, 2.414213562373095, -0.41421356237309503, -2.414213562373095]),
+        (math::erf, vec![0.6, -0.6]),
+        (math::sinh, (-1000..1000).map(|n| (f64::from(n) + 0.5) * std::f64::consts::LN_2).collect()),
+        (math::logit, vec![0.25, 0.75]),
+    ];
+    for (index, (function, places)) in pieces.iter().enumerate() {
+        for &place in places {
+            let (below, above) = (place * (1.0 - 1e-13 * place.signum()), place * (1.0 + 1e-13 * place.signum()));
+            let (low, middle, high) = (function(below), function(place), function(above));
+            assert!(
+                low <= middle && middle <= high,
+                "function {index} falls at {place:e}: {low:e} {middle:e} {high:e}"
+            );
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
