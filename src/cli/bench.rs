@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use chainrule::ast::Role;
 use chainrule::ir::Func;
-use chainrule::{Argument, Limits, Output as Place, Points, Program, Relaxation, ad, lower, opt, syntax};
+use chainrule::{Argument, Limits, Output as Place, Points, Program, ad, lower, math, opt, syntax};
 use clap::Args;
 use serde_json::json;
 
@@ -100,6 +100,12 @@ impl Bench {
         Ok(Answer::about(&program, self.output.format, text, json))
     }
 
+    /// The passes between derivative and code, as asked for.
+    fn optimised(&self, graph: &Func) -> Func {
+        let graph = opt::relax(&opt::release(graph), &self.run.relax.names);
+        if self.run.portable { math::expand(&graph) } else { graph }
+    }
+
     fn measure(&self, program: &Program, point: &[f64]) -> Result<Times, Fault> {
         let request = self.run.apply(self.wrt.apply(program.gradient()).mode(self.mode.mode));
         let names = request.names()?;
@@ -119,8 +125,8 @@ impl Bench {
         let lower = median(|| tree.as_ref().is_some_and(|(tree, _)| lower::lower(black_box(tree), &limits).is_ok()));
         let differentiate = median(|| ad::gradient(black_box(primal), &wrt, self.mode.mode));
         let graph = request.graph()?;
-        let optimise = median(|| optimised(black_box(&graph), &self.run.relax.names));
-        let code = optimised(&graph, &self.run.relax.names);
+        let optimise = median(|| self.optimised(black_box(&graph)));
+        let code = self.optimised(&graph);
         let cloud = spread(program, point, self.points as usize);
         let points = Points::columns(&cloud);
         let mut values = vec![0.0; self.points as usize];
@@ -174,10 +180,6 @@ impl Times {
         let rows = super::table::columns(&rows);
         format!("{rows}\n{operations} operations, run by {backend}, batches by {batch_backend}\n")
     }
-}
-
-fn optimised(graph: &Func, relaxations: &[Relaxation]) -> Func {
-    opt::relax(&opt::release(graph), relaxations)
 }
 
 #[cfg(feature = "jit")]

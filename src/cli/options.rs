@@ -157,7 +157,7 @@ pub struct Run {
     interpret: bool,
     /// Computes elementary functions by arithmetic of our own: the same bits on every machine
     #[arg(long)]
-    portable: bool,
+    pub portable: bool,
 }
 
 /// From so many operations on, a single call is interpreted.
