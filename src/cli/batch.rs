@@ -63,7 +63,7 @@ pub struct Batch {
 const EXAMPLES: &str = examples!(
     "batch 'exp(x*z) + x*z/ln(x)' --data examples/points.csv --out -",
     "batch 'x^2*z' --data examples/points.csv --at z=3 --what value,gradient,hessian --out -",
-    "batch 'x/z' --data examples/points.csv --wrt x --on-error nan --out /tmp/results.npy",
+    "batch 'x/z' --data examples/points.csv --wrt x --on-error nan --out -",
 );
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
