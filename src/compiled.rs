@@ -134,19 +134,21 @@ impl<K> Compiled<K> {
     /// Every kind of call, by its parts. What is checked here is all that stands between a caller and the code.
     #[inline]
     pub(crate) fn run(&self, args: &[f64], seeds: &[f64], outs: [&mut [f64]; 3]) -> Result<(), Error> {
+        let [values, first, second] = outs;
         #[cfg(feature = "jit")]
         if let Some(code) = &self.code
             && !self.has_ints
-            && code.fits(&[args, seeds], &outs)
+            && code.fits([args.len(), seeds.len()], [values.len(), first.len(), second.len()])
         {
             // Without integers there are no checks, so it can't fail.
-            let _ = code.call_parts([args, seeds], outs);
+            let _ = code.call_parts([args, seeds], [values, first, second]);
             return Ok(());
         }
-        self.run_checked(args, seeds, outs)
+        self.run_checked(args, seeds, [values, first, second])
     }
 
     /// A call with integers, of the interpreter, or in error.
+    #[cold]
     #[inline(never)]
     fn run_checked(&self, args: &[f64], seeds: &[f64], outs: [&mut [f64]; 3]) -> Result<(), Error> {
         let [values, first, second] = outs;

@@ -205,11 +205,11 @@ impl Code {
 
     /// Whether the slices have the lengths that the code was made for.
     #[inline]
-    pub fn fits(&self, args: &[&[f64]; N_ARGS], results: &[&mut [f64]; N_RESULTS]) -> bool {
+    pub fn fits(&self, args: [usize; N_ARGS], results: [usize; N_RESULTS]) -> bool {
         let ([a, b], [u, v, w]) = (args, results);
         // One by one: comparing the arrays would be calls of `memcmp`.
         let ([n_a, n_b], [n_u, n_v, n_w]) = (self.parts.args, self.parts.results);
-        a.len() == n_a && b.len() == n_b && u.len() == n_u && v.len() == n_v && w.len() == n_w
+        a == n_a && b == n_b && u == n_u && v == n_v && w == n_w
     }
 
     /// Computes the results at a point, with the arguments and the results in the slices that it was compiled for.
@@ -221,13 +221,14 @@ impl Code {
     /// Where the lengths aren't those of the parts.
     #[inline]
     pub fn call_parts(&self, args: [&[f64]; N_ARGS], results: [&mut [f64]; N_RESULTS]) -> Result<(), usize> {
-        assert!(self.fits(&args, &results), "slices of the lengths that the code was made for");
         let ([a, b], [u, v, w]) = (args, results);
-        let point = Point { args: [a.as_ptr(), b.as_ptr()], results: [u.as_mut_ptr(), v.as_mut_ptr(), w.as_mut_ptr()] };
+        let fits = self.fits([a.len(), b.len()], [u.len(), v.len(), w.len()]);
+        assert!(fits, "slices of the lengths that the code was made for");
+        let (a, b, u, v, w) = (a.as_ptr(), b.as_ptr(), u.as_mut_ptr(), v.as_mut_ptr(), w.as_mut_ptr());
         let failed = match self.whole {
             // SAFETY: the lengths were checked above, one chunk uses no tape, and `owner` keeps the code in place.
-            Some(entry) => unsafe { point.run(entry, std::ptr::null_mut()) },
-            None => self.owner.call_chunks(&point),
+            Some(entry) => unsafe { entry(a, b, u, v, w, std::ptr::null_mut()) },
+            None => self.owner.call_chunks(&Point { args: [a, b], results: [u, v, w] }),
         };
         if failed == emit::PASSED { Ok(()) } else { Err(failed as usize) }
     }
@@ -243,7 +244,6 @@ impl Point {
     /// # Safety
     /// The parts must be as long as those of the code that `entry` is of, the tape as long as in its plan, both this call's
     /// alone, and the code in place.
-    #[inline]
     unsafe fn run(&self, entry: Entry, tape: *mut u64) -> u64 {
         let ([a, b], [u, v, w]) = (self.args, self.results);
         // SAFETY: the caller's promise is what `Entry` asks for.
