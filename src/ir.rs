@@ -7,7 +7,11 @@
 //! Nothing has an effect. Integer arithmetic may have no result; it then gives 0 and goes on, and the list of
 //! [`Check`]s says where that matters. Every back end evaluates the checks beside the results.
 //!
+//! Arrays are values too. A loop is one instruction, a [`Region`]; its body is what depends on its index. Every value knows the
+//! **free names** that it depends on: indices and other names bound by regions. What has none stands at the top.
+//!
 //! - [`build`] makes graphs: hash-consing, folding, exact identities.
+//! - [`region`] says what a loop is and in which order it computes.
 //! - [`guard`] knows under which condition a node matters.
 //! - [`mod@print`] and [`parse`] are the text form, and `parse(print(f)) == f`.
 //! - [`verify`] says what a well-formed graph is.
@@ -16,9 +20,11 @@ pub mod build;
 pub mod guard;
 pub mod parse;
 pub mod print;
+pub mod region;
 pub mod verify;
 
 pub use build::Builder;
+pub use region::{Cell, Direction, Loop, Reduction, Region, RegionId, Shape, State, Update, UpdateKind};
 
 use crate::ops::{Op, Type};
 use crate::span::Span;
@@ -66,6 +72,15 @@ pub enum Inst {
     Ternary(Op, Val, Val, Val),
     /// `min` and `max` of three and more.
     Nary(Op, ListId),
+    /// A name that regions bind: an index, a state, a cell that is being made.
+    Bound(u32),
+    /// An array, then its subscripts: an element, or with fewer subscripts than dimensions a row. A subscript outside
+    /// of the array gives some element or 0; a check says where that matters.
+    Read(ListId),
+    /// A loop nest. It has no value of its own; its operands are what its body and its bounds take from outside.
+    Region(RegionId),
+    /// A result of the region that is the operand.
+    Result(Val, u32),
 }
 
 /// An argument.
@@ -73,6 +88,8 @@ pub enum Inst {
 pub struct Param {
     pub name: String,
     pub ty: Type,
+    /// Empty for a number.
+    pub shape: Shape,
 }
 
 /// A result with its name; the name is empty where there is nothing to call it.
@@ -100,8 +117,22 @@ pub struct Func {
     types: Vec<Type>,
     /// The place in the user's text that each instruction comes from; of a derivative, the place of its primal.
     spans: Vec<Span>,
+    /// The shape and the free names of each instruction; [`SetId`] 0 and [`ShapeId`] 0 are empty.
+    facts: Vec<(ShapeId, SetId)>,
     lists: Vec<Box<[Val]>>,
+    shapes: Vec<Shape>,
+    /// Sets of names, sorted.
+    sets: Vec<Box<[Val]>>,
+    regions: Vec<Region>,
+    /// What each region takes from outside, sorted: a list.
+    captures: Vec<ListId>,
 }
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct ShapeId(u32);
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct SetId(u32);
 
 /// Equal as graphs: spans are beside the graph, not of it.
 impl PartialEq for Func {
@@ -111,7 +142,9 @@ impl PartialEq for Func {
             && self.results == other.results
             && self.insts == other.insts
             && self.lists == other.lists
+            && self.regions == other.regions
             && self.checks == other.checks
+            && self.vals().all(|val| self.shape(val) == other.shape(val))
     }
 }
 
@@ -127,7 +160,7 @@ impl Func {
 
     /// How many instructions compute something: neither arguments nor constants.
     pub fn operations(&self) -> usize {
-        self.insts.iter().filter(|inst| inst.op().is_some()).count()
+        self.insts.iter().filter(|inst| inst.computes()).count()
     }
 
     pub fn inst(&self, val: Val) -> Inst {
@@ -147,6 +180,65 @@ impl Func {
         self.types[val.index()]
     }
 
+    /// The extents of an array, outermost first; of a number none.
+    pub fn shape(&self, val: Val) -> &[usize] {
+        match self.facts[val.index()].0 {
+            ShapeId(0) => &[],
+            ShapeId(id) => &self.shapes[id as usize - 1],
+        }
+    }
+
+    pub fn is_array(&self, val: Val) -> bool {
+        self.facts[val.index()].0 != ShapeId(0)
+    }
+
+    /// The names bound by regions that a value depends on, sorted.
+    pub fn free(&self, val: Val) -> &[Val] {
+        match self.facts[val.index()].1 {
+            SetId(0) => &[],
+            SetId(id) => &self.sets[id as usize - 1],
+        }
+    }
+
+    /// Whether a value depends on one of these names.
+    pub fn depends(&self, val: Val, names: &[Val]) -> bool {
+        self.free(val).iter().any(|name| names.contains(name))
+    }
+
+    pub fn region(&self, region: RegionId) -> &Region {
+        &self.regions[region.0 as usize]
+    }
+
+    /// The region that a value is, or is a result of, with the number of the result.
+    pub fn region_of(&self, val: Val) -> Option<&Region> {
+        match self.inst(val) {
+            Inst::Region(region) => Some(self.region(region)),
+            Inst::Result(region, _) => self.region_of(region),
+            _ => None,
+        }
+    }
+
+    /// Whether there is any array or loop in the function.
+    pub fn has_regions(&self) -> bool {
+        !self.regions.is_empty() || self.params.iter().any(|param| !param.shape.is_empty())
+    }
+
+    /// The body of a region: the instructions that a turn computes, operands first. Regions inside are members; their bodies
+    /// are not, unless they don't depend on what the region inside binds.
+    pub fn body(&self, region: &Region) -> Vec<Val> {
+        let binds: Vec<Val> = region.binds().collect();
+        let mut body = hashbrown::HashSet::new();
+        let mut stack: Vec<Val> = region.uses().collect();
+        while let Some(val) = stack.pop() {
+            if self.depends(val, &binds) && !matches!(self.inst(val), Inst::Bound(_)) && body.insert(val) {
+                stack.extend(self.operands(val).iter());
+            }
+        }
+        let mut body: Vec<Val> = body.into_iter().collect();
+        body.sort_unstable();
+        body
+    }
+
     pub fn span(&self, val: Val) -> Span {
         self.spans[val.index()]
     }
@@ -158,19 +250,29 @@ impl Func {
     /// The operands of an instruction, in order.
     pub fn operands(&self, val: Val) -> Operands<'_> {
         match self.insts[val.index()] {
-            Inst::Param(_) | Inst::Opaque(_) | Inst::F64(_) | Inst::Int(_) | Inst::Bool(_) => Operands::few(&[]),
+            Inst::Param(_) | Inst::Opaque(_) | Inst::F64(_) | Inst::Int(_) | Inst::Bool(_) | Inst::Bound(_) => {
+                Operands::few(&[])
+            }
             Inst::Unary(_, a) => Operands::few(&[a]),
             Inst::Binary(_, a, b) => Operands::few(&[a, b]),
             Inst::Ternary(_, a, b, c) => Operands::few(&[a, b, c]),
-            Inst::Nary(_, list) => Operands::Many(self.list(list)),
+            Inst::Nary(_, list) | Inst::Read(list) => Operands::Many(self.list(list)),
+            Inst::Region(region) => Operands::Many(self.list(self.captures[region.0 as usize])),
+            Inst::Result(region, _) => Operands::few(&[region]),
         }
     }
 
     /// Whether a derivative can flow between an instruction and its operand number `slot`.
     pub fn has_slope(&self, val: Val, slot: usize) -> bool {
         let operand = self.operands(val).as_slice()[slot];
-        let numbers = self.ty(val) == Type::F64 && self.ty(operand) == Type::F64;
-        numbers && self.inst(val).op().is_some_and(|op| !op.ignores(slot))
+        match self.inst(val) {
+            Inst::Region(_) => self.ty(operand) == Type::F64,
+            Inst::Read(_) | Inst::Result(..) => slot == 0 && self.ty(val) == Type::F64,
+            inst => {
+                let numbers = self.ty(val) == Type::F64 && self.ty(operand) == Type::F64;
+                numbers && inst.op().is_some_and(|op| !op.ignores(slot))
+            }
+        }
     }
 
     /// The constant that a value is, as a number.
@@ -187,17 +289,22 @@ impl Func {
         results.chain(self.checks.iter().flat_map(|check| [check.guard, check.site]))
     }
 
-    /// Which values the results and checks depend on.
+    /// Which values the results and checks depend on, bodies of regions included.
     pub fn live(&self) -> Vec<bool> {
         let mut live = vec![false; self.len()];
         for root in self.roots() {
             live[root.index()] = true;
         }
         for val in self.vals().rev() {
-            if live[val.index()] {
-                for &operand in self.operands(val).iter() {
-                    live[operand.index()] = true;
+            if !live[val.index()] {
+                continue;
+            }
+            match self.inst(val) {
+                Inst::Region(region) => {
+                    let region = self.region(region);
+                    region.uses().chain(region.binds()).for_each(|used| live[used.index()] = true);
                 }
+                _ => self.operands(val).iter().for_each(|operand| live[operand.index()] = true),
             }
         }
         live
@@ -208,8 +315,21 @@ impl Inst {
     pub fn op(self) -> Option<Op> {
         match self {
             Inst::Unary(op, ..) | Inst::Binary(op, ..) | Inst::Ternary(op, ..) | Inst::Nary(op, _) => Some(op),
-            Inst::Param(_) | Inst::Opaque(_) | Inst::F64(_) | Inst::Int(_) | Inst::Bool(_) => None,
+            Inst::Param(_)
+            | Inst::Opaque(_)
+            | Inst::F64(_)
+            | Inst::Int(_)
+            | Inst::Bool(_)
+            | Inst::Bound(_)
+            | Inst::Read(_)
+            | Inst::Region(_)
+            | Inst::Result(..) => None,
         }
+    }
+
+    /// Whether it is neither an argument nor a constant nor a name.
+    pub fn computes(self) -> bool {
+        self.op().is_some() || matches!(self, Inst::Read(_) | Inst::Region(_) | Inst::Result(..))
     }
 }
 

@@ -23,6 +23,8 @@ pub enum Type {
     F64,
     Int,
     Bool,
+    /// What a region has: nothing of its own, its results have types.
+    Tuple,
 }
 
 impl Type {
@@ -31,6 +33,7 @@ impl Type {
             Type::F64 => "f64",
             Type::Int => "int",
             Type::Bool => "bool",
+            Type::Tuple => "tuple",
         }
     }
 }

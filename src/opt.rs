@@ -47,9 +47,19 @@ impl Rebuild<'_> {
     pub fn copy(&mut self, val: Val) -> Val {
         let operands = self.from.operands(val);
         let args: Vec<Val> = operands.iter().map(|&operand| self.get(operand)).collect();
-        match self.from.inst(val).op() {
-            Some(op) => self.builder.emit(op, &args),
-            None => self.get(val),
+        match self.from.inst(val) {
+            Inst::Bound(_) => self.builder.bound(self.from.ty(val), self.from.shape(val)),
+            Inst::Read(_) => self.builder.read(args[0], &args[1..]),
+            Inst::Result(_, number) => self.builder.result(args[0], number as usize),
+            Inst::Region(region) => {
+                let region = self.from.region(region).rebind(|name| self.get(name));
+                let region = region.map(|used| self.get(used));
+                self.builder.region(region)
+            }
+            inst => match inst.op() {
+                Some(op) => self.builder.emit(op, &args),
+                None => self.get(val),
+            },
         }
     }
 }
@@ -76,7 +86,14 @@ pub(crate) fn rebuild(func: &Func, mut step: impl FnMut(&mut Rebuild, Val) -> Va
     for val in func.vals() {
         match func.inst(val) {
             Inst::Param(_) | Inst::Opaque(_) | Inst::F64(_) | Inst::Int(_) | Inst::Bool(_) => {}
-            Inst::Unary(..) | Inst::Binary(..) | Inst::Ternary(..) | Inst::Nary(..) => {
+            Inst::Unary(..)
+            | Inst::Binary(..)
+            | Inst::Ternary(..)
+            | Inst::Nary(..)
+            | Inst::Bound(_)
+            | Inst::Read(_)
+            | Inst::Region(_)
+            | Inst::Result(..) => {
                 if live[val.index()] {
                     pass.builder.span = func.span(val);
                     pass.map[val.index()] = Some(step(&mut pass, val));

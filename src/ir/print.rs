@@ -91,7 +91,14 @@ impl Names {
             Inst::F64(bits) => number(bits.value()),
             Inst::Int(value) => value.to_string(),
             Inst::Bool(value) => value.to_string(),
-            Inst::Unary(..) | Inst::Binary(..) | Inst::Ternary(..) | Inst::Nary(..) => {
+            Inst::Unary(..)
+            | Inst::Binary(..)
+            | Inst::Ternary(..)
+            | Inst::Nary(..)
+            | Inst::Bound(_)
+            | Inst::Read(_)
+            | Inst::Region(_)
+            | Inst::Result(..) => {
                 format!("%{}", self.number[val.index()])
             }
         }

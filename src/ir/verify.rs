@@ -17,6 +17,7 @@ pub fn verify(func: &Func) -> Result<(), String> {
                 Some(param) => param.ty,
                 None => return Err(format!("{} is no argument of the function", place())),
             },
+            Inst::Bound(_) | Inst::Read(_) | Inst::Region(_) | Inst::Result(..) => func.ty(val),
             Inst::Opaque(_) => return Err(format!("{} is left over from a derivative", place())),
             Inst::F64(_) => Type::F64,
             Inst::Int(_) => Type::Int,

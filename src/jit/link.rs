@@ -83,5 +83,6 @@ pub fn machine_type(ty: Type) -> ir::Type {
         Type::F64 => types::F64,
         Type::Int => types::I64,
         Type::Bool => types::I8,
+        Type::Tuple => unreachable!("a region is in no register"),
     }
 }

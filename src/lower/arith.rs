@@ -48,6 +48,7 @@ pub fn kind(builder: &Builder, value: &Value) -> &'static str {
             Type::F64 => "a number",
             Type::Int => "an integer",
             Type::Bool => "a condition",
+            Type::Tuple => "several values",
         },
         Value::Tuple(_) => "a tuple",
         Value::Function(_) => "a function",

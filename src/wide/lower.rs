@@ -122,6 +122,7 @@ impl Lowering<'_> {
                 let zero = self.f64(0.0);
                 self.compare(if value { compare::EQUAL } else { compare::NOT_EQUAL }, zero, zero)
             }
+            Inst::Bound(_) | Inst::Read(_) | Inst::Region(_) | Inst::Result(..) => unreachable!("no loops here"),
             Inst::Unary(op, _) | Inst::Binary(op, ..) | Inst::Ternary(op, ..) | Inst::Nary(op, _) => {
                 self.operation(op, val)?
             }

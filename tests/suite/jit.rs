@@ -66,6 +66,7 @@ fn points(types: &[Type]) -> Vec<Vec<f64>> {
         Type::F64 => random.number(),
         Type::Int => random.int() as f64,
         Type::Bool => random.below(2) as f64,
+        Type::Tuple => unreachable!("no operator takes one"),
     };
     for _ in 0..3000 {
         points.push(types.iter().map(|&ty| one(ty)).collect());

@@ -174,6 +174,7 @@ pub fn point_of(random: &mut Random) -> Vec<f64> {
                 Type::F64 => random.number(),
                 Type::Int => random.int() as f64,
                 Type::Bool => random.below(2) as f64,
+                Type::Tuple => unreachable!("no operator takes one"),
             });
         }
     }
