@@ -54,9 +54,16 @@ struct Draft<'i> {
     turns: Vec<Pair<'i, Rule>>,
     states: Vec<(Val, Vec<Pair<'i, Rule>>)>,
     going: Option<Pair<'i, Rule>>,
-    cells: Vec<(Type, Vec<usize>, Option<Val>, Option<Pair<'i, Rule>>)>,
+    cells: Vec<DraftCell<'i>>,
     updates: Vec<Pair<'i, Rule>>,
     reductions: Vec<Pair<'i, Rule>>,
+}
+
+struct DraftCell<'i> {
+    ty: Type,
+    shape: Vec<usize>,
+    bound: Option<Val>,
+    init: Option<Pair<'i, Rule>>,
 }
 
 /// A type with the extents of an array.
@@ -239,7 +246,7 @@ impl Reader {
                     let name = inner.next_if(|part| part.as_rule() == Rule::value);
                     let Some((ty, shape)) = inner.next().map(shaped).transpose()? else { continue };
                     let bound = name.map(|name| self.bound(&name, ty, &shape)).transpose()?;
-                    draft.cells.push((ty, shape, bound, inner.next()));
+                    draft.cells.push(DraftCell { ty, shape, bound, init: inner.next() });
                 }
                 Rule::going => draft.going = part.into_inner().next(),
                 Rule::update => draft.updates.push(part),
@@ -268,7 +275,8 @@ impl Reader {
         }
         let going = draft.going.map(|going| self.operand(going)).transpose()?;
         let mut cells = Vec::new();
-        for (number, (ty, shape, bound, init)) in draft.cells.into_iter().enumerate() {
+        for (number, cell) in draft.cells.into_iter().enumerate() {
+            let DraftCell { ty, shape, bound, init } = cell;
             let init = init.map(|init| self.operand(init)).transpose()?;
             let mut updates = Vec::new();
             for update in &draft.updates {
