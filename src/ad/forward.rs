@@ -89,7 +89,9 @@ impl Sweep<'_> {
         let mut sum: Option<Val> = None;
         for slot in 0..self.builder.func().operands(val).as_slice().len() {
             let operand = self.builder.func().operands(val).as_slice()[slot];
-            let Some(mut term) = self.dot(operand).and_then(|seed| rule(self.builder, val, slot, seed)) else { continue };
+            let Some(mut term) = self.dot(operand).and_then(|seed| rule(self.builder, val, slot, seed)) else {
+                continue;
+            };
             if let Some(reach) = reach {
                 term = reach.masked(self.builder, &self.active, val, operand, term);
             }

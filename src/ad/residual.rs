@@ -23,23 +23,22 @@ const EXPENSIVE: u32 = 10;
 impl Sweep<'_> {
     /// The reverse region with everything that it needs of the forward one in its place.
     pub(super) fn with_residuals(&mut self, val: Val, region: &Region, reverse: Region) -> Region {
-        let needs = Needs::of(self.builder.func(), val, region, &reverse);
         let places = self.extents.places(self.builder, region);
-        let mut kept: Vec<Val> = needs.expensive;
-        if let Some((extents, _)) = &places {
-            let shape = |val: Val| [extents, self.builder.func().shape(val)].concat();
-            // Too much to address is too much to keep.
-            kept.retain(|&val| shape(val).iter().try_fold(8_usize, |size, &extent| size.checked_mul(extent)).is_some());
-        } else {
-            kept.clear();
-        }
-        let states: Vec<State> = region.states.iter().copied().filter(|state| needs.names.contains(&state.bound)).collect();
+        let func = self.builder.func();
+        // Too much to address is too much to keep.
+        let fits = |val: Val| {
+            let Some((extents, _)) = &places else { return false };
+            let mut extents = extents.iter().chain(func.shape(val));
+            extents.try_fold(8_usize, |size, &extent| size.checked_mul(extent)).is_some()
+        };
+        let Needs { expensive: kept, names } = Needs::of(func, val, region, &reverse, fits);
+        let states: Vec<State> = region.states.iter().copied().filter(|state| names.contains(&state.bound)).collect();
 
         let mut forward = region.clone();
         let mut cells = forward.cells.to_vec();
         let mut pairs: Vec<(Val, Residual)> = Vec::new();
         for (number, cell) in region.cells.iter().enumerate() {
-            if let Some(bound) = cell.bound.filter(|bound| needs.names.contains(bound)) {
+            if let Some(bound) = cell.bound.filter(|bound| names.contains(bound)) {
                 pairs.push((bound, Residual::Finished(region.first_cell() + number)));
             }
         }
@@ -77,13 +76,8 @@ impl Sweep<'_> {
     /// The number of the cell that has a value of each turn: one that is there, or a new one.
     fn history(&mut self, cells: &mut Vec<Cell>, extents: &[usize], subscripts: &[Val], of: Val) -> usize {
         let always = self.builder.bool(true);
-        let update = Update {
-            kind: UpdateKind::Store,
-            subscripts: subscripts.into(),
-            value: of,
-            factor: None,
-            guard: always,
-        };
+        let update =
+            Update { kind: UpdateKind::Store, subscripts: subscripts.into(), value: of, factor: None, guard: always };
         if let Some(number) = cells.iter().position(|cell| *cell.updates == [update.clone()]) {
             return number;
         }
@@ -129,7 +123,7 @@ struct Needs {
 }
 
 impl Needs {
-    fn of(func: &Func, val: Val, region: &Region, reverse: &Region) -> Needs {
+    fn of(func: &Func, val: Val, region: &Region, reverse: &Region, fits: impl Fn(Val) -> bool) -> Needs {
         let binds: Vec<Val> = region.binds().collect();
         let mut forward = HashMap::new();
         let mut expensive = HashSet::new();
@@ -142,7 +136,7 @@ impl Needs {
             }
             if matches!(func.inst(used), Inst::Bound(_)) {
                 names.insert(used);
-            } else if is_expensive(func, used) && is_forward(func, val, &binds, used, &mut forward) {
+            } else if is_expensive(func, used) && fits(used) && is_forward(func, val, &binds, used, &mut forward) {
                 expensive.insert(used);
             } else {
                 stack.extend(func.operands(used).iter());

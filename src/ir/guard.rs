@@ -31,7 +31,10 @@ pub struct Guards {
 #[derive(Clone)]
 enum Question {
     /// The guards inside bodies are noted, each with all that is around it. The indices are those of several loops with different bounds.
-    Values { inside: Vec<(Val, Val)>, varied: Rc<HashSet<Val>> },
+    Values {
+        inside: Vec<(Val, Val)>,
+        varied: Rc<HashSet<Val>>,
+    },
     Slopes(Rc<Steep>),
 }
 
@@ -253,10 +256,14 @@ pub fn any(builder: &mut Builder, region: &Region, condition: Val) -> Val {
 fn varied(func: &Func) -> HashSet<Val> {
     let mut bounds: HashMap<Val, (Val, Val)> = HashMap::new();
     let mut varied = HashSet::new();
-    for each in func.vals().filter_map(|val| match func.inst(val) {
-        Inst::Region(region) => Some(func.region(region)),
-        _ => None,
-    }).flat_map(|region| region.loops.iter()) {
+    for each in func
+        .vals()
+        .filter_map(|val| match func.inst(val) {
+            Inst::Region(region) => Some(func.region(region)),
+            _ => None,
+        })
+        .flat_map(|region| region.loops.iter())
+    {
         if *bounds.entry(each.index).or_insert((each.low, each.high)) != (each.low, each.high) {
             varied.insert(each.index);
         }
