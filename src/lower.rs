@@ -176,7 +176,7 @@ impl<'a> Lowering<'a> {
             return Err(self.problems);
         }
         let roots: Vec<Val> = results.iter().map(|result| result.value).collect();
-        guard::add_checks(&mut self.builder, &roots);
+        guard::add_checks(&mut self.builder, &roots, Func::may_fault);
         // What derivatives inside the program have left behind goes; what has a name stays, used or not.
         let n_results = results.len();
         let named = self.definitions.iter().map(|&(_, _, value)| Output { name: String::new(), value });

@@ -260,6 +260,16 @@ impl Builder {
         self.result(region, 0)
     }
 
+    /// An array of zeros; with an empty shape, the number.
+    pub fn zeros(&mut self, shape: &[usize]) -> Val {
+        if shape.is_empty() {
+            return self.f64(0.0);
+        }
+        let cell = super::Cell { ty: Type::F64, shape: shape.into(), bound: None, init: None, updates: Box::new([]) };
+        let region = self.region(Region { cells: Box::new([cell]), ..Region::default() });
+        self.result(region, 0)
+    }
+
     /// `sum[index in low..high](value)`.
     pub fn sum(&mut self, index: Val, low: Val, high: Val, value: Val) -> Val {
         let guard = self.bool(true);

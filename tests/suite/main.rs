@@ -20,6 +20,7 @@ mod mutants;
 mod properties;
 mod random;
 mod references;
+mod regions;
 mod special;
 mod syntax;
 mod table;
