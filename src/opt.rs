@@ -83,31 +83,73 @@ pub(crate) fn rebuild(func: &Func, mut step: impl FnMut(&mut Rebuild, Val) -> Va
         pass.map[val.index()] = Some(pass.builder.constant(func, val));
     }
     pass.builder.params();
-    for val in func.vals() {
-        match func.inst(val) {
-            Inst::Param(_) | Inst::Opaque(_) | Inst::F64(_) | Inst::Int(_) | Inst::Bool(_) => {}
-            Inst::Unary(..)
-            | Inst::Binary(..)
-            | Inst::Ternary(..)
-            | Inst::Nary(..)
-            | Inst::Bound(_)
-            | Inst::Read(_)
-            | Inst::Region(_)
-            | Inst::Result(..) => {
-                if live[val.index()] {
-                    pass.builder.span = func.span(val);
-                    pass.map[val.index()] = Some(step(&mut pass, val));
-                }
-            }
+    for val in order(func) {
+        if live[val.index()] && pass.map[val.index()].is_none() && func.inst(val).is_made() {
+            pass.builder.span = func.span(val);
+            pass.map[val.index()] = Some(step(&mut pass, val));
         }
     }
-    for check in &func.checks {
+    for check in func.checks.iter().filter(|check| live[check.site.index()]) {
         let (site, guard) = (pass.get(check.site), pass.get(check.guard));
-        if pass.builder.func().inst(site).op().is_some_and(Op::may_fault) {
+        if pass.builder.func().may_fault(site) {
             pass.builder.check(Check { guard, site });
         }
     }
     let results: Vec<Output> =
         func.results.iter().map(|result| Output { name: result.name.clone(), value: pass.get(result.value) }).collect();
     pass.builder.finish(results)
+}
+
+/// The order in which to build, which is the order in which the text form reads: the members of a body just before their region,
+/// and before those what the region and its checks take from outside.
+fn order(func: &Func) -> Vec<Val> {
+    if !func.has_regions() {
+        return func.vals().collect();
+    }
+    let mut order = Vec::with_capacity(func.len());
+    let mut state = vec![State::New; func.len()];
+    let mut stack: Vec<Val> = func.vals().rev().filter(|&val| func.free(val).is_empty()).collect();
+    while let Some(&val) = stack.last() {
+        match state[val.index()] {
+            State::New => {
+                state[val.index()] = State::Open;
+                let is_new = |val: &Val| state[val.index()] == State::New;
+                stack.extend(needs(func, val).into_iter().filter(is_new).rev());
+            }
+            State::Open => {
+                state[val.index()] = State::Done;
+                order.push(val);
+                stack.pop();
+            }
+            State::Done => {
+                stack.pop();
+            }
+        }
+    }
+    order
+}
+
+/// What must be there before an instruction, in order.
+fn needs(func: &Func, val: Val) -> Vec<Val> {
+    let operands = func.operands(val).as_slice().to_vec();
+    let Inst::Region(region) = func.inst(val) else { return operands };
+    let region = func.region(region);
+    let binds: Vec<Val> = region.binds().collect();
+    let body = func.body(region);
+    let outside = body.iter().flat_map(|&member| func.operands(member).as_slice().to_vec());
+    let outside = outside.filter(|&used| func.inst(used).computes() && !func.depends(used, &binds));
+    let mut needs = operands;
+    needs.extend(outside);
+    needs.sort_unstable();
+    needs.dedup();
+    needs.extend(binds);
+    needs.extend(body);
+    needs
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    New,
+    Open,
+    Done,
 }
