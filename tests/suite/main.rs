@@ -13,12 +13,16 @@ mod hostile;
 mod inspect;
 #[cfg(feature = "jit")]
 mod jit;
+#[cfg(feature = "jit")]
+mod loops;
 mod math;
 mod meaning;
 mod modes;
 mod mutants;
 mod properties;
 mod random;
+#[cfg(feature = "jit")]
+mod random_regions;
 mod references;
 mod special;
 mod syntax;

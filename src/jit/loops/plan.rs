@@ -51,6 +51,8 @@ pub struct Nest {
     /// Whether a check looks at the end of the `while`.
     pub watched: bool,
     pub cells: Vec<Place>,
+    /// The updates, by cell and number, that regions inside make themselves.
+    pub in_place: Vec<(usize, usize)>,
     /// Where states that are arrays lie.
     pub states: Vec<Option<BufferId>>,
     /// Where their next values wait, if one is made of the other.
@@ -278,7 +280,7 @@ impl Planner<'_> {
         let region = func.region(id);
         let body = self.body(id);
         let levels = Levels::of(func, region, &body);
-        let in_place = in_place(func, region, &body.members, |member| levels.of(member) == levels.depth);
+        let in_place = in_place(func, region, &body.members, |member| levels.level(member) == levels.depth);
 
         // What the region makes is there from now on; what it begins with is used now. Names may have another meaning outside.
         let outside = self.memory.clone();
@@ -319,7 +321,7 @@ impl Planner<'_> {
             let steps = self.steps(&vals, is_innermost.then_some(&in_place));
             let at_level = |&number: &u32| {
                 let check = func.checks[number as usize];
-                levels.of(check.site).max(levels.of(check.guard)) == level
+                levels.level(check.site).max(levels.level(check.guard)) == level
             };
             let checks: Vec<u32> = body.checks.iter().copied().filter(at_level).collect();
             checks.iter().for_each(|&number| self.use_operands(func.checks[number as usize].site));
@@ -348,7 +350,9 @@ impl Planner<'_> {
             }
         }
         let watched = self.guards.contains_key(&val);
-        Nest { val, region: id, captures: body.captures, levels: blocks, test, watched, cells, states, waiting }
+        let in_place = in_place.iter().map(|each| (each.cell, each.update)).collect();
+        let captures = body.captures;
+        Nest { val, region: id, captures, levels: blocks, test, watched, cells, in_place, states, waiting }
     }
 
     /// Where a cell is made.
