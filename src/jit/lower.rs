@@ -193,7 +193,7 @@ impl<'a, 'b> Lowering<'a, 'b> {
         self.builder.inst_results(call)[0]
     }
 
-    fn call_for(&mut self, symbol: Symbol, x: &[Value]) -> Inst {
+    pub fn call_for(&mut self, symbol: Symbol, x: &[Value]) -> Inst {
         let callee: FuncRef = self.imports.get(symbol, self.builder.func, &*self.target.isa);
         self.calls += 1;
         self.builder.ins().call(callee, x)
