@@ -8,7 +8,7 @@ use super::arith;
 use super::{Lowering, Task, Value};
 use crate::ast::{Binder, Form, FormId, Name, Node, NodeKind, TreeId};
 use crate::error::Problem;
-use crate::ir::{Inst, Loop, Region, State, Val};
+use crate::ir::{Loop, Region, State, Val};
 use crate::ops::{Op, Type};
 use crate::span::Span;
 
@@ -155,7 +155,9 @@ impl Lowering<'_> {
             let type_of = |val: Val| self.builder.func().ty(val);
             let mut next_val = match value {
                 Value::Scalar(val) | Value::Array(val) => val,
-                Value::Tuple(_) | Value::Function(_) | Value::Unknown => return Err(self.changes(&iteration, place, &value)),
+                Value::Tuple(_) | Value::Function(_) | Value::Unknown => {
+                    return Err(self.changes(&iteration, place, &value));
+                }
             };
             match (type_of(init), type_of(next_val)) {
                 (Type::Int, Type::F64) => {
@@ -227,10 +229,5 @@ impl Lowering<'_> {
             Value::Array(val) => format!("{kind} of shape {:?}", self.builder.func().shape(*val)),
             _ => kind.to_owned(),
         }
-    }
-
-    /// Whether a region is a `while` whose turns only the limit counts.
-    pub(super) fn is_endless(&self, val: Val) -> bool {
-        matches!(self.builder.func().inst(val), Inst::Region(_)) && self.endless.contains(&val)
     }
 }
