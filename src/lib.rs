@@ -27,6 +27,7 @@
 #![allow(rustdoc::private_intra_doc_links)]
 
 pub mod ad;
+pub mod array;
 pub mod ast;
 pub mod batch;
 mod compiled;
@@ -52,6 +53,7 @@ pub mod syntax;
 pub mod wide;
 
 pub use ad::Mode;
+pub use array::{Array, ArrayView};
 pub use ast::Role;
 pub use batch::{Batch, Column, Output, Points, Reduced};
 pub use compiled::{Compiled, Layout};
