@@ -99,7 +99,8 @@ pub struct Output {
     pub value: Val,
 }
 
-/// Where `guard` is true, the integer arithmetic at `site` must have a result.
+/// Where `guard` is true, the instruction at `site` must have a result: integer arithmetic, a subscript that may be outside, a
+/// `while` that may reach its limit. Inside a region this is so in every turn that computes the site.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Check {
     pub guard: Val,
@@ -205,6 +206,15 @@ impl Func {
         self.free(val).iter().any(|name| names.contains(name))
     }
 
+    /// Whether a check can watch it.
+    pub fn may_fault(&self, val: Val) -> bool {
+        match self.inst(val) {
+            Inst::Read(_) => true,
+            Inst::Region(region) => self.region(region).going.is_some(),
+            inst => inst.op().is_some_and(Op::may_fault),
+        }
+    }
+
     pub fn region(&self, region: RegionId) -> &Region {
         &self.regions[region.0 as usize]
     }
@@ -283,10 +293,11 @@ impl Func {
         }
     }
 
-    /// The results' values and what the checks look at: what everything else is computed for.
+    /// The results' values and what the checks at the top look at: what everything else is computed for.
     pub fn roots(&self) -> impl Iterator<Item = Val> + '_ {
         let results = self.results.iter().map(|result| result.value);
-        results.chain(self.checks.iter().flat_map(|check| [check.guard, check.site]))
+        let at_top = self.checks.iter().filter(|check| self.free(check.site).is_empty());
+        results.chain(at_top.flat_map(|check| [check.guard, check.site]))
     }
 
     /// Which values the results and checks depend on, bodies of regions included.
@@ -295,19 +306,35 @@ impl Func {
         for root in self.roots() {
             live[root.index()] = true;
         }
-        for val in self.vals().rev() {
-            if !live[val.index()] {
-                continue;
-            }
-            match self.inst(val) {
-                Inst::Region(region) => {
-                    let region = self.region(region);
-                    region.uses().chain(region.binds()).for_each(|used| live[used.index()] = true);
+        loop {
+            for val in self.vals().rev() {
+                if !live[val.index()] {
+                    continue;
                 }
-                _ => self.operands(val).iter().for_each(|operand| live[operand.index()] = true),
+                match self.inst(val) {
+                    Inst::Region(_) => self.uses(val).iter().for_each(|used| live[used.index()] = true),
+                    _ => self.operands(val).iter().for_each(|operand| live[operand.index()] = true),
+                }
             }
+            // The guard of a check inside a region is younger than the region.
+            let late = |check: &&Check| live[check.site.index()] && !live[check.guard.index()];
+            let guards: Vec<Val> = self.checks.iter().filter(late).map(|check| check.guard).collect();
+            if guards.is_empty() {
+                return live;
+            }
+            guards.into_iter().for_each(|guard| live[guard.index()] = true);
         }
-        live
+    }
+
+    /// Everything that an instruction names: its operands; of a region what its body uses directly, and what it binds.
+    pub fn uses(&self, val: Val) -> Vec<Val> {
+        match self.inst(val) {
+            Inst::Region(region) => {
+                let region = self.region(region);
+                region.uses().chain(region.binds()).collect()
+            }
+            _ => self.operands(val).as_slice().to_vec(),
+        }
     }
 }
 
@@ -325,6 +352,11 @@ impl Inst {
             | Inst::Region(_)
             | Inst::Result(..) => None,
         }
+    }
+
+    /// Whether it is neither an argument nor a constant.
+    pub fn is_made(self) -> bool {
+        self.computes() || matches!(self, Inst::Bound(_))
     }
 
     /// Whether it is neither an argument nor a constant nor a name.

@@ -61,22 +61,42 @@ pub enum Eval {
     Select,
 }
 
-/// Why integer arithmetic has no result.
+/// Why an instruction has no result.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub enum Fault {
     Overflow,
     DivisionByZero,
     NegativePower,
+    /// A number that is to be an integer is infinite, NaN or beyond 64 bits.
+    NoInteger,
+    /// A subscript is outside of its array.
+    Outside,
+    /// An element is read that nothing has given a value, or not yet.
+    Missing,
+    /// A `while` has come to the limit of its turns.
+    Endless,
 }
 
 impl Fault {
-    pub const ALL: [Fault; 3] = [Fault::Overflow, Fault::DivisionByZero, Fault::NegativePower];
+    pub const ALL: [Fault; 7] = [
+        Fault::Overflow,
+        Fault::DivisionByZero,
+        Fault::NegativePower,
+        Fault::NoInteger,
+        Fault::Outside,
+        Fault::Missing,
+        Fault::Endless,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
             Fault::Overflow => "overflow",
             Fault::DivisionByZero => "division_by_zero",
             Fault::NegativePower => "negative_power",
+            Fault::NoInteger => "no_integer",
+            Fault::Outside => "outside",
+            Fault::Missing => "missing",
+            Fault::Endless => "endless",
         }
     }
 }

@@ -7,6 +7,8 @@ pub mod relax;
 
 pub use relax::{Relaxation, relax};
 
+use hashbrown::HashMap;
+
 use crate::ir::{Builder, Check, Func, Inst, Output, Val};
 use crate::ops::Op;
 
@@ -83,31 +85,62 @@ pub(crate) fn rebuild(func: &Func, mut step: impl FnMut(&mut Rebuild, Val) -> Va
         pass.map[val.index()] = Some(pass.builder.constant(func, val));
     }
     pass.builder.params();
-    for val in func.vals() {
-        match func.inst(val) {
-            Inst::Param(_) | Inst::Opaque(_) | Inst::F64(_) | Inst::Int(_) | Inst::Bool(_) => {}
-            Inst::Unary(..)
-            | Inst::Binary(..)
-            | Inst::Ternary(..)
-            | Inst::Nary(..)
-            | Inst::Bound(_)
-            | Inst::Read(_)
-            | Inst::Region(_)
-            | Inst::Result(..) => {
-                if live[val.index()] {
-                    pass.builder.span = func.span(val);
-                    pass.map[val.index()] = Some(step(&mut pass, val));
-                }
-            }
+    for val in order(func) {
+        if live[val.index()] && pass.map[val.index()].is_none() && func.inst(val).is_made() {
+            pass.builder.span = func.span(val);
+            pass.map[val.index()] = Some(step(&mut pass, val));
         }
     }
-    for check in &func.checks {
+    for check in func.checks.iter().filter(|check| live[check.site.index()]) {
         let (site, guard) = (pass.get(check.site), pass.get(check.guard));
-        if pass.builder.func().inst(site).op().is_some_and(Op::may_fault) {
+        if pass.builder.func().may_fault(site) {
             pass.builder.check(Check { guard, site });
         }
     }
     let results: Vec<Output> =
         func.results.iter().map(|result| Output { name: result.name.clone(), value: pass.get(result.value) }).collect();
     pass.builder.finish(results)
+}
+
+/// The order in which to build: as it is, but what the checks inside of a region look at comes before the region.
+fn order(func: &Func) -> Vec<Val> {
+    let mut guards: HashMap<Val, Vec<Val>> = HashMap::new();
+    for check in func.checks.iter().filter(|check| !func.free(check.site).is_empty()) {
+        guards.entry(check.site).or_default().push(check.guard);
+    }
+    if guards.is_empty() {
+        return func.vals().collect();
+    }
+    let mut order = Vec::with_capacity(func.len());
+    let mut state = vec![State::New; func.len()];
+    let mut stack: Vec<Val> = func.vals().rev().collect();
+    while let Some(&val) = stack.last() {
+        match state[val.index()] {
+            State::New => {
+                state[val.index()] = State::Open;
+                let mut needed = func.uses(val);
+                if let Inst::Region(region) = func.inst(val) {
+                    let sites = func.body(func.region(region));
+                    needed.extend(sites.iter().filter_map(|site| guards.get(site)).flatten());
+                }
+                stack.extend(needed.into_iter().filter(|needed| state[needed.index()] == State::New));
+            }
+            State::Open => {
+                state[val.index()] = State::Done;
+                order.push(val);
+                stack.pop();
+            }
+            State::Done => {
+                stack.pop();
+            }
+        }
+    }
+    order
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    New,
+    Open,
+    Done,
 }

@@ -317,6 +317,10 @@ impl Problem {
                     Fault::Overflow => "the integer is too large for 64 bits",
                     Fault::DivisionByZero => "integer division by zero",
                     Fault::NegativePower => "a negative power of an integer is not an integer",
+                    Fault::NoInteger => "this number is no integer of 64 bits",
+                    Fault::Outside => "this subscript is outside of its array",
+                    Fault::Missing => "this element has no value here",
+                    Fault::Endless => "the loop has reached the limit of its turns",
                 };
                 report(message, *at, "at this point there is no integer here")
                     .help("guard it: what stands in the branch of an `if` that is not taken does not matter")

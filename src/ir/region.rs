@@ -14,10 +14,13 @@
 //! it. An element is read in the body only after its last update, so the value of a cell is a function of what the region
 //! captures, and nothing has an effect that could be seen from outside.
 //!
+//! An element that no `store` has given a value is **missing**: it is 0, and to read it under a check is a fault.
+//!
 //! The order of the arithmetic is part of the meaning:
-//! - updates are made turn by turn, in the order of the list; `add` into a cell is `cell + value`, or `fma(value, factor, cell)`
-//!   with a factor. Where the value of an `add` is itself a cell of a region inside (used nowhere else, added with full guard),
-//!   the updates of that region go to this cell directly.
+//! - updates are made turn by turn, after everything else that the turn computes, in the order of the list; `add` into a cell is
+//!   `cell + value`, or `fma(value, factor, cell)` with a factor, element by element.
+//! - An `add` of a row without a factor, with the guard `true`, whose value is a cell of a region inside that is used nowhere else,
+//!   has no `init`, no name of its own and no `store`, lets that region add to this cell **in place**, when its turn comes.
 //! - a reduction goes into [`LANES`] accumulators: turn `t` of the innermost loop (counted from 0 each time that loop
 //!   is entered) goes to accumulator `t mod LANES`, which starts as the neutral element; afterwards accumulator `k` takes up
 //!   `k + LANES/2`, and so on by halves.

@@ -54,7 +54,7 @@ pub fn verify(func: &Func) -> Result<(), String> {
         if !exists(check.guard) || !exists(check.site) {
             return Err("a check refers to a value that does not exist".to_owned());
         }
-        if func.ty(check.guard) != Type::Bool || !func.inst(check.site).op().is_some_and(Op::may_fault) {
+        if func.ty(check.guard) != Type::Bool || !func.may_fault(check.site) {
             return Err(format!("the check of value {} watches nothing that can fail", check.site.0));
         }
     }

@@ -25,5 +25,6 @@ mod syntax;
 mod table;
 mod texts;
 mod tower;
+mod turns;
 #[cfg(feature = "wide")]
 mod wide;
