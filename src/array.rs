@@ -94,7 +94,9 @@ impl<'a> ArrayView<'a> {
 
     /// Whether every element is in the memory: of a dense view, whether it is exactly the memory.
     pub fn is_sound(&self) -> bool {
-        let Some(len) = self.shape().iter().try_fold(1usize, |len, &extent| len.checked_mul(extent)) else { return false };
+        let Some(len) = self.shape().iter().try_fold(1usize, |len, &extent| len.checked_mul(extent)) else {
+            return false;
+        };
         let Some((offset, strides)) = self.strided else { return len == self.memory() };
         if strides.len() != self.shape().len() {
             return false;

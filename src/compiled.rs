@@ -17,8 +17,7 @@ use crate::error::{Error, Problem};
 use crate::interp::{self, Failure};
 use crate::ir::{Func, Output};
 use crate::program::{
-    Kind,
-    Backend, Gradient, Hessian, HessianVector, Jacobian, Jvp, Nth, Program, Value, Vjp, is_int, is_whole,
+    Backend, Gradient, Hessian, HessianVector, Jacobian, Jvp, Kind, Nth, Program, Value, Vjp, is_int, is_whole,
 };
 use loops::Loops;
 use slices::{cut, cut_mut, layout, param_lens, result_lens};
@@ -77,6 +76,8 @@ struct Inner {
     counts: [usize; 3],
     /// How many of the graph's parameters are arguments of the program; the others are seeds.
     n_args: usize,
+    /// What each seed belongs to: an argument, or a result.
+    seeds: Vec<String>,
     /// What runs a graph with arrays.
     loops: Option<Loops>,
     /// Arguments that must be whole numbers.
@@ -87,8 +88,14 @@ struct Inner {
 }
 
 impl<K> Compiled<K> {
-    /// `counts` are how many values, first and second derivatives there are.
-    pub(crate) fn new(program: &Program, func: Func, counts: [usize; 3], backend: Backend) -> Compiled<K> {
+    /// `counts` are how many values, first and second derivatives there are, `seeds` what the seeds belong to.
+    pub(crate) fn new(
+        program: &Program,
+        func: Func,
+        counts: [usize; 3],
+        seeds: Vec<String>,
+        backend: Backend,
+    ) -> Compiled<K> {
         let n_args = program.arguments().len();
         let layout = layout(&func, n_args, counts);
         let ints: Vec<usize> = (0..n_args).filter(|&index| is_int(&func, index)).collect();
@@ -108,11 +115,12 @@ impl<K> Compiled<K> {
             #[cfg(feature = "jit")]
             has_ints: !ints.is_empty(),
             inner: Arc::new(Inner {
-                program: program.clone(),
+                program: program.without_code(),
                 func,
                 layout,
                 counts,
                 n_args,
+                seeds,
                 loops,
                 ints,
                 backend,
@@ -189,6 +197,11 @@ impl<K> Compiled<K> {
         Ok(())
     }
 
+    /// What each seed belongs to: an argument, or a result.
+    pub(crate) fn seed_names(&self) -> &[String] {
+        &self.inner.seeds
+    }
+
     pub(crate) fn program(&self) -> &Program {
         &self.inner.program
     }
@@ -257,7 +270,8 @@ impl Inner {
     /// Every argument, seed and result has a slice of its length.
     fn check_slices(&self, args: &[&[f64]], outs: &[&mut [f64]]) -> Result<(), Error> {
         let (params, results) = (&self.func.params, &self.func.results);
-        let counts = [("slices of arguments", params.len(), args.len()), ("slices of results", results.len(), outs.len())];
+        let counts =
+            [("slices of arguments", params.len(), args.len()), ("slices of results", results.len(), outs.len())];
         for (what, expected, found) in counts {
             if expected != found {
                 return Err(Error::Slices { what, expected, found });

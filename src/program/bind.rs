@@ -1,0 +1,159 @@
+//! From what is passed to the arguments of a program and the sizes that they bind.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::{Argument, ArgumentFaults, Extent, Program};
+use crate::array::ArrayView;
+use crate::ast::Role;
+use crate::error::{Error, nearest};
+use crate::syntax::canonical_name;
+
+/// The numbers that a program is compiled for.
+///
+/// ```
+/// use chainrule::Binding;
+///
+/// let binding = Binding::new().shape("W", &[32, 10]).shape("b", &[32]).size("N", 1000);
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Binding {
+    /// The extents of arguments that are arrays.
+    pub shapes: BTreeMap<String, Vec<usize>>,
+    /// Sizes by name, where they don't follow from an argument.
+    pub sizes: BTreeMap<String, i64>,
+    /// The values of `index` arguments that sizes are made of.
+    pub index: BTreeMap<String, i64>,
+}
+
+impl Binding {
+    pub fn new() -> Binding {
+        Binding::default()
+    }
+
+    /// With the extents of an argument.
+    #[must_use]
+    pub fn shape(mut self, argument: &str, shape: &[usize]) -> Binding {
+        self.shapes.insert(canonical_name(argument).into_owned(), shape.to_vec());
+        self
+    }
+
+    /// With a size that doesn't follow from an argument.
+    #[must_use]
+    pub fn size(mut self, name: &str, value: i64) -> Binding {
+        self.sizes.insert(canonical_name(name).into_owned(), value);
+        self
+    }
+
+    /// With the value of an `index` argument.
+    #[must_use]
+    pub fn index(mut self, argument: &str, value: i64) -> Binding {
+        self.index.insert(canonical_name(argument).into_owned(), value);
+        self
+    }
+}
+
+/// An argument that can't be what it should be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Misfit {
+    /// Of another number of dimensions than the text uses.
+    Rank { expected: Vec<Extent>, found: Vec<usize> },
+    /// Of other extents than the program has been bound to.
+    Shape { expected: Vec<usize>, found: Vec<usize> },
+    /// A view that isn't its memory: of so many numbers.
+    Memory { shape: Vec<usize>, numbers: usize },
+}
+
+impl Program {
+    /// The arguments in order, from views by name; whole numbers where there must be.
+    pub(crate) fn inputs<'a>(
+        &self,
+        given: impl IntoIterator<Item = (Cow<'a, str>, ArrayView<'a>)>,
+    ) -> Result<Vec<ArrayView<'a>>, Error> {
+        let (inputs, mut faults) = self.by_name(given);
+        for (argument, input) in self.arguments.iter().zip(&inputs) {
+            let Some(input) = input else { continue };
+            let bound = self.shape_of(&argument.name);
+            let found = input.shape().to_vec();
+            let misfit = if found.len() != argument.extents.len() {
+                Some(Misfit::Rank { expected: argument.extents.clone(), found })
+            } else if !input.is_sound() {
+                Some(Misfit::Memory { shape: found, numbers: input.memory() })
+            } else {
+                let expected = bound.filter(|expected| *expected != found);
+                expected.map(|expected| Misfit::Shape { expected: expected.to_vec(), found })
+            };
+            match misfit {
+                Some(misfit) => faults.misfits.push((argument.name.clone(), Some(argument.at), misfit)),
+                None if argument.role == Role::Index => {
+                    let broken = input.first_broken();
+                    faults.not_whole.extend(broken.map(|(place, value)| (element(&argument.name, &place), value)));
+                }
+                None => {}
+            }
+        }
+        self.told(faults)?;
+        Ok(inputs.into_iter().flatten().collect())
+    }
+
+    /// What views and sizes by name bind.
+    pub(crate) fn binding(&self, inputs: &[ArrayView], sizes: &BTreeMap<String, i64>) -> Binding {
+        let mut binding = Binding { sizes: sizes.clone(), ..Binding::default() };
+        for (argument, input) in self.arguments.iter().zip(inputs) {
+            match (input.shape(), argument.role) {
+                ([], Role::Index) => {
+                    binding.index.insert(argument.name.clone(), input.rows()[0] as i64);
+                }
+                ([], Role::Param | Role::Data) => {}
+                (shape, _) => {
+                    binding.shapes.insert(argument.name.clone(), shape.to_vec());
+                }
+            }
+        }
+        binding
+    }
+
+    /// Everything in a binding is of this program.
+    pub(super) fn check_names(&self, binding: &Binding) -> Result<(), Error> {
+        let mut faults = ArgumentFaults::default();
+        let arguments = || self.arguments.iter().map(|argument| argument.name.as_str());
+        let sizes = || self.sizes.iter().map(|(size, _)| size.as_str());
+        for name in binding.shapes.keys().chain(binding.index.keys()) {
+            if !arguments().any(|known| known == name) {
+                faults.unknown.push((name.clone(), nearest(name, arguments()).map(str::to_owned)));
+            }
+        }
+        for name in binding.sizes.keys() {
+            if !sizes().any(|known| known == name) {
+                faults.unknown_sizes.push((name.clone(), nearest(name, sizes()).map(str::to_owned)));
+            }
+        }
+        self.told(faults)
+    }
+
+    /// The faults as an error, if there are any.
+    pub(crate) fn told(&self, mut faults: ArgumentFaults) -> Result<(), Error> {
+        if faults.is_empty() {
+            return Ok(());
+        }
+        faults.source = self.source.clone();
+        faults.source_name = self.source_name.clone();
+        Err(Error::Arguments(Box::new(faults)))
+    }
+}
+
+/// `obs[3, 1]`
+pub(crate) fn element(name: &str, subscripts: &[usize]) -> String {
+    match subscripts {
+        [] => name.to_owned(),
+        _ => format!("{name}[{}]", subscripts.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+impl Argument {
+    /// As a declaration writes it: `W[H, D]`.
+    pub fn declaration(&self) -> String {
+        let extents: Vec<String> = self.extents.iter().map(Extent::to_string).collect();
+        if extents.is_empty() { self.name.clone() } else { format!("{}[{}]", self.name, extents.join(", ")) }
+    }
+}
