@@ -2,10 +2,10 @@
 //!
 //! ```
 //! # fn main() -> Result<(), chainrule::Error> {
-//! let program = chainrule::Program::parse("a*exp(-t/tau)")?;
-//! let slope = program.gradient().wrt(["tau"]).compile()?;
-//! let answer = slope.with("a", 2.0).with("t", 0.0).with("tau", 5.0).run()?;
-//! assert_eq!((answer.value(), answer["d_tau"].number()), (2.0, Some(0.0)));
+//! let program = chainrule::Program::parse("a*exp(-t/T)")?;
+//! let slope = program.gradient().wrt(["T"]).compile()?;
+//! let answer = slope.with("a", 2.0).with("t", 0.0).with("T", 5.0).run()?;
+//! assert_eq!((answer.value(), answer["d_T"].number()), (2.0, Some(0.0)));
 //! # Ok(()) }
 //! ```
 
@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::array::{Array, ArrayView};
 use crate::compiled::Compiled;
 use crate::error::{Error, nearest};
-use crate::program::{ArgumentFaults, Gradient, Hessian, HessianVector, Jvp, Kind, Misfit, Nth, Request, Vjp, Wish};
+use crate::program::{ArgumentFaults, Binding, Gradient, Hessian, HessianVector, Jvp, Kind, Misfit, Nth, Request, Vjp, Wish};
 use crate::syntax::canonical_name;
 
 /// A call in the making. Arguments come in any order; [`Call::run`] computes.
@@ -273,7 +273,7 @@ fn code_for<K: Kind>(
         }
     }
     let (code, index) = if program.is_open() {
-        let bound = program.bind(&program.binding(inputs, &sizes))?;
+        let bound = program.bind(&Binding { sizes: sizes.clone(), ..program.binding_of(inputs) })?;
         (request.of(&bound).compile()?, bound.specialised().to_vec())
     } else {
         (request.compile()?, Vec::new())

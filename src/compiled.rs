@@ -164,7 +164,15 @@ impl<K> Compiled<K> {
     where
         K: Kind,
     {
-        Call::of(self).with(name, value)
+        self.by_name().with(name, value)
+    }
+
+    /// A call by name without an argument yet.
+    pub fn by_name(&self) -> Call<'_, K>
+    where
+        K: Kind,
+    {
+        Call::of(self)
     }
 
     /// Computes everything, a slice for each argument and seed of the [graph](Compiled::graph) and one for each of its results, in

@@ -480,7 +480,15 @@ impl<'p, K: Kind> Request<'p, K> {
     where
         'p: 'a,
     {
-        Call::asking(self).with(name, value)
+        self.by_name().with(name, value)
+    }
+
+    /// A call by name without an argument yet.
+    pub fn by_name<'a>(self) -> Call<'a, K>
+    where
+        'p: 'a,
+    {
+        Call::asking(self)
     }
 
     /// The names of the arguments that are differentiated by, in order.

@@ -79,7 +79,7 @@ fn bounded(reader: impl Read) -> std::io::Result<Vec<u8>> {
 }
 
 /// `No such file or directory` without the number.
-fn reason(error: &std::io::Error) -> String {
+pub fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();
     let end = text.find(" (os error").unwrap_or(text.len());
     let mut letters = text[..end].chars();
@@ -203,7 +203,7 @@ impl Run {
     /// interpreter gives the same bits.
     pub fn once<'p, K: Kind>(&self, program: &Program, request: Request<'p, K>) -> Request<'p, K> {
         let request = self.apply(request);
-        if program.graph().len() > LARGE { request.backend(Backend::Interpreter) } else { request }
+        if program.graph().len() > LARGE && !program.has_arrays() { request.backend(Backend::Interpreter) } else { request }
     }
 }
 

@@ -51,7 +51,7 @@ impl Trace {
         let text = || table(&names, &rows);
         let json = || {
             let steps: Vec<Value> = rows.iter().map(entry).collect();
-            Value::Object(json::object([("value", json::results(&values)), ("steps", steps.into())]))
+            Value::Object(json::object([("value", json::numbers(&values)), ("steps", steps.into())]))
         };
         Ok(Answer::about(&program, self.output.format, text, json))
     }
@@ -109,6 +109,6 @@ fn entry(row: &Row) -> Value {
         "start": row.at.start,
         "end": row.at.end,
         "value": json::number(row.step.value),
-        "adjoint": json::results(&row.step.adjoints),
+        "adjoint": json::numbers(&row.step.adjoints),
     })
 }

@@ -96,9 +96,20 @@ impl Program {
         Ok(inputs.into_iter().flatten().collect())
     }
 
-    /// What views and sizes by name bind.
-    pub(crate) fn binding(&self, inputs: &[ArrayView], sizes: &BTreeMap<String, i64>) -> Binding {
-        let mut binding = Binding { sizes: sizes.clone(), ..Binding::default() };
+    /// The sizes that arguments have, to be [bound](Program::bind).
+    ///
+    /// # Errors
+    /// [`Error::Arguments`] with everything that is unknown, missing, given twice, of another number of dimensions, or not whole.
+    pub fn binding<'a>(
+        &self,
+        values: impl IntoIterator<Item = (&'a str, ArrayView<'a>)>,
+    ) -> Result<Binding, Error> {
+        let values = values.into_iter().map(|(name, value)| (Cow::Borrowed(name), value));
+        Ok(self.binding_of(&self.inputs(values)?))
+    }
+
+    pub(crate) fn binding_of(&self, inputs: &[ArrayView]) -> Binding {
+        let mut binding = Binding::default();
         for (argument, input) in self.arguments.iter().zip(inputs) {
             match (input.shape(), argument.role) {
                 ([], Role::Index) => {
