@@ -283,7 +283,7 @@ impl Program {
             }
         }
         let missing = self.arguments.iter().zip(&given).filter(|(_, given)| given.is_none());
-        faults.missing = missing.map(|(argument, _)| (argument.name.clone(), argument.at)).collect();
+        faults.missing = missing.map(|(argument, _)| argument.clone()).collect();
         (given, faults)
     }
 
@@ -364,8 +364,8 @@ pub(crate) fn is_whole(value: f64) -> bool {
 pub struct ArgumentFaults {
     /// Names that are no argument, with the nearest that is.
     pub unknown: Vec<(String, Option<String>)>,
-    /// Arguments without a value, with their declaration or first use.
-    pub missing: Vec<(String, Span)>,
+    /// Arguments without a value.
+    pub missing: Vec<Argument>,
     pub twice: Vec<String>,
     /// `index` arguments that are no whole number, or an element of them.
     pub not_whole: Vec<(String, f64)>,

@@ -25,7 +25,7 @@ impl Answer {
         json: impl FnOnce() -> Value,
     ) -> Answer {
         let text = match format {
-            Format::Text => text(),
+            Format::Text => text() + &sizes(program),
             Format::Json => format!("{}\n", json()),
         };
         let warnings = program.render_warnings(Style::Colour);
@@ -38,4 +38,11 @@ impl Answer {
         self.remarks.extend(remark);
         self
     }
+}
+
+/// The sizes of a program in a line, if it has any.
+fn sizes(program: &Program) -> String {
+    let sizes = program.sizes().iter().filter_map(|(name, size)| size.map(|size| format!("{name} = {size}")));
+    let sizes: Vec<String> = sizes.collect();
+    if sizes.is_empty() { String::new() } else { format!("\nsizes: {}\n", sizes.join(", ")) }
 }

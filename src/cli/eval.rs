@@ -29,7 +29,6 @@ const EXAMPLES: &str = examples!(
     "eval 'sqrt(x^2 + y^2)' --at x=3,y=4",
     "eval 'r = hypot(x, y); φ = atan2(y, x); r, φ' --at x=3,y=4 --format json",
     "eval -x --at x=1",
-    "eval 'sum[i](x[i]^2)' --data x=examples/vector.csv",
 );
 
 impl Eval {

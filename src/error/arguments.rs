@@ -12,11 +12,13 @@ impl ArgumentFaults {
         let bare = |message: String| render_plain(&message, &[], Level::Error, style);
         let placed = |report: Report| render(&report, Level::Error, &self.source, &self.source_name, style);
         let mut texts = Vec::new();
-        for (name, at) in &self.missing {
-            let help = match name.as_str() {
-                "e" => "for Euler's number write `exp(1)`, or give `e` a value".to_owned(),
-                name => format!("give it one, as in `{}=1.5`", shorten(name)),
+        for argument in &self.missing {
+            let help = match (argument.name.as_str(), argument.extents.len()) {
+                ("e", 0) => "for Euler's number write `exp(1)`, or give `e` a value".to_owned(),
+                (name, 0) => format!("give it one, as in `{}=1.5`", shorten(name)),
+                (_, rank) => format!("it is an array of {}: `{}`", axes(rank), shorten(&argument.declaration())),
             };
+            let (name, at) = (&argument.name, &argument.at);
             texts.push(placed(report(format!("`{}` has no value", shorten(name)), *at, "first used here").help(help)));
         }
         for (name, at, misfit) in &self.misfits {
