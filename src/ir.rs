@@ -26,6 +26,8 @@ pub mod verify;
 pub use build::Builder;
 pub use region::{Cell, Direction, Loop, Reduction, Region, RegionId, Shape, State, Update, UpdateKind};
 
+use hashbrown::HashSet;
+
 use crate::ops::{Op, Type};
 use crate::span::Span;
 
@@ -233,15 +235,22 @@ impl Func {
         !self.regions.is_empty() || self.params.iter().any(|param| !param.shape.is_empty())
     }
 
-    /// The body of a region: the instructions that a turn computes, operands first. Regions inside are members; their bodies
-    /// are not, unless they don't depend on what the region inside binds.
+    /// The body of a region: the instructions that a turn computes, operands first, with the guards of the checks among them.
+    /// Regions inside are members; their bodies are not, unless they don't depend on what the region inside binds.
     pub fn body(&self, region: &Region) -> Vec<Val> {
         let binds: Vec<Val> = region.binds().collect();
-        let mut body = hashbrown::HashSet::new();
+        let mut body = HashSet::new();
         let mut stack: Vec<Val> = region.uses().collect();
-        while let Some(val) = stack.pop() {
-            if self.depends(val, &binds) && !matches!(self.inst(val), Inst::Bound(_)) && body.insert(val) {
-                stack.extend(self.operands(val).iter());
+        loop {
+            while let Some(val) = stack.pop() {
+                if self.depends(val, &binds) && !matches!(self.inst(val), Inst::Bound(_)) && body.insert(val) {
+                    stack.extend(self.operands(val).iter());
+                }
+            }
+            let inside = self.checks.iter().filter(|check| body.contains(&check.site) && !body.contains(&check.guard));
+            stack.extend(inside.map(|check| check.guard).filter(|&guard| self.depends(guard, &binds)));
+            if stack.is_empty() {
+                break;
             }
         }
         let mut body: Vec<Val> = body.into_iter().collect();

@@ -7,8 +7,6 @@ pub mod relax;
 
 pub use relax::{Relaxation, relax};
 
-use hashbrown::HashMap;
-
 use crate::ir::{Builder, Check, Func, Inst, Output, Val};
 use crate::ops::Op;
 
@@ -102,28 +100,21 @@ pub(crate) fn rebuild(func: &Func, mut step: impl FnMut(&mut Rebuild, Val) -> Va
     pass.builder.finish(results)
 }
 
-/// The order in which to build: as it is, but what the checks inside of a region look at comes before the region.
+/// The order in which to build, which is the order in which the text form reads: the members of a body just before their region,
+/// and before those what the region and its checks take from outside.
 fn order(func: &Func) -> Vec<Val> {
-    let mut guards: HashMap<Val, Vec<Val>> = HashMap::new();
-    for check in func.checks.iter().filter(|check| !func.free(check.site).is_empty()) {
-        guards.entry(check.site).or_default().push(check.guard);
-    }
-    if guards.is_empty() {
+    if !func.has_regions() {
         return func.vals().collect();
     }
     let mut order = Vec::with_capacity(func.len());
     let mut state = vec![State::New; func.len()];
-    let mut stack: Vec<Val> = func.vals().rev().collect();
+    let mut stack: Vec<Val> = func.vals().rev().filter(|&val| func.free(val).is_empty()).collect();
     while let Some(&val) = stack.last() {
         match state[val.index()] {
             State::New => {
                 state[val.index()] = State::Open;
-                let mut needed = func.uses(val);
-                if let Inst::Region(region) = func.inst(val) {
-                    let sites = func.body(func.region(region));
-                    needed.extend(sites.iter().filter_map(|site| guards.get(site)).flatten());
-                }
-                stack.extend(needed.into_iter().filter(|needed| state[needed.index()] == State::New));
+                let is_new = |val: &Val| state[val.index()] == State::New;
+                stack.extend(needs(func, val).into_iter().filter(is_new).rev());
             }
             State::Open => {
                 state[val.index()] = State::Done;
@@ -136,6 +127,24 @@ fn order(func: &Func) -> Vec<Val> {
         }
     }
     order
+}
+
+/// What must be there before an instruction, in order.
+fn needs(func: &Func, val: Val) -> Vec<Val> {
+    let operands = func.operands(val).as_slice().to_vec();
+    let Inst::Region(region) = func.inst(val) else { return operands };
+    let region = func.region(region);
+    let binds: Vec<Val> = region.binds().collect();
+    let body = func.body(region);
+    let outside = body.iter().flat_map(|&member| func.operands(member).as_slice().to_vec());
+    let outside = outside.filter(|&used| func.inst(used).computes() && !func.depends(used, &binds));
+    let mut needs = operands;
+    needs.extend(outside);
+    needs.sort_unstable();
+    needs.dedup();
+    needs.extend(binds);
+    needs.extend(body);
+    needs
 }
 
 #[derive(Clone, Copy, PartialEq)]

@@ -366,25 +366,21 @@ impl Plan {
             };
             func.free(val).iter().map(of_name).max().unwrap_or(0)
         };
-        let mut members: HashSet<Val> = body.iter().copied().collect();
         let mut checks = vec![Vec::new(); depth + 1];
         for &site in &body {
             for &guard in guards.get(&site).into_iter().flatten() {
                 let inside = |name: &Val| binds.contains(name) || func.free(site).contains(name);
                 if func.free(guard).iter().all(inside) {
                     checks[level(site).max(level(guard))].push((guard, site));
-                    add_missing(func, &binds, guard, &mut members);
                 }
             }
         }
-        let mut members: Vec<Val> = members.into_iter().collect();
-        members.sort_unstable();
         let mut test = Vec::new();
         if let Some(going) = region.going {
-            test = members.iter().copied().filter(|&val| leads_to(func, val, &[going])).collect();
+            test = body.iter().copied().filter(|&val| leads_to(func, val, &[going])).collect();
         }
         let mut levels = vec![Vec::new(); depth + 1];
-        for val in members {
+        for &val in &body {
             if level(val) < depth || !test.contains(&val) {
                 levels[level(val)].push(val);
             }
@@ -392,16 +388,6 @@ impl Plan {
         test.retain(|&val| level(val) == depth);
         let in_place = in_place(func, region, &body, |val| level(val) == depth);
         Plan { binds, levels, test, checks, in_place }
-    }
-}
-
-/// Adds what `val` needs in the body and isn't a member yet.
-fn add_missing(func: &Func, binds: &[Val], val: Val, members: &mut HashSet<Val>) {
-    let mut stack = vec![val];
-    while let Some(val) = stack.pop() {
-        if func.depends(val, binds) && !matches!(func.inst(val), Inst::Bound(_)) && members.insert(val) {
-            stack.extend(func.operands(val).iter());
-        }
     }
 }
 

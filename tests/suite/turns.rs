@@ -8,6 +8,9 @@ fn finish(builder: Builder, value: Val) -> Func {
     let func = builder.finish(vec![Output { name: String::new(), value }]);
     let compact = chainrule::opt::compact(&func);
     chainrule::ir::verify::verify(&compact).expect("well formed");
+    let text = compact.to_string();
+    let back = chainrule::ir::parse::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assert_eq!(back, compact, "\n{text}\n{back}");
     compact
 }
 
