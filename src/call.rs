@@ -20,7 +20,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::array::{Array, ArrayView};
 use crate::compiled::Compiled;
 use crate::error::{Error, nearest};
-use crate::program::{ArgumentFaults, Binding, Gradient, Hessian, HessianVector, Jvp, Kind, Misfit, Nth, Request, Vjp, Wish};
+use crate::program::{
+    ArgumentFaults, Binding, Gradient, Hessian, HessianVector, Jvp, Kind, Misfit, Nth, Request, Vjp, Wish,
+};
 use crate::syntax::canonical_name;
 
 /// A call in the making. Arguments come in any order; [`Call::run`] computes.

@@ -1,7 +1,7 @@
 //! What goes wrong on the command line, in words.
 
-use chainrule::{Argument, Error};
 use chainrule::error::{Level, Report, Style, join, render, render_plain, shorten};
+use chainrule::{Argument, Error};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 pub enum Fault {
@@ -53,7 +53,8 @@ impl Fault {
                 let more = if numbers.len() > names.len() { ",…" } else { "" };
                 let at = format!("values are given as `--at {}=1.5{more}`", names.join("=1.5,"));
                 let file = arrays.first().map(|argument| shorten(&argument.name)).unwrap_or_default();
-                let args = format!("arrays are given as `--data {file}=PATH.npy` (or .npz, .csv), or `--args PATH.json`");
+                let args =
+                    format!("arrays are given as `--data {file}=PATH.npy` (or .npz, .csv), or `--args PATH.json`");
                 let notes = [(!numbers.is_empty()).then_some(at), (!arrays.is_empty()).then_some(args)];
                 let notes = notes.into_iter().flatten().map(|note| render_plain(&note, &[], Level::Note, style));
                 join(std::iter::once(faults.render(style)).chain(notes).collect::<Vec<_>>().into_iter())

@@ -59,20 +59,19 @@ impl Jvp {
             (Some(_), [_]) => table::lines(["value", "tangent"].map(str::to_owned).into_iter().zip(&answer)),
             (Some(numbers), names) => {
                 let head = ["", "value", "tangent"].map(str::to_owned).to_vec();
-                let row = |(index, name): (usize, &String)| {
-                    table::row(name, &[numbers[index], numbers[index + names.len()]])
-                };
+                let row =
+                    |(index, name): (usize, &String)| table::row(name, &[numbers[index], numbers[index + names.len()]]);
                 let body = names.iter().enumerate().map(row);
                 table::columns(&std::iter::once(head).chain(body).collect::<Vec<_>>())
             }
             (None, names) => {
-                let tangent = |name: &String| if names.len() == 1 { "tangent".to_owned() } else { format!("tangent of {name}") };
+                let tangent =
+                    |name: &String| if names.len() == 1 { "tangent".to_owned() } else { format!("tangent of {name}") };
                 table::lines(names.iter().cloned().chain(names.iter().map(tangent)).zip(&answer))
             }
         };
-        let json = || {
-            json::object([("value", json::results(primals.iter())), ("tangent", json::results(tangents.iter()))])
-        };
+        let json =
+            || json::object([("value", json::results(primals.iter())), ("tangent", json::results(tangents.iter()))]);
         Ok(Answer::about(
             &program,
             self.output.format,

@@ -203,7 +203,11 @@ impl Run {
     /// interpreter gives the same bits.
     pub fn once<'p, K: Kind>(&self, program: &Program, request: Request<'p, K>) -> Request<'p, K> {
         let request = self.apply(request);
-        if program.graph().len() > LARGE && !program.has_arrays() { request.backend(Backend::Interpreter) } else { request }
+        if program.graph().len() > LARGE && !program.has_arrays() {
+            request.backend(Backend::Interpreter)
+        } else {
+            request
+        }
     }
 }
 

@@ -100,10 +100,7 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Arguments`] with everything that is unknown, missing, given twice, of another number of dimensions, or not whole.
-    pub fn binding<'a>(
-        &self,
-        values: impl IntoIterator<Item = (&'a str, ArrayView<'a>)>,
-    ) -> Result<Binding, Error> {
+    pub fn binding<'a>(&self, values: impl IntoIterator<Item = (&'a str, ArrayView<'a>)>) -> Result<Binding, Error> {
         let values = values.into_iter().map(|(name, value)| (Cow::Borrowed(name), value));
         Ok(self.binding_of(&self.inputs(values)?))
     }
