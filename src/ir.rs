@@ -21,6 +21,7 @@ pub mod guard;
 pub mod parse;
 pub mod print;
 pub mod region;
+pub mod slots;
 pub mod verify;
 
 pub use build::Builder;

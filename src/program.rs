@@ -112,54 +112,70 @@ impl Program {
     pub fn parse_with(source_name: &str, source: &str, limits: &Limits) -> Result<Program, Error> {
         let fail = |problems| Error::Formula(Box::new(FormulaError::new(source_name, source, problems)));
         let (ast, warnings) = syntax::parse(source, limits).map_err(fail)?;
+        let names = lower::resolve(&ast);
+        if !names.problems.is_empty() {
+            return Err(fail(names.problems));
+        }
         let program = Program {
             source: source.into(),
             source_name: source_name.into(),
-            ast: Arc::new(ast),
             limits: *limits,
             func: Func::default(),
-            arguments: Vec::new(),
-            sizes: Vec::new(),
+            arguments: names.arguments.iter().map(|argument| Argument::new(argument, &ast, source)).collect(),
+            sizes: names.sizes.iter().map(|&(name, _)| (ast.name(name).to_owned(), None)).collect(),
             is_open: true,
             specialised: Vec::new(),
             definitions: Vec::new(),
             warnings,
             cache: Cache::default(),
+            ast: Arc::new(ast),
         };
-        program.lowered(&Binding::default())
+        let is_known = |argument: &Argument| argument.extents.iter().all(|extent| matches!(extent, Extent::Fixed(_)));
+        let may_wait = names.needs_binding();
+        if may_wait && !(program.sizes.is_empty() && program.arguments.iter().all(is_known)) {
+            return Ok(Program { warnings: program.warnings.iter().cloned().chain(names.warnings).collect(), ..program });
+        }
+        let by_index = |problem: &Problem| matches!(problem, Problem::ExtentNotConstant { .. });
+        match lower::lower(&program.ast, limits, &Binding::default()) {
+            Ok(lowered) => Ok(program.with_graph(lowered)),
+            Err(problems) if may_wait && problems.iter().all(by_index) => Ok(program),
+            Err(problems) => Err(fail(problems)),
+        }
     }
 
     /// The program for these sizes: a program with a graph.
     ///
     /// # Errors
-    /// [`Error::Arguments`] where the shapes don't agree with each other or with the text, [`Error::Formula`] for what is wrong
-    /// with the text at these sizes, such as a subscript that leaves its array.
+    /// [`Error::Arguments`] for names that are not of this program; [`Error::Formula`] where shapes don't agree with each other or with
+    /// the text, and for what else is wrong with the text at these sizes, such as a subscript that leaves its array.
     pub fn bind(&self, binding: &Binding) -> Result<Program, Error> {
         self.check_names(binding)?;
-        self.lowered(binding)
+        let lowered = lower::lower(&self.ast, &self.limits, binding).map_err(|problems| self.wrong(problems))?;
+        let mut program = self.with_graph(lowered);
+        for (place, value) in &mut program.specialised {
+            *value = binding.index.get(&program.arguments[*place].name).copied().unwrap_or_default();
+        }
+        Ok(program)
     }
 
-    fn lowered(&self, binding: &Binding) -> Result<Program, Error> {
+    fn with_graph(&self, lowered: lower::Lowered) -> Program {
         let ast = &self.ast;
-        let lowered = lower::lower(ast, &self.limits).map_err(|problems| self.wrong(problems))?;
-        let argument = |argument: lower::Argument| Argument {
-            name: ast.name(argument.name).to_owned(),
-            role: argument.role,
-            extents: Vec::new(),
-            at: argument.at,
-        };
         let definition =
             |&(name, at, value): &(_, Span, Val)| Definition { name: ast.name(name).to_owned(), at, value };
-        let definitions = lowered.definitions.iter().map(definition).collect();
-        Ok(Program {
+        let place = |name: &String| self.arguments.iter().position(|argument| argument.name == *name);
+        let mut warnings = self.warnings.clone();
+        warnings.extend(lowered.warnings.into_iter().filter(|warning| !self.warnings.contains(warning)));
+        let specialised = lowered.specialised.iter().filter_map(place).map(|place| (place, 0)).collect();
+        Program {
+            definitions: lowered.definitions.iter().map(definition).collect(),
             func: lowered.func,
-            arguments: lowered.arguments.into_iter().map(argument).collect(),
+            sizes: lowered.sizes.into_iter().map(|(name, size)| (name, Some(size))).collect(),
             is_open: false,
-            definitions,
-            warnings: self.warnings.iter().cloned().chain(lowered.warnings).collect(),
+            specialised,
+            warnings,
             cache: Cache::default(),
             ..self.clone()
-        })
+        }
     }
 
     /// The text it was parsed from.

@@ -3,9 +3,12 @@
 //! Every pass keeps the primal's arguments and values and adds to them, so primal and derivative share all they can.
 //! Names: results of the primal keep theirs (a single nameless one is called `value`); `d_x` is the derivative by
 //! `x`, `d_x_z` the second derivative, and with several results `f_d_x` that of the result `f`.
+//!
+//! The derivative of an array by an array has the dimensions of the result, then those of the argument. It is made by a loop over the
+//! directions of one of the two, whose body is a sweep with one unit direction.
 
 use super::{adjoints, tangents};
-use crate::ir::{Builder, Func, Output, Val};
+use crate::ir::{Builder, Cell, Func, Inst, Loop, Output, Region, Update, UpdateKind, Val};
 use crate::ops::{Op, Type};
 use crate::opt::compact;
 
@@ -34,7 +37,7 @@ pub fn jvp(func: &Func, wrt: Wrt) -> Func {
     let outputs = pass.outputs();
     let dots = tangents(&mut pass.builder, &seeds, &outputs);
     for (index, dot) in dots.into_iter().enumerate() {
-        pass.push_derivative(format!("{}_dot", pass.primal_name(index)), dot);
+        pass.push_derivative(format!("{}_dot", pass.primal_name(index)), dot, &[outputs[index]]);
     }
     pass.finish()
 }
@@ -48,13 +51,13 @@ pub fn vjp(func: &Func, wrt: Wrt) -> Func {
     for (index, &output) in outputs.iter().enumerate() {
         if pass.builder.func().ty(output) == Type::F64 {
             let name = pass.fresh_name(&format!("{}_bar", pass.primal_name(index)));
-            seeds.push((output, pass.builder.param(&name, Type::F64)));
+            seeds.push((output, pass.param_like(&name, output)));
         }
     }
     let inputs: Vec<Val> = wrt.iter().map(|&index| pass.inputs[index]).collect();
     let bars = adjoints(&mut pass.builder, &seeds, &inputs);
     for (&index, bar) in wrt.iter().zip(bars) {
-        pass.push_derivative(format!("{}_bar", func.params[index].name), bar);
+        pass.push_derivative(format!("{}_bar", func.params[index].name), bar, &[pass.inputs[index]]);
     }
     pass.finish()
 }
@@ -72,20 +75,23 @@ pub fn jacobian(func: &Func, wrt: Wrt, mode: Mode) -> Func {
     for (index, row) in rows.into_iter().enumerate() {
         let owner = if single { String::new() } else { format!("{}_", pass.primal_name(index)) };
         for (&input, derivative) in wrt.iter().zip(row) {
-            pass.push_derivative(format!("{owner}d_{}", func.params[input].name), derivative);
+            let shape = [pass.func.results[index].value, pass.inputs[input]];
+            pass.push_derivative(format!("{owner}d_{}", func.params[input].name), derivative, &shape);
         }
     }
     pass.finish()
 }
 
 /// The value, the gradient and the Hessian of the only result, row by row: `value, d_x, …, d_x_x, d_x_z, …`.
-//////
+///
 /// A column is a tangent of the gradient (forward over reverse) with a unit direction, so a sparse Hessian costs what
-/// its structure needs. For one argument, or where it gives fewer operations, forward over forward.
+/// its structure needs. For one number, or where it gives fewer operations, forward over forward.
 pub fn hessian(func: &Func, wrt: Wrt, mode: Mode) -> Func {
+    let arrays = wrt.iter().any(|&input| !func.params[input].shape.is_empty());
     match mode {
         Mode::Forward => hessian_over(func, wrt, Mode::Forward),
         Mode::Reverse => hessian_over(func, wrt, Mode::Reverse),
+        Mode::Auto if arrays => hessian_over(func, wrt, Mode::Reverse),
         Mode::Auto if wrt.len() <= 1 => hessian_over(func, wrt, Mode::Forward),
         Mode::Auto if func.len() * wrt.len() > TRY_BOTH => hessian_over(func, wrt, Mode::Reverse),
         Mode::Auto => {
@@ -99,22 +105,23 @@ fn hessian_over(func: &Func, wrt: Wrt, inner: Mode) -> Func {
     let mut pass = Pass::new(func);
     let Some(first) = pass.jacobian(wrt, inner).into_iter().next() else { return pass.finish() };
     for (&input, &derivative) in wrt.iter().zip(&first) {
-        pass.push_derivative(format!("d_{}", func.params[input].name), derivative);
+        pass.push_derivative(format!("d_{}", func.params[input].name), derivative, &[pass.inputs[input]]);
     }
-    let one = pass.builder.f64(1.0);
-    // By symmetry column j is needed from row j on only.
-    let mut columns = Vec::new();
-    for (column, &input) in wrt.iter().enumerate() {
-        let rows: Vec<Option<Val>> = first[column..].to_vec();
-        let targets: Vec<Val> = rows.iter().flatten().copied().collect();
-        let mut dots = tangents(&mut pass.builder, &[(pass.inputs[input], one)], &targets).into_iter();
-        columns.push(rows.iter().map(|row| row.and_then(|_| dots.next().flatten())).collect::<Vec<_>>());
+    // By symmetry what is left of the diagonal is what is above it, turned over.
+    let mut rows = Vec::new();
+    for (row, &input) in wrt.iter().enumerate() {
+        let targets: Vec<Val> = first[row..].iter().flatten().copied().collect();
+        let mut dots = pass.in_all_directions(pass.inputs[input], &targets).into_iter();
+        rows.push(first[row..].iter().map(|target| target.and_then(|_| dots.next().flatten())).collect::<Vec<_>>());
     }
     for (row, &by) in wrt.iter().enumerate() {
         for (column, &and_by) in wrt.iter().enumerate() {
             let name = format!("d_{}_{}", func.params[by].name, func.params[and_by].name);
-            let (low, high) = (row.min(column), row.max(column));
-            pass.push_derivative(name, columns[low][high - low]);
+            let block = match row <= column {
+                true => rows[row][column - row],
+                false => rows[column][row - column].map(|block| pass.turned(block, func.params[and_by].shape.len())),
+            };
+            pass.push_derivative(name, block, &[pass.inputs[by], pass.inputs[and_by]]);
         }
     }
     pass.finish()
@@ -131,7 +138,7 @@ pub fn hessian_vector(func: &Func, wrt: Wrt) -> Func {
     let second: Vec<Option<Val>> = first.iter().map(|row| row.and_then(|_| dots.next().flatten())).collect();
     for (prefix, row) in [("d", first), ("hv", second)] {
         for (&input, derivative) in wrt.iter().zip(row) {
-            pass.push_derivative(format!("{prefix}_{}", func.params[input].name), derivative);
+            pass.push_derivative(format!("{prefix}_{}", func.params[input].name), derivative, &[pass.inputs[input]]);
         }
     }
     pass.finish()
@@ -149,7 +156,7 @@ pub fn nth(func: &Func, input: Option<usize>, order: usize) -> Func {
             (Some(val), Some(by)) => tangents(&mut pass.builder, &[(by, one)], &[val])[0],
             _ => None,
         };
-        pass.push_derivative(format!("d{number}"), derivative);
+        pass.push_derivative(format!("d{number}"), derivative, &[]);
     }
     pass.finish()
 }
@@ -194,7 +201,7 @@ impl<'a> Pass<'a> {
     fn tangent_params(&mut self, wrt: Wrt) -> Vec<(Val, Val)> {
         let add = |&index: &usize| {
             let name = self.fresh_name(&format!("{}_dot", self.func.params[index].name));
-            (self.inputs[index], self.builder.param(&name, Type::F64))
+            (self.inputs[index], self.param_like(&name, self.inputs[index]))
         };
         wrt.iter().map(add).collect()
     }
@@ -206,27 +213,119 @@ impl<'a> Pass<'a> {
         std::iter::once(wanted.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
     }
 
+    /// A new argument in the shape of a value.
+    fn param_like(&mut self, name: &str, like: Val) -> Val {
+        let shape = self.shape(&[like]);
+        self.builder.array_param(name, Type::F64, &shape)
+    }
+
+    /// The dimensions of values, one after another.
+    fn shape(&self, vals: &[Val]) -> Vec<usize> {
+        vals.iter().flat_map(|&val| self.builder.func().shape(val)).copied().collect()
+    }
+
     /// One row a result: the derivatives by the arguments in `wrt`.
     fn jacobian(&mut self, wrt: Wrt, mode: Mode) -> Vec<Vec<Option<Val>>> {
         let outputs = self.outputs();
-        let one = self.builder.f64(1.0);
         let inputs: Vec<Val> = wrt.iter().map(|&index| self.inputs[index]).collect();
+        let directions =
+            |vals: &[Val]| -> usize { vals.iter().map(|&val| self.shape(&[val]).iter().product::<usize>()).sum() };
         let forward = match mode {
             Mode::Forward => true,
             Mode::Reverse => false,
-            Mode::Auto => inputs.len() <= 1 || (inputs.len() < outputs.len()),
+            Mode::Auto => directions(&inputs) <= 1 || directions(&inputs) < directions(&outputs),
         };
-        if forward {
-            let columns: Vec<Vec<Option<Val>>> =
-                inputs.iter().map(|&input| tangents(&mut self.builder, &[(input, one)], &outputs)).collect();
-            (0..outputs.len()).map(|row| columns.iter().map(|column| column[row]).collect()).collect()
-        } else {
-            outputs.iter().map(|&output| adjoints(&mut self.builder, &[(output, one)], &inputs)).collect()
+        if !forward {
+            return outputs.iter().map(|&output| self.from_all_directions(output, &inputs)).collect();
         }
+        let mut columns = Vec::new();
+        for &input in &inputs {
+            let rank = self.shape(&[input]).len();
+            let dots = self.in_all_directions(input, &outputs);
+            columns.push(dots.into_iter().map(|dot| dot.map(|dot| self.turned(dot, rank))).collect::<Vec<_>>());
+        }
+        (0..outputs.len()).map(|row| columns.iter().map(|column| column[row]).collect()).collect()
     }
 
-    fn push_derivative(&mut self, name: String, derivative: Option<Val>) {
-        let value = derivative.unwrap_or_else(|| self.builder.f64(0.0));
+    /// The tangents of targets in each direction of an input: its dimensions, then those of the target.
+    fn in_all_directions(&mut self, input: Val, targets: &[Val]) -> Vec<Option<Val>> {
+        let (loops, seed) = self.unit(input);
+        let dots = tangents(&mut self.builder, &[(input, seed)], targets);
+        self.collected(&loops, dots)
+    }
+
+    /// The adjoints of inputs from each direction of an output: its dimensions, then those of the input.
+    fn from_all_directions(&mut self, output: Val, inputs: &[Val]) -> Vec<Option<Val>> {
+        let (loops, seed) = self.unit(output);
+        let bars = adjoints(&mut self.builder, &[(output, seed)], inputs);
+        self.collected(&loops, bars)
+    }
+
+    /// The unit array at an index, with the loops over the index; of a number, 1.
+    fn unit(&mut self, like: Val) -> (Vec<Loop>, Val) {
+        let (shape, one) = (self.shape(&[like]), self.builder.f64(1.0));
+        if shape.is_empty() {
+            return (Vec::new(), one);
+        }
+        let mut loops = Vec::new();
+        for &extent in &shape {
+            let (low, high) = (self.builder.int(0), self.builder.int(extent as i64));
+            loops.push(Loop::up(self.builder.index(), low, high));
+        }
+        let cell = self.cell(&loops, &shape, one);
+        let unit = self.builder.region(Region { cells: Box::new([cell]), ..Region::default() });
+        (loops, self.builder.result(unit, 0))
+    }
+
+    fn cell(&mut self, loops: &[Loop], shape: &[usize], value: Val) -> Cell {
+        let subscripts = loops.iter().map(|each| each.index).collect();
+        let update =
+            Update { kind: UpdateKind::Store, subscripts, value, factor: None, guard: self.builder.bool(true) };
+        Cell { ty: Type::F64, shape: shape.into(), bound: None, init: None, updates: Box::new([update]) }
+    }
+
+    /// The values of all turns as arrays, made in one loop.
+    fn collected(&mut self, loops: &[Loop], values: Vec<Option<Val>>) -> Vec<Option<Val>> {
+        if loops.is_empty() {
+            return values;
+        }
+        let mut extents = Vec::new();
+        for each in loops {
+            if let Inst::Int(high) = self.builder.func().inst(each.high) {
+                extents.push(high as usize);
+            }
+        }
+        let mut cells = Vec::new();
+        for &value in values.iter().flatten() {
+            let shape = [extents.as_slice(), &self.shape(&[value])].concat();
+            cells.push(self.cell(loops, &shape, value));
+        }
+        if cells.is_empty() {
+            return values;
+        }
+        let region = self.builder.region(Region { loops: loops.into(), cells: cells.into(), ..Region::default() });
+        let mut number = 0..;
+        let mut next = |_| number.next().map(|number| self.builder.result(region, number));
+        values.into_iter().map(|value| value.and_then(&mut next)).collect()
+    }
+
+    /// An array whose first `leading` dimensions come last.
+    fn turned(&mut self, array: Val, leading: usize) -> Val {
+        let shape = self.shape(&[array]);
+        if leading == 0 || leading == shape.len() {
+            return array;
+        }
+        let indices: Vec<Val> = shape.iter().map(|_| self.builder.index()).collect();
+        let element = self.builder.read(array, &indices);
+        let mut loops: Vec<(Val, usize)> = indices.into_iter().zip(shape).collect();
+        loops.rotate_left(leading);
+        self.builder.array(&loops, element)
+    }
+
+    /// Adds a derivative to the results: 0, in the shape of the values together, where there is none.
+    fn push_derivative(&mut self, name: String, derivative: Option<Val>, like: &[Val]) {
+        let shape = self.shape(like);
+        let value = derivative.unwrap_or_else(|| self.builder.zeros(&shape));
         self.results.push(Output { name, value });
     }
 

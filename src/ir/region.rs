@@ -121,6 +121,13 @@ pub struct Reduction {
 }
 
 impl Region {
+    /// The same loop with other questions: all that is handed from turn to turn, and these reductions.
+    #[must_use]
+    pub fn asking(&self, reductions: Box<[Reduction]>) -> Region {
+        let cells = self.cells.iter().filter(|cell| cell.bound.is_some()).cloned().collect();
+        Region { loops: self.loops.clone(), states: self.states.clone(), going: self.going, cells, reductions }
+    }
+
     /// Everything that the region binds.
     pub fn binds(&self) -> impl Iterator<Item = Val> + '_ {
         let indices = self.loops.iter().map(|each| each.index);

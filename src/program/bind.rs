@@ -1,31 +1,20 @@
 //! From what is passed to the arguments of a program and the sizes that they bind.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use super::{Argument, ArgumentFaults, Extent, Program};
 use crate::array::ArrayView;
-use crate::ast::Role;
+use crate::ast::{Ast, Node, NodeKind, Role};
 use crate::error::{Error, nearest};
+pub use crate::lower::Binding;
+use crate::lower;
 use crate::syntax::canonical_name;
 
-/// The numbers that a program is compiled for.
-///
 /// ```
 /// use chainrule::Binding;
 ///
 /// let binding = Binding::new().shape("W", &[32, 10]).shape("b", &[32]).size("N", 1000);
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Binding {
-    /// The extents of arguments that are arrays.
-    pub shapes: BTreeMap<String, Vec<usize>>,
-    /// Sizes by name, where they don't follow from an argument.
-    pub sizes: BTreeMap<String, i64>,
-    /// The values of `index` arguments that sizes are made of.
-    pub index: BTreeMap<String, i64>,
-}
-
 impl Binding {
     pub fn new() -> Binding {
         Binding::default()
@@ -151,7 +140,7 @@ impl Program {
 }
 
 /// `obs[3, 1]`
-pub(crate) fn element(name: &str, subscripts: &[usize]) -> String {
+fn element(name: &str, subscripts: &[usize]) -> String {
     match subscripts {
         [] => name.to_owned(),
         _ => format!("{name}[{}]", subscripts.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")),
@@ -159,6 +148,21 @@ pub(crate) fn element(name: &str, subscripts: &[usize]) -> String {
 }
 
 impl Argument {
+    pub(super) fn new(argument: &lower::Argument, ast: &Ast, source: &str) -> Argument {
+        let declared = argument.dims.iter().map(|&dim| match ast.tree(dim) {
+            [Node { kind: NodeKind::Integer(extent @ 0..), .. }] => Extent::Fixed(*extent as usize),
+            [Node { kind: NodeKind::Name { name, .. }, .. }] => Extent::Size(ast.name(*name).to_owned()),
+            _ => Extent::Computed(ast.tree_span(dim).text(source).to_owned()),
+        });
+        let open = std::iter::repeat(Extent::Open);
+        Argument {
+            name: ast.name(argument.name).to_owned(),
+            role: argument.role,
+            extents: declared.chain(open).take(argument.rank).collect(),
+            at: argument.at,
+        }
+    }
+
     /// As a declaration writes it: `W[H, D]`.
     pub fn declaration(&self) -> String {
         let extents: Vec<String> = self.extents.iter().map(Extent::to_string).collect();
