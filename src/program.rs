@@ -133,7 +133,10 @@ impl Program {
         let is_known = |argument: &Argument| argument.extents.iter().all(|extent| matches!(extent, Extent::Fixed(_)));
         let may_wait = names.needs_binding();
         if may_wait && !(program.sizes.is_empty() && program.arguments.iter().all(is_known)) {
-            return Ok(Program { warnings: program.warnings.iter().cloned().chain(names.warnings).collect(), ..program });
+            return Ok(Program {
+                warnings: program.warnings.iter().cloned().chain(names.warnings).collect(),
+                ..program
+            });
         }
         let by_index = |problem: &Problem| matches!(problem, Problem::ExtentNotConstant { .. });
         match lower::lower(&program.ast, limits, &Binding::default()) {

@@ -17,15 +17,25 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The answer about a program, in the form that was asked for. Only that form is made.
+    /// The answer about a program at a point, in the form that was asked for. Only that form is made.
     pub fn about(
         program: &Program,
         format: Format,
         text: impl FnOnce() -> String,
         json: impl FnOnce() -> Value,
     ) -> Answer {
+        Answer::plain(program, format, || text() + &sizes(program), json)
+    }
+
+    /// An answer without the sizes of the program.
+    pub fn plain(
+        program: &Program,
+        format: Format,
+        text: impl FnOnce() -> String,
+        json: impl FnOnce() -> Value,
+    ) -> Answer {
         let text = match format {
-            Format::Text => text() + &sizes(program),
+            Format::Text => text(),
             Format::Json => format!("{}\n", json()),
         };
         let warnings = program.render_warnings(Style::Colour);

@@ -35,6 +35,7 @@ const EXAMPLES: &str = examples!(
     "emit 'exp(x*z) + x*z/ln(x)'",
     "emit 'exp(x*z) + x*z/ln(x)' --stage reverse",
     "emit 'x^2*z' --stage asm --wrt x",
+    "emit 'param x[N]; sum[i](x[i]^2)' --size N=3 --stage reverse",
 );
 
 #[derive(Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -73,7 +74,7 @@ impl Emit {
             Stage::Clif | Stage::Asm => self.code(&program)?,
         };
         let json = || self.relax.mark(json::object([("stage", stage.into()), ("text", shown.as_str().into())]));
-        Ok(Answer::about(&program, self.output.format, || shown.clone(), json))
+        Ok(Answer::plain(&program, self.output.format, || shown.clone(), json))
     }
 
     fn graph<K: Kind>(&self, request: Request<K>) -> Result<String, Fault> {

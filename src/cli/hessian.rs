@@ -29,8 +29,11 @@ pub struct Hessian {
     output: Output,
 }
 
-const EXAMPLES: &str =
-    examples!("hessian 'x^2*sin(z)' --at x=2,z=3", "hessian '(1 - x)^2 + 100*(y - x^2)^2' --at x=1,y=1 --format json",);
+const EXAMPLES: &str = examples!(
+    "hessian 'x^2*sin(z)' --at x=2,z=3",
+    "hessian '(1 - x)^2 + 100*(y - x^2)^2' --at x=1,y=1 --format json",
+    "hessian 'c*sum[i](x[i]^3)' --data x=examples/vector.csv --at c=2",
+);
 
 impl Hessian {
     pub fn run(&self) -> Result<Answer, Fault> {

@@ -36,6 +36,7 @@ pub struct Jacobian {
 const EXAMPLES: &str = examples!(
     "jacobian 'x = r*cos(t); y = r*sin(t); x, y' --at r=2,t=1",
     "jacobian '(x*z, x/z)' --at x=2,z=3 --format json",
+    "jacobian 'y[i] = x[i]/sum[j](x[j])' --data x=examples/vector.csv",
 );
 
 impl Jacobian {

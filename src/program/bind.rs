@@ -6,8 +6,8 @@ use super::{Argument, ArgumentFaults, Extent, Program};
 use crate::array::ArrayView;
 use crate::ast::{Ast, Node, NodeKind, Role};
 use crate::error::{Error, nearest};
-pub use crate::lower::Binding;
 use crate::lower;
+pub use crate::lower::Binding;
 use crate::syntax::canonical_name;
 
 /// ```

@@ -4,10 +4,9 @@
 //! is 1 at the argument's element, reverse mode by a weight that is 1 at the result's, the difference by moving the element.
 
 use chainrule::difference::{Estimate, of_calls};
-use chainrule::error::nearest;
-use chainrule::ir::{Func, Inst};
+use chainrule::ir::Inst;
 use chainrule::ops::Op;
-use chainrule::{Array, Backend, Compiled, Error, Jvp, Kind, Program, Request, Vjp};
+use chainrule::{Array, Backend, Compiled, Error, Kind, Program, Request, Value};
 
 use super::{Check, Row, same};
 use crate::cli::fault::Fault;
@@ -61,11 +60,15 @@ pub fn rows(check: &Check, program: &Program, given: &Given) -> Result<Vec<Row>,
     let is_stopped = has_stop(program);
     let mut rows = Vec::new();
     for (element, tangent) in by.iter().zip(&tangents) {
-        let estimates = if is_stopped { vec![None; of.len()] } else { differences(&value, given, names[element.array], element, &of, &base) };
+        let estimates = match is_stopped {
+            true => vec![None; of.len()],
+            false => differences(&value, given, names[element.array], element.place, &of, &base),
+        };
         for ((result, adjoint), difference) in of.iter().zip(&adjoints).zip(estimates) {
             let forward = tangent.arrays[result.array].data[result.place];
             let reverse = adjoint.arrays[element.array].data[element.place];
-            let scale = adjoint.arrays[element.array].data.iter().map(|slope| slope.abs()).filter(|slope| slope.is_finite());
+            let scale =
+                adjoint.arrays[element.array].data.iter().map(|slope| slope.abs()).filter(|slope| slope.is_finite());
             let rounding = ULPS * f64::EPSILON * scale.fold(0.0, f64::max);
             let rounding = [rounding, rounding];
             let same_bits = tangent.same_bits && adjoint.same_bits;
@@ -74,6 +77,37 @@ pub fn rows(check: &Check, program: &Program, given: &Given) -> Result<Vec<Row>,
         }
     }
     Ok(rows)
+}
+
+/// The derivatives of elements of the results by an element of an argument, from calls of the value.
+fn differences(
+    value: &Compiled<Value>,
+    given: &Given,
+    argument: &str,
+    place: usize,
+    of: &[Element],
+    base: &[Array],
+) -> Vec<Option<Estimate>> {
+    let Some((_, array)) = given.values.iter().find(|(name, _)| name == argument) else { return vec![None; of.len()] };
+    let pick = |arrays: &[Array]| of.iter().map(|element| arrays[element.array].data[element.place]).collect();
+    let numbers: Vec<f64> = pick(base);
+    let rounding: Vec<f64> = numbers.iter().map(|number| ULPS * f64::EPSILON * number.abs()).collect();
+    let mut moved = array.clone();
+    of_calls(array.data[place], &rounding, |x| {
+        moved.data[place] = x;
+        let others = given.views().filter(|(name, _)| *name != argument);
+        let answer = value.by_name().with_all(others).with(argument, &moved).run();
+        answer.ok().map(|answer| pick(&results(answer)))
+    })
+}
+
+/// Whether the text holds something constant, which a difference would move.
+fn has_stop(program: &Program) -> bool {
+    const NAMES: [&str; 3] = ["stop", "detach", "stop_gradient"];
+    let graph = program.graph();
+    let stops = graph.vals().filter(|&val| matches!(graph.inst(val), Inst::Unary(Op::Stop, _)));
+    let texts = stops.map(|val| graph.span(val).text(program.source()));
+    texts.into_iter().any(|text| NAMES.iter().any(|name| text.starts_with(name)))
 }
 
 /// Elements of each array: all of a short one, otherwise some from the first to the last.
@@ -121,10 +155,7 @@ struct Sweep {
 }
 
 impl<K: Kind> Way<K> {
-    fn new(request: Request<K>) -> Result<Way<K>, Error>
-    where
-        K: Clone,
-    {
+    fn new(request: Request<K>) -> Result<Way<K>, Error> {
         let code = request.compile()?;
         let is_machine = code.backend() != "interpreter";
         let interpreter = is_machine.then(|| request.backend(Backend::Interpreter).compile()).transpose()?;
@@ -136,7 +167,8 @@ impl<K: Kind> Way<K> {
         let same_bits = match &self.interpreter {
             Some(interpreter) => {
                 let others = call(interpreter)?;
-                let numbers = |arrays: &[Array]| arrays.iter().flat_map(|array| array.data.clone()).collect::<Vec<f64>>();
+                let numbers =
+                    |arrays: &[Array]| arrays.iter().flat_map(|array| array.data.clone()).collect::<Vec<f64>>();
                 numbers(&arrays).iter().zip(numbers(&others)).all(|(a, b)| same(*a, b))
             }
             None => true,
