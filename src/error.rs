@@ -198,6 +198,14 @@ pub enum Problem {
     DeclarationInBlock {
         at: Span,
     },
+    /// A state goes on as something else than it begins with.
+    StateChanges {
+        name: String,
+        at: Span,
+        state_at: Span,
+        before: String,
+        after: String,
+    },
     EndlessIterate {
         at: Span,
     },

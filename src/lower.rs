@@ -20,6 +20,7 @@ mod forms;
 mod groups;
 mod infer;
 mod interval;
+mod iterate;
 mod names;
 mod recur;
 mod reduce;
@@ -38,6 +39,7 @@ use arith::Operand;
 pub use bind::Binding;
 use builtin::Builtin;
 use forms::Frame;
+use iterate::Iteration;
 pub use names::{Argument, Names, resolve};
 
 /// A program as a graph, with what the text says beside it.
@@ -127,6 +129,10 @@ enum Task {
     Return { call: CallKey, opaques: Vec<(Val, Val)>, at: Span },
     /// The value of a function at an opaque argument is on the stack: differentiate it.
     Differentiate { function: Function, opaque: Val, argument: Val, at: Span },
+    /// The initial values of an `iterate` are on the stack.
+    Start(Box<Iteration>),
+    /// The condition and the next values of an `iterate` are on the stack.
+    Repeat(Box<Iteration>),
     /// Open the next loop of a form.
     Loops(Box<Frame>),
     /// The bounds of the next loop of a form are on the stack.
@@ -173,6 +179,8 @@ struct Lowering<'a> {
     holes: HashMap<Val, Rc<define::Holes>>,
     /// Elements of such arrays that are read, with the condition that they are defined.
     hole_reads: Vec<(Val, Val)>,
+    /// The regions of `while` without `for`: they must not reach their limit.
+    endless: Vec<Val>,
 }
 
 impl<'a> Lowering<'a> {
@@ -210,6 +218,7 @@ impl<'a> Lowering<'a> {
             clauses: Vec::new(),
             holes: HashMap::new(),
             hole_reads: Vec::new(),
+            endless: Vec::new(),
         }
     }
 
@@ -296,6 +305,8 @@ impl<'a> Lowering<'a> {
                 }
                 Ok(())
             }
+            Task::Start(iteration) => self.start(iteration),
+            Task::Repeat(iteration) => self.repeat(iteration),
             Task::Loops(frame) => self.open_loop(frame),
             Task::Bounds(frame) => self.bounds(frame),
             Task::Close(frame) => self.close(*frame),

@@ -35,11 +35,13 @@ pub struct Limits {
     pub operations: usize,
     /// Elements of all arrays together, arguments among them.
     pub elements: usize,
+    /// Turns of a `while` that has no `for`.
+    pub turns: i64,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { bytes: 64 << 20, depth: 20_000, problems: 100, operations: 3_000_000, elements: 1 << 31 }
+        Limits { bytes: 64 << 20, depth: 20_000, problems: 100, operations: 3_000_000, elements: 1 << 31, turns: 100_000 }
     }
 }
 

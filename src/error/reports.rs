@@ -198,6 +198,12 @@ impl Problem {
             }
             Problem::DeclarationInBlock { at } => report("a declaration stands in a block", *at, "not here")
                 .help("arguments are declared outside of all `{ }`"),
+            Problem::StateChanges { name, at, state_at, before, after } => {
+                let name = shorten(name);
+                report(format!("the state `{name}` changes its kind"), *at, format!("here it goes on as {after}"))
+                    .other(*state_at, format!("it begins as {before}"))
+                    .help("kind and shape of a state stay the same from turn to turn")
+            }
             Problem::EndlessIterate { at } => report("this loop never ends", *at, "neither `for` nor `while`")
                 .help("`iterate x from start while condition do next` or `iterate x from start for k in 0..n do next`"),
             Problem::SecondLimit { at, word } => report(format!("a loop has one `{word}`"), *at, "the second one"),

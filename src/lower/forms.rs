@@ -80,7 +80,10 @@ impl Lowering<'_> {
                 (binders, What::Reduce { reduction: *reduction, condition: *condition, body: *body })
             }
             Form::Comprehension { body, binders } => (binders, What::Comprehension(*body)),
-            Form::Iterate { .. } => return Err(Problem::NotYet { at, what: "`iterate`" }),
+            Form::Iterate { .. } => {
+                self.iterate(form, at);
+                return Ok(());
+            }
         };
         self.open(self.scope);
         self.enter(binders.as_slice().into(), what, at);
