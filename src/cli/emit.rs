@@ -62,7 +62,7 @@ enum Stage {
 impl Emit {
     pub fn run(&self) -> Result<Answer, Fault> {
         let program = self.text.parse()?;
-        let program = if self.stage == Stage::Ast { program } else { self.inputs.bind(&program)? };
+        let program = if self.stage == Stage::Ast { program } else { self.inputs.bind(&program)?.0 };
         let stage = self.stage.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
         let shown = match self.stage {
             Stage::Ast => ast(&program),

@@ -29,48 +29,41 @@ pub struct Inputs {
     size: Vec<String>,
 }
 
-/// Arguments by name, as they are given.
+/// Arguments by name, and the sizes that they and the caller give.
 pub struct Given {
     pub values: Vec<(String, Array)>,
-    sizes: Vec<(String, i64)>,
+    pub binding: Binding,
 }
 
 impl Inputs {
     /// A program with its sizes, and the arguments. All arguments must be there.
     pub fn of(&self, program: &Program) -> Result<(Program, Given), Fault> {
-        let given = self.given(program)?;
-        if !program.is_open() && given.sizes.is_empty() {
-            // What is wrong with the arguments is told before anything is compiled.
-            program.binding(given.views())?;
-            return Ok((program.clone(), given));
-        }
-        let binding = given.with_sizes(program.binding(given.views())?);
-        Ok((program.bind(&binding)?, given))
+        let (values, sizes) = (self.values(program)?, self.sizes()?);
+        // What is wrong with the arguments is told before anything else is made.
+        let binding = program.binding(values.iter().map(|(name, array)| (name.as_str(), array.view())))?;
+        let (program, binding) = bound(program, binding, &sizes)?;
+        Ok((program, Given { values, binding }))
     }
 
-    /// A program with its sizes as far as they are given.
-    pub fn bind(&self, program: &Program) -> Result<Program, Fault> {
-        let given = self.given(program)?;
-        if !program.is_open() && given.sizes.is_empty() {
-            return Ok(program.clone());
-        }
+    /// A program with its sizes as far as they are given, and these.
+    pub fn bind(&self, program: &Program) -> Result<(Program, Binding), Fault> {
         let mut binding = Binding::new();
-        for (name, array) in &given.values {
-            let is_index = program.arguments().iter().any(|each| each.name == *name && each.role == Role::Index);
+        for (name, array) in self.values(program)? {
+            let is_index = program.arguments().iter().any(|each| each.name == name && each.role == Role::Index);
             binding = match array.number() {
-                Some(number) if is_index => binding.index(name, number as i64),
+                Some(number) if is_index => binding.index(&name, number as i64),
                 Some(_) => binding,
-                None => binding.shape(name, &array.shape),
+                None => binding.shape(&name, &array.shape),
             };
         }
-        Ok(program.bind(&given.with_sizes(binding))?)
+        bound(program, binding, &self.sizes()?)
     }
 
     pub fn is_given(&self) -> bool {
         !(self.at.is_empty() && self.args.is_none() && self.data.is_empty())
     }
 
-    fn given(&self, program: &Program) -> Result<Given, Fault> {
+    fn values(&self, program: &Program) -> Result<Vec<(String, Array)>, Fault> {
         let numbers = values::parse("--at", &self.at)?;
         let mut values: Vec<(String, Array)> =
             numbers.into_iter().map(|(name, number)| (name, Array::from(number))).collect();
@@ -83,7 +76,7 @@ impl Inputs {
         for (name, _) in &mut values {
             *name = canonical_name(name).into_owned();
         }
-        Ok(Given { values, sizes: self.sizes()? })
+        Ok(values)
     }
 
     fn sizes(&self) -> Result<Vec<(String, i64)>, Fault> {
@@ -113,9 +106,18 @@ impl Given {
         Ok(results(code.by_name().with_all(self.views()).run()?))
     }
 
-    fn with_sizes(&self, binding: Binding) -> Binding {
-        self.sizes.iter().fold(binding, |binding, (name, size)| binding.size(name, *size))
+    /// The arguments in the order of the program.
+    pub fn in_order(&self, program: &Program) -> Vec<&Array> {
+        let value = |name: &String| self.values.iter().find(|(given, _)| given == name).map(|(_, array)| array);
+        program.arguments().iter().filter_map(|argument| value(&argument.name)).collect()
     }
+}
+
+/// The program at these sizes, and all of them.
+fn bound(program: &Program, binding: Binding, sizes: &[(String, i64)]) -> Result<(Program, Binding), Fault> {
+    let binding = sizes.iter().fold(binding, |binding, (name, size)| binding.size(name, *size));
+    let is_open = program.is_open() || !sizes.is_empty();
+    Ok((if is_open { program.bind(&binding)? } else { program.clone() }, binding))
 }
 
 /// The results of a call without their names.

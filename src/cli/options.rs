@@ -94,19 +94,9 @@ pub struct Point {
 }
 
 impl Point {
-    /// One number an argument.
-    pub fn of(&self, program: &Program) -> Result<Vec<f64>, Fault> {
-        let values = self.values()?;
-        Ok(program.point(values.iter().map(|(name, value)| (name.as_str(), *value)))?)
-    }
-
     /// The values by name.
     pub fn values(&self) -> Result<Vec<(String, f64)>, Fault> {
         values::parse("--at", &self.at)
-    }
-
-    pub fn is_given(&self) -> bool {
-        !self.at.is_empty()
     }
 }
 
