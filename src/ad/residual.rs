@@ -31,7 +31,13 @@ impl Sweep<'_> {
             let mut extents = extents.iter().chain(func.shape(val));
             extents.try_fold(8_usize, |size, &extent| size.checked_mul(extent)).is_some()
         };
-        let Needs { expensive: kept, names } = Needs::of(func, val, region, &reverse, fits);
+        // What the sweep itself has computed isn't kept, except by forward regions.
+        let is_primal = |used: Val| match func.inst(used) {
+            Inst::Result(of, _) => used < val || self.forward.contains(&of),
+            _ => used < val,
+        };
+        let can_keep = |used: Val| is_primal(used) && fits(used);
+        let Needs { expensive: kept, names } = Needs::of(func, val, region, &reverse, can_keep);
         let states: Vec<State> = region.states.iter().copied().filter(|state| names.contains(&state.bound)).collect();
 
         let mut forward = region.clone();
@@ -58,6 +64,7 @@ impl Sweep<'_> {
         }
         forward.cells = cells.into();
         let forward = self.builder.region(forward);
+        self.forward.insert(forward);
         let subscripts = places.map(|places| places.1).unwrap_or_default();
         let pairs: Vec<(Val, Val)> = pairs
             .into_iter()
@@ -123,7 +130,7 @@ struct Needs {
 }
 
 impl Needs {
-    fn of(func: &Func, val: Val, region: &Region, reverse: &Region, fits: impl Fn(Val) -> bool) -> Needs {
+    fn of(func: &Func, val: Val, region: &Region, reverse: &Region, can_keep: impl Fn(Val) -> bool) -> Needs {
         let binds: Vec<Val> = region.binds().collect();
         let mut forward = HashMap::new();
         let mut expensive = HashSet::new();
@@ -136,7 +143,7 @@ impl Needs {
             }
             if matches!(func.inst(used), Inst::Bound(_)) {
                 names.insert(used);
-            } else if is_expensive(func, used) && fits(used) && is_forward(func, val, &binds, used, &mut forward) {
+            } else if is_expensive(func, used) && can_keep(used) && is_forward(func, val, &binds, used, &mut forward) {
                 expensive.insert(used);
             } else {
                 stack.extend(func.operands(used).iter());
