@@ -10,7 +10,7 @@
 use super::{adjoints, tangents};
 use crate::ir::{Builder, Cell, Func, Inst, Loop, Output, Region, Update, UpdateKind, Val};
 use crate::ops::{Op, Type};
-use crate::opt::compact;
+use crate::opt::loops::tidy;
 
 /// The arguments to differentiate by, as indices into the parameters; each of type `f64`.
 pub type Wrt<'a> = &'a [usize];
@@ -330,6 +330,6 @@ impl<'a> Pass<'a> {
     }
 
     fn finish(self) -> Func {
-        compact(&self.builder.finish(self.results))
+        tidy(&self.builder.finish(self.results))
     }
 }

@@ -77,7 +77,7 @@ impl Sweep<'_> {
                 }
             })
             .collect();
-        replace(self.builder, &reverse, &pairs)
+        self.builder.replace(&reverse, &pairs)
     }
 
     /// The number of the cell that has a value of each turn: one that is there, or a new one.
@@ -98,7 +98,7 @@ impl Sweep<'_> {
     fn from_the_first(&mut self, region: &Region, state: Val) -> Val {
         let each = region.loops[0];
         let index = self.builder.index();
-        let renamed = replace(self.builder, &region.asking(Box::new([])), &[(each.index, index)]);
+        let renamed = self.builder.replace(&region.asking(Box::new([])), &[(each.index, index)]);
         let (low, high) = match each.direction {
             Direction::Up => (each.low, each.index),
             Direction::Down => {
@@ -187,14 +187,6 @@ fn is_forward(func: &Func, region: Val, binds: &[Val], val: Val, known: &mut Has
         }
     }
     known[&val]
-}
-
-/// A region with new values in the places of old ones.
-fn replace(builder: &mut Builder, region: &Region, pairs: &[(Val, Val)]) -> Region {
-    let uses: Vec<Val> = region.uses().collect();
-    let new = builder.substitute_all(&uses, pairs);
-    let table: HashMap<Val, Val> = uses.into_iter().zip(new).collect();
-    region.map(|val| table[&val])
 }
 
 /// Between which whole numbers the indices of a graph lie.

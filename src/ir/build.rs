@@ -384,6 +384,14 @@ impl Builder {
         roots.iter().map(|&root| pass.get(root)).collect()
     }
 
+    /// A region with the new values in the places of the old ones in everything that it uses.
+    pub fn replace(&mut self, region: &Region, pairs: &[(Val, Val)]) -> Region {
+        let uses: Vec<Val> = region.uses().collect();
+        let new = self.substitute_all(&uses, pairs);
+        let table: HashMap<Val, Val> = uses.into_iter().zip(new).collect();
+        region.map(|val| table[&val])
+    }
+
     fn intern(&mut self, inst: Inst, ty: Type) -> Val {
         self.intern_array(inst, ty, &[])
     }
@@ -806,16 +814,8 @@ impl Substitution {
             names.push((name, builder.bound(ty, &shape)));
         }
         let new_name = |name: Val| names.iter().find(|pair| pair.0 == name).map_or(name, |pair| pair.1);
-        let renamed = substitute_in(builder, &region.rebind(new_name), &names);
-        let replaced = substitute_in(builder, &renamed, &self.pairs);
+        let renamed = builder.replace(&region.rebind(new_name), &names);
+        let replaced = builder.replace(&renamed, &self.pairs);
         builder.region(replaced)
     }
-}
-
-/// A region with the new values in the places of the old ones in everything that it uses.
-fn substitute_in(builder: &mut Builder, region: &Region, pairs: &[(Val, Val)]) -> Region {
-    let uses: Vec<Val> = region.uses().collect();
-    let new = builder.substitute_all(&uses, pairs);
-    let table: HashMap<Val, Val> = uses.into_iter().zip(new).collect();
-    region.map(|val| table[&val])
 }
