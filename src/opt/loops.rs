@@ -13,41 +13,73 @@ use hashbrown::HashMap;
 use super::compact;
 use crate::ir::{Func, Inst, Val};
 
-/// How often the laws are applied at most. Each round works one level further in.
-const ROUNDS: usize = 12;
+/// How often the laws are applied at each level of nesting, at most.
+const ROUNDS: usize = 8;
 
 /// The same function with fewer and fuller loops. One without loops stays as it is.
+///
+/// Outer loops come first: what stands in two bodies may stand in one when the loops around have become one.
 pub fn tidy(func: &Func) -> Func {
     let mut func = compact(func);
     if !func.has_regions() {
         return func;
     }
-    for _ in 0..ROUNDS {
-        let before = func.clone();
-        func = prune::prune(&inline::inline(&names::share(&func)));
-        if let Some(changed) = absorb::absorb(&func) {
-            func = compact(&changed);
+    let simpler = |func: &Func| prune::prune(&inline::inline(&names::share(func)));
+    func = simpler(&func);
+    let mut level = 0;
+    while level <= Scopes::of(&func).depth() {
+        for _ in 0..ROUNDS {
+            let mut changed = false;
+            for law in [merge::merge, absorb::absorb] {
+                if let Some(new) = law(&func, level) {
+                    (func, changed) = (compact(&new), true);
+                }
+            }
+            if !changed {
+                break;
+            }
+            func = simpler(&func);
         }
-        if let Some(changed) = merge::merge(&func) {
-            func = compact(&changed);
-        }
-        if func == before {
-            break;
-        }
+        level += 1;
     }
-    prune::prune(&func)
+    func
 }
 
-/// The regions in whose bodies each region stands.
-fn scopes(func: &Func) -> HashMap<Val, Vec<Val>> {
-    let mut scopes: HashMap<Val, Vec<Val>> = HashMap::new();
-    for val in func.vals() {
-        let Inst::Region(region) = func.inst(val) else { continue };
-        for member in func.body(func.region(region)) {
-            if matches!(func.inst(member), Inst::Region(_)) {
-                scopes.entry(member).or_default().push(val);
+/// Where regions stand.
+struct Scopes {
+    /// The regions in whose bodies each region stands.
+    around: HashMap<Val, Vec<Val>>,
+    level: HashMap<Val, usize>,
+}
+
+impl Scopes {
+    fn of(func: &Func) -> Scopes {
+        let mut scopes = Scopes { around: HashMap::new(), level: HashMap::new() };
+        let regions: Vec<Val> = func.vals().filter(|&val| matches!(func.inst(val), Inst::Region(_))).collect();
+        for &val in &regions {
+            for member in func.region_of(val).map(|region| func.body(region)).unwrap_or_default() {
+                if matches!(func.inst(member), Inst::Region(_)) {
+                    scopes.around.entry(member).or_default().push(val);
+                }
             }
         }
+        for &val in regions.iter().rev() {
+            let level = scopes.around(val).iter().map(|around| scopes.level[around] + 1).max().unwrap_or(0);
+            scopes.level.insert(val, level);
+        }
+        scopes
     }
-    scopes
+
+    fn around(&self, region: Val) -> &[Val] {
+        self.around.get(&region).map_or(&[], Vec::as_slice)
+    }
+
+    /// In how many bodies a region stands, one in another.
+    fn level(&self, region: Val) -> usize {
+        self.level.get(&region).copied().unwrap_or(0)
+    }
+
+    fn depth(&self) -> usize {
+        self.level.values().copied().max().unwrap_or(0)
+    }
 }

@@ -10,12 +10,12 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::super::rebuild;
-use super::scopes;
+use super::Scopes;
 use crate::ir::{Func, Inst, Region, UpdateKind, Val};
 
 /// `None`: nothing to do.
-pub fn absorb(func: &Func) -> Option<Func> {
-    let absorbed = Plan::of(func).absorbed;
+pub fn absorb(func: &Func, level: usize) -> Option<Func> {
+    let absorbed = Plan::of(func, level).absorbed;
     if absorbed.is_empty() {
         return None;
     }
@@ -24,7 +24,8 @@ pub fn absorb(func: &Func) -> Option<Func> {
         let region = pass.region(func.region(region));
         let mut pairs = Vec::new();
         for Taken { read, value, used } in taken.iter().flat_map(|(_, taken)| taken.iter().copied()) {
-            let rest: Vec<Val> = func.operands(read).as_slice()[1 + used..].iter().map(|&rest| pass.get(rest)).collect();
+            let rest: Vec<Val> =
+                func.operands(read).as_slice()[1 + used..].iter().map(|&rest| pass.get(rest)).collect();
             let value = pass.get(value);
             let element = pass.builder.read(value, &rest);
             pairs.push((pass.get(read), element));
@@ -119,16 +120,17 @@ struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    fn of(func: &Func) -> Plan<'_> {
+    fn of(func: &Func, level: usize) -> Plan<'_> {
         let mut plan = Plan { func, absorbed: HashMap::new(), groups: Vec::new(), group: HashMap::new() };
-        let scopes = scopes(func);
-        for reader in func.vals().filter(|&val| is_parallel(func, val)) {
+        let scopes = Scopes::of(func);
+        for reader in func.vals().filter(|&val| is_parallel(func, val) && scopes.level(val) == level) {
             let mut taken: Vec<(Val, Vec<Taken>)> = taken(func, reader).into_iter().collect();
-            taken.retain(|(producer, _)| scopes.get(producer) == scopes.get(&reader));
+            taken.retain(|(producer, _)| scopes.around(*producer) == scopes.around(reader));
             taken.sort_unstable();
             for at in 0..taken.len() {
                 let producer = taken[at].0;
-                let is_open = |of: Val| plan.absorbed.get(&reader).is_none_or(|all| all.iter().all(|each| each.0 != of));
+                let is_open =
+                    |of: Val| plan.absorbed.get(&reader).is_none_or(|all| all.iter().all(|each| each.0 != of));
                 if !is_open(producer) {
                     continue;
                 }

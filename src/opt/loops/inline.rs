@@ -66,7 +66,8 @@ fn element(builder: &mut Builder, read: Val) -> Option<Val> {
 
 /// The indices by which a cell is made, if it is one element for each turn of independent loops over the whole of it.
 fn plain(func: &Func, region: &Region, cell: &Cell) -> Option<Vec<Val>> {
-    let is_plain = region.states.is_empty() && region.going.is_none() && region.cells.iter().all(|cell| cell.bound.is_none());
+    let is_plain =
+        region.states.is_empty() && region.going.is_none() && region.cells.iter().all(|cell| cell.bound.is_none());
     let [update] = &*cell.updates else { return None };
     let indices: Vec<Val> = region.loops.iter().map(|each| each.index).collect();
     let is_whole = |(each, &extent): (&crate::ir::Loop, &usize)| {

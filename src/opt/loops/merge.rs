@@ -10,12 +10,12 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::super::{needs, order, rebuild_in};
-use super::scopes;
+use super::Scopes;
 use crate::ir::{Cell, Func, Inst, Loop, Reduction, Region, State, Val};
 
 /// `None`: nothing to do.
-pub fn merge(func: &Func) -> Option<Func> {
-    let groups = Groups::of(func);
+pub fn merge(func: &Func, level: usize) -> Option<Func> {
+    let groups = Groups::of(func, level);
     if groups.members.iter().all(|members| members.len() < 2) {
         return None;
     }
@@ -30,8 +30,11 @@ pub fn merge(func: &Func) -> Option<Func> {
             members => {
                 let first = members[0];
                 if !merged.contains_key(&first) {
-                    let regions: Vec<Region> =
-                        members.iter().filter_map(|&member| func.region_of(member)).map(|region| pass.region(region)).collect();
+                    let regions: Vec<Region> = members
+                        .iter()
+                        .filter_map(|&member| func.region_of(member))
+                        .map(|region| pass.region(region))
+                        .collect();
                     let (whole, numbers) = union(&regions);
                     merged.insert(first, Merged { region: pass.builder.region(whole), numbers });
                 }
@@ -100,20 +103,21 @@ struct Groups {
 }
 
 impl Groups {
-    fn of(func: &Func) -> Groups {
+    fn of(func: &Func, level: usize) -> Groups {
         let mut groups = Groups { members: Vec::new(), group: HashMap::new() };
-        let scopes = scopes(func);
+        let scopes = Scopes::of(func);
         let mut alike: HashMap<(&[Loop], Option<Val>, &[Val]), Vec<usize>> = HashMap::new();
         for val in func.vals() {
             let Inst::Region(id) = func.inst(val) else { continue };
             let region = func.region(id);
-            if region.loops.is_empty() {
+            if region.loops.is_empty() || scopes.level(val) != level {
                 continue;
             }
-            let key = (&*region.loops, region.going, scopes.get(&val).map_or(&[][..], Vec::as_slice));
+            let key = (&*region.loops, region.going, scopes.around(val));
             let known = alike.entry(key).or_default();
             let fits = |&&group: &&usize| {
-                groups.members[group].iter().all(|&member| fit(func, member, region)) && groups.can_take(func, group, val)
+                groups.members[group].iter().all(|&member| fit(func, member, region))
+                    && groups.can_take(func, group, val)
             };
             match known.iter().find(fits).copied() {
                 Some(group) => groups.add(group, val),
@@ -154,7 +158,9 @@ impl Groups {
             if seen.insert(val) {
                 match self.members_with(val) {
                     [] => stack.extend(func.operands(val).iter()),
-                    members => stack.extend(members.iter().flat_map(|&member| func.operands(member).as_slice().to_vec())),
+                    members => {
+                        stack.extend(members.iter().flat_map(|&member| func.operands(member).as_slice().to_vec()))
+                    }
                 }
             }
         }

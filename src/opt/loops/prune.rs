@@ -31,9 +31,21 @@ fn kept(region: &Region, wanted: &[bool]) -> Region {
     let (is_state, is_cell, is_reduction) = (part(0), part(region.first_cell()), part(region.first_reduction()));
     Region {
         loops: region.loops.clone(),
-        states: region.states.iter().enumerate().filter(|(number, _)| is_state(*number)).map(|(_, each)| *each).collect(),
+        states: region
+            .states
+            .iter()
+            .enumerate()
+            .filter(|(number, _)| is_state(*number))
+            .map(|(_, each)| *each)
+            .collect(),
         going: region.going,
-        cells: region.cells.iter().enumerate().filter(|(number, _)| is_cell(*number)).map(|(_, each)| each.clone()).collect(),
+        cells: region
+            .cells
+            .iter()
+            .enumerate()
+            .filter(|(number, _)| is_cell(*number))
+            .map(|(_, each)| each.clone())
+            .collect(),
         reductions: region
             .reductions
             .iter()
