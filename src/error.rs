@@ -198,6 +198,14 @@ pub enum Problem {
     DeclarationInBlock {
         at: Span,
     },
+    /// A state goes on as something else than it begins with.
+    StateChanges {
+        name: String,
+        at: Span,
+        state_at: Span,
+        before: String,
+        after: String,
+    },
     EndlessIterate {
         at: Span,
     },
@@ -295,6 +303,147 @@ pub enum Problem {
     NoResult {
         at: Span,
     },
+
+    // Arrays and their sizes
+    /// A name is used with different numbers of subscripts.
+    UnclearRank {
+        name: String,
+        at: Span,
+        other: Span,
+    },
+    RankOfArgument {
+        name: String,
+        at: Span,
+        rank: usize,
+        found: usize,
+    },
+    /// An argument isn't as long as its declaration says.
+    ExtentOfArgument {
+        name: String,
+        at: Span,
+        expected: usize,
+        found: usize,
+    },
+    /// Two arguments give a size different numbers; without another place the caller gave it.
+    SizeConflict {
+        name: String,
+        at: Span,
+        size: i64,
+        other: Option<Span>,
+        other_size: i64,
+    },
+    UnknownSize {
+        name: String,
+        at: Span,
+    },
+    UnknownShape {
+        name: String,
+        at: Span,
+        rank: usize,
+    },
+    NegativeExtent {
+        at: Span,
+        extent: i64,
+    },
+    /// A declared extent isn't made of sizes.
+    ExtentNotKnown {
+        at: Span,
+    },
+    /// The extent of an array depends on values; those of the `arguments` could be given beforehand.
+    ExtentNotConstant {
+        name: String,
+        at: Span,
+        arguments: Vec<String>,
+    },
+    TooManyElements {
+        at: Span,
+        elements: f64,
+        limit: usize,
+    },
+    /// An operator that has no meaning for arrays; the operands with their numbers of dimensions.
+    NotElementwise {
+        at: Span,
+        operator: &'static str,
+        left: (String, usize),
+        right: (String, usize),
+    },
+    FunctionOfArray {
+        at: Span,
+        call: Span,
+    },
+    DifferentShapes {
+        at: Span,
+        shape: Vec<usize>,
+        other_at: Span,
+        other: Vec<usize>,
+    },
+    NoDimensions {
+        at: Span,
+        found: &'static str,
+    },
+    TooManySubscripts {
+        at: Span,
+        found: usize,
+        rank: usize,
+    },
+
+    // Indices and clauses
+    NoRange {
+        name: String,
+        at: Span,
+    },
+    RangeConflict {
+        name: String,
+        at: Span,
+        extent: usize,
+        other_at: Span,
+        other: usize,
+    },
+    SoftmaxWithoutIndex {
+        name: String,
+        at: Span,
+    },
+    /// A comprehension whose range doesn't begin at 0.
+    StartsLater {
+        name: String,
+        at: Span,
+        low: i64,
+        high: i64,
+    },
+    /// A range after `for` whose index isn't on the left.
+    RangeOfNothing {
+        name: String,
+        at: Span,
+        left: Span,
+    },
+    /// `z[i + 1] = …`
+    ShiftedPlace {
+        at: Span,
+        index: Span,
+    },
+    NegativePlace {
+        at: Span,
+        low: i64,
+    },
+    UnusedClause {
+        name: String,
+        at: Span,
+        other: Span,
+    },
+    MissingElements {
+        name: String,
+        at: Span,
+        defined: Span,
+    },
+    /// A subscript that leaves its dimension: the least and the greatest value, the extent, and the range of an index that would
+    /// fit.
+    Outside {
+        at: Span,
+        low: i64,
+        high: i64,
+        extent: usize,
+        range: Option<(String, i64, i64)>,
+    },
     TooLarge {
         at: Span,
         operations: f64,
@@ -332,6 +481,8 @@ pub enum Warning {
     Lookalike { name: String, at: Span, other: String, other_at: Span },
     /// The name of a built-in function stands for an argument.
     FunctionAsName { name: String, at: Span },
+    /// An index has the name of a size or of another index.
+    Hides { name: String, at: Span, other: Span },
     /// A derivative by a name that the value can't depend on.
     ZeroDerivative { at: Span, name: String },
 }

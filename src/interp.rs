@@ -134,6 +134,7 @@ pub fn apply(op: Op, x: &[Value]) -> Result<Value, Fault> {
         Eval::CompareInt(eval) => Value::Bool(eval(x[0].int(), x[1].int())),
         Eval::I1(eval) => Value::Int(eval(x[0].int())?),
         Eval::I2(eval) => Value::Int(eval(x[0].int(), x[1].int())?),
+        Eval::F64ToInt(eval) => Value::Int(eval(x[0].as_f64())?),
         Eval::IntToF64 => Value::F64(x[0].as_f64()),
         Eval::Select => x[if x[0].bool() { 1 } else { 2 }].clone(),
     })

@@ -39,6 +39,7 @@ impl Rebuild<'_> {
         if let Some(new) = self.map[old.index()] {
             return new;
         }
+        debug_assert!(!self.from.inst(old).is_made(), "what is made has been visited");
         let new = self.builder.constant(self.from, old);
         self.map[old.index()] = Some(new);
         new
@@ -150,6 +151,7 @@ fn needs(func: &Func, val: Val) -> Vec<Val> {
     let outside = outside.filter(|&used| func.inst(used).computes() && !func.depends(used, &binds));
     let mut needs = operands;
     needs.extend(outside);
+    needs.extend(func.guards_inside(region).into_iter().filter(|&guard| !func.depends(guard, &binds)));
     needs.sort_unstable();
     needs.dedup();
     needs.extend(binds);

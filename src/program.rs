@@ -71,7 +71,7 @@ impl Program {
     pub fn parse_with(source_name: &str, source: &str, limits: &Limits) -> Result<Program, Error> {
         let fail = |problems| Error::Formula(Box::new(FormulaError::new(source_name, source, problems)));
         let (ast, mut warnings) = syntax::parse(source, limits).map_err(fail)?;
-        let lowered = lower::lower(&ast, limits).map_err(fail)?;
+        let lowered = lower::lower(&ast, limits, &lower::Binding::default()).map_err(fail)?;
         warnings.extend(lowered.warnings);
         let argument = |argument: lower::Argument| Argument {
             name: ast.name(argument.name).to_owned(),

@@ -46,7 +46,7 @@ pub fn run(allocator: &PeakAllocator) {
         let ((gradient, value), peak) = allocator.peak_of(|| {
             let (ast, _) = syntax::parse(&text, &limits).expect("the text is right");
             lap(0);
-            let lowered = lower::lower(&ast, &limits).expect("the text is right");
+            let lowered = lower::lower(&ast, &limits, &lower::Binding::default()).expect("the text is right");
             drop(ast);
             lap(1);
             let derivative = ad::gradient(&lowered.func, &[0, 1], Mode::Auto);

@@ -122,7 +122,10 @@ impl Bench {
 
         let parse = median(|| syntax::parse(black_box(source), &limits).is_ok());
         let tree = syntax::parse(source, &limits).ok();
-        let lower = median(|| tree.as_ref().is_some_and(|(tree, _)| lower::lower(black_box(tree), &limits).is_ok()));
+        let lower = median(|| {
+            tree.as_ref()
+                .is_some_and(|(tree, _)| lower::lower(black_box(tree), &limits, &lower::Binding::default()).is_ok())
+        });
         let differentiate = median(|| ad::gradient(black_box(primal), &wrt, self.mode.mode));
         let graph = request.graph()?;
         let optimise = median(|| self.optimised(black_box(&graph)));

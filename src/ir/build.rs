@@ -27,6 +27,8 @@ pub struct Builder {
     pub span: Span,
     opaques: u32,
     bounds: u32,
+    /// The indices of elementwise maps, by dimension and extent.
+    places: HashMap<(usize, usize), Val>,
 }
 
 impl Builder {
@@ -119,6 +121,25 @@ impl Builder {
     /// A new index.
     pub fn index(&mut self) -> Val {
         self.bound(Type::Int, &[])
+    }
+
+    /// The array with an element for each place of a shape. All such maps share their indices, so that equal maps are one.
+    pub fn map(&mut self, shape: &[usize], element: impl FnOnce(&mut Builder, &[Val]) -> Val) -> Val {
+        let mut places = Vec::new();
+        for key in shape.iter().copied().enumerate() {
+            let place = match self.places.get(&key) {
+                Some(&place) => place,
+                None => {
+                    let place = self.index();
+                    self.places.insert(key, place);
+                    place
+                }
+            };
+            places.push(place);
+        }
+        let value = element(self, &places);
+        let loops: Vec<(Val, usize)> = places.into_iter().zip(shape.iter().copied()).collect();
+        self.array(&loops, value)
     }
 
     /// An element of an array, or with fewer subscripts than dimensions a row.
@@ -552,6 +573,10 @@ impl Builder {
             }
             Eval::I2(eval) => {
                 let value = eval(int(0)?, int(1)?).ok()?;
+                self.int(value)
+            }
+            Eval::F64ToInt(eval) => {
+                let value = eval(number(0)?).ok()?;
                 self.int(value)
             }
             Eval::IntToF64 => {

@@ -137,10 +137,18 @@ impl Reader {
         let place = pair.clone();
         let mut parts = pair.into_inner();
         let (Some(name), Some(word)) = (parts.next(), parts.next()) else { return Ok(()) };
-        if matches!(word.as_str(), "at" | "result") {
-            let args = parts.map(|part| self.operand(part)).collect::<Result<Vec<_>, _>>()?;
-            let value = if word.as_str() == "at" { self.element(&place, &args)? } else { self.result(&place, &args)? };
-            return self.define(&name, value);
+        match word.as_str() {
+            "at" => {
+                let args = parts.map(|part| self.operand(part)).collect::<Result<Vec<_>, _>>()?;
+                let value = self.element(&place, &args)?;
+                return self.define(&name, value);
+            }
+            "result" => {
+                let (region, number) = (parts.next(), parts.next());
+                let value = self.result(&place, region, number)?;
+                return self.define(&name, value);
+            }
+            _ => {}
         }
         let op = Op::by_name(word.as_str()).ok_or_else(|| at(&word, &format!("no operator `{}`", word.as_str())))?;
         let args = parts.map(|part| self.operand(part)).collect::<Result<Vec<_>, _>>()?;
@@ -185,14 +193,19 @@ impl Reader {
         Ok(self.builder.read(array, subscripts))
     }
 
-    fn result(&mut self, place: &Pair<Rule>, args: &[Val]) -> Result<Val, String> {
-        let func = self.builder.func();
-        if let [region, number] = *args
-            && let Inst::Region(id) = func.inst(region)
-            && let Inst::Int(number) = func.inst(number)
-            && (0..func.region(id).results() as i64).contains(&number)
+    fn result(
+        &mut self,
+        place: &Pair<Rule>,
+        region: Option<Pair<Rule>>,
+        number: Option<Pair<Rule>>,
+    ) -> Result<Val, String> {
+        let region = region.map(|region| self.operand(region)).transpose()?;
+        let number = number.and_then(|number| number.as_str().parse().ok());
+        if let (Some(region), Some(number)) = (region, number)
+            && let Inst::Region(id) = self.builder.func().inst(region)
+            && number < self.builder.func().region(id).results()
         {
-            return Ok(self.builder.result(region, number as usize));
+            return Ok(self.builder.result(region, number));
         }
         Err(at(place, "`result` takes a loop and the number of one of its results"))
     }

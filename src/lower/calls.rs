@@ -1,6 +1,7 @@
 //! Calls: functions expanded in place, derivative marks, and derivatives by name.
 
 use super::arith::{self, Operand};
+use super::arrays;
 use super::builtin::{self, Builtin, Derivative};
 use super::{Body, Function, Lowering, Task, Value};
 use crate::ad;
@@ -25,7 +26,7 @@ impl Lowering<'_> {
                 Some(builtin) => Function { body: Body::Builtin(builtin), primes },
                 None => return self.push(Value::Unknown, node),
             },
-            Value::Scalar(_) | Value::Tuple(_) => {
+            Value::Scalar(_) | Value::Array(_) | Value::Tuple(_) => {
                 let name = self.ast.name(name).to_owned();
                 return Err(Problem::NotFunction { name, at: node.span, defined: None });
             }
@@ -51,6 +52,7 @@ impl Lowering<'_> {
             let Body::Builtin(builtin) = function.body else { return Ok(()) };
             self.builder.span = at;
             check_arity(builtin.arity(), args.len(), at)?;
+            arrays::check_arguments(&args, at)?;
             let value = arith::call(&mut self.builder, builtin, &args)?;
             return self.push(value, root);
         };
@@ -125,6 +127,7 @@ impl Lowering<'_> {
     pub(super) fn put(&mut self, value: Value, opaque: Val, argument: Val) -> Value {
         match value {
             Value::Scalar(val) => Value::Scalar(self.builder.substitute(val, opaque, argument)),
+            Value::Array(val) => Value::Array(self.builder.substitute(val, opaque, argument)),
             Value::Tuple(members) => {
                 Value::Tuple(members.iter().map(|member| self.put(member.clone(), opaque, argument)).collect())
             }

@@ -19,7 +19,7 @@ impl Program {
         let message =
             |problems| format!("{source}\n{}", chainrule::error::FormulaError::new("formula", source, problems));
         let (ast, _) = syntax::parse(source, &Limits::default()).map_err(message).unwrap();
-        let lowered = lower::lower(&ast, &Limits::default()).map_err(message).unwrap();
+        let lowered = lower::lower(&ast, &Limits::default(), &lower::Binding::default()).map_err(message).unwrap();
         let names = lowered.definitions.iter().map(|&(name, _, val)| (ast.name(name).to_owned(), val)).collect();
         Program { func: lowered.func, names }
     }

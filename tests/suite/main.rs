@@ -1,5 +1,6 @@
 //! The tests of the crate from outside, in one program; a module for each topic.
 
+mod arrays;
 mod batch;
 #[cfg(feature = "cli")]
 mod cli;
@@ -13,12 +14,16 @@ mod hostile;
 mod inspect;
 #[cfg(feature = "jit")]
 mod jit;
+#[cfg(feature = "jit")]
+mod loops;
 mod math;
 mod meaning;
 mod modes;
 mod mutants;
 mod properties;
 mod random;
+#[cfg(feature = "jit")]
+mod random_regions;
 mod references;
 mod regions;
 mod special;

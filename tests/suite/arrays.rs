@@ -1,0 +1,189 @@
+//! Programs with arrays against the same written as plain loops.
+
+use std::collections::BTreeMap;
+
+use chainrule::error::FormulaError;
+use chainrule::interp;
+use chainrule::ir::verify::verify;
+use chainrule::lower::{Binding, Lowered, lower};
+use chainrule::syntax::{Limits, parse};
+
+/// An argument: its name, its extents, its elements row by row.
+type Argument<'a> = (&'a str, &'a [usize], &'a [f64]);
+
+fn lowered(text: &str, args: &[Argument]) -> Result<Lowered, String> {
+    let fail = |problems| FormulaError::new("formula", text, problems).to_string();
+    let limits = Limits::default();
+    let (ast, _) = parse(text, &limits).map_err(fail)?;
+    let mut binding = Binding::default();
+    for &(name, shape, elements) in args {
+        match shape {
+            [] => binding.index.extend((elements[0].fract() == 0.0).then(|| (name.to_owned(), elements[0] as i64))),
+            _ => binding.shapes.extend([(name.to_owned(), shape.to_vec())]),
+        }
+    }
+    lower(&ast, &limits, &binding).map_err(fail)
+}
+
+/// The results of a program, each as its elements.
+#[track_caller]
+fn at(text: &str, args: &[Argument]) -> Vec<Vec<f64>> {
+    let lowered = lowered(text, args).unwrap_or_else(|error| panic!("{text}\n{error}"));
+    let func = &lowered.func;
+    verify(func).unwrap_or_else(|error| panic!("{text}\n{error}\n{func}"));
+    let given: BTreeMap<&str, &[f64]> = args.iter().map(|&(name, _, elements)| (name, elements)).collect();
+    let inputs: Vec<&[f64]> = func.params.iter().map(|param| given[param.name.as_str()]).collect();
+    let results = interp::call(func, &inputs).unwrap_or_else(|failure| panic!("{text}\n{failure:?}"));
+    results.iter().map(interp::Value::numbers).collect()
+}
+
+/// The only result of a program.
+#[track_caller]
+fn gives(text: &str, args: &[Argument], expected: &[f64]) {
+    let results = at(text, args);
+    let close = |a: f64, b: f64| (a - b).abs() <= 1e-13 * b.abs().max(1e-300) || a == b || (a.is_nan() && b.is_nan());
+    let equal = results[0].len() == expected.len() && results[0].iter().zip(expected).all(|(&a, &b)| close(a, b));
+    assert!(equal, "{text}\nis {:?}, not {expected:?}", results[0]);
+}
+
+const X: Argument = ("x", &[4], &[0.5, -1.5, 2.0, 3.25]);
+const Y: Argument = ("y", &[4], &[1.0, 4.0, -2.0, 0.5]);
+const W: Argument = ("W", &[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+const V: Argument = ("v", &[3], &[0.5, 0.25, -1.0]);
+
+#[test]
+fn reductions_over_inferred_ranges() {
+    gives("sum[i](x[i])", &[X], &[4.25]);
+    gives("sum[i](x[i]*y[i])", &[X, Y], &[0.5 - 6.0 - 4.0 + 1.625]);
+    gives("prod[i](x[i])", &[X], &[0.5 * -1.5 * 2.0 * 3.25]);
+    gives("max[i](x[i]), min[i](x[i])", &[X], &[3.25]);
+    gives("mean[i](x[i])", &[X], &[4.25 / 4.0]);
+    gives("sum[i, j](W[i, j])", &[W], &[21.0]);
+    gives("sum[i](prod[j](W[i, j]))", &[W], &[126.0]);
+    gives("argmax[i](x[i])", &[X], &[3.0]);
+    gives("argmin[i](x[i])", &[X], &[1.0]);
+    gives("sum[i](i*x[i])", &[X], &[-1.5 + 4.0 + 9.75]);
+}
+
+#[test]
+fn logarithms_of_sums() {
+    let sum: f64 = X.2.iter().map(|x| x.exp()).sum();
+    gives("logsumexp[i](x[i])", &[X], &[sum.ln()]);
+    gives("logsumexp[i](1000*x[i])", &[X], &[3250.0]);
+    gives("logsumexp[i in 0..0](1.0)", &[], &[f64::NEG_INFINITY]);
+    let shares: Vec<f64> = X.2.iter().map(|x| x.exp() / sum).collect();
+    gives("p[k] = softmax[k](x[k])", &[X], &shares);
+    gives("[softmax[k](x[k]) for k]", &[X], &shares);
+    gives("[softmax[k](sin(x[k])^2) for k]", &[X], &{
+        let terms: Vec<f64> = X.2.iter().map(|x| x.sin().powi(2).exp()).collect();
+        let sum: f64 = terms.iter().sum();
+        terms.iter().map(|term| term / sum).collect::<Vec<_>>()
+    });
+    gives("p[n, k] = softmax[k](W[n, k]); sum[n, k](p[n, k])", &[W], &[2.0]);
+}
+
+#[test]
+fn ranges_given_and_ragged() {
+    gives("sum[i in 0..4](i)", &[], &[6.0]);
+    gives("sum[i in 0..=4](i)", &[], &[10.0]);
+    gives("sum[i in 0..4, j in 0..i](i*j)", &[], &[1.0 * 0.0 + 2.0 * 1.0 + 3.0 * 3.0]);
+    gives(
+        "sum[i in 0..4, j in 0..4 if i != j](10*i + j)",
+        &[],
+        &[(0..4)
+            .flat_map(|i| (0..4).map(move |j| (i, j)))
+            .filter(|(i, j)| i != j)
+            .map(|(i, j)| f64::from(10 * i + j))
+            .sum()],
+    );
+    gives("mean[i in 0..4 if i > 0](i)", &[], &[2.0]);
+    gives("index n; sum[i in 0..n](x[i])", &[("n", &[], &[2.0]), X], &[-1.0]);
+}
+
+#[test]
+fn of_nothing() {
+    gives("sum[i in 0..0](1.5)", &[], &[0.0]);
+    gives("prod[i in 0..0](1.5)", &[], &[1.0]);
+    gives("max[i in 0..0](1.5)", &[], &[f64::NEG_INFINITY]);
+    gives("min[i in 3..1](i)", &[], &[f64::INFINITY]);
+    gives("mean[i in 0..0](1.5)", &[], &[f64::NAN]);
+}
+
+#[test]
+fn an_index_that_never_stands_alone() {
+    gives("y[i] = sum[k](v[k]*x[i + k])", &[V, X], &[0.25 - 0.375 - 2.0, -0.75 + 0.5 - 3.25]);
+    gives("sum[i, k in 0..2](x[2*i + k])", &[X], &[4.25]);
+    gives("[x[3 - i] for i]", &[X], &[3.25, 2.0, -1.5, 0.5]);
+    gives("[x[i + 1] - x[i] for i in 0..3]", &[X], &[-2.0, 3.5, 1.25]);
+}
+
+#[test]
+fn arrays_as_values() {
+    gives("[1, x[0], 3]", &[X], &[1.0, 0.5, 3.0]);
+    gives("[[1, 2], [3, 4.5]]", &[], &[1.0, 2.0, 3.0, 4.5]);
+    gives("[i*j for i in 0..2, j in 0..3]", &[], &[0.0, 0.0, 0.0, 0.0, 1.0, 2.0]);
+    gives("param W[2, 3]; W[1]", &[W], &[4.0, 5.0, 6.0]);
+    gives("param W[2, 3]; [W[1 - i] for i in 0..2]", &[W], &[4.0, 5.0, 6.0, 1.0, 2.0, 3.0]);
+    gives("param x[N], y[N]; x + 2*y - x/2", &[X, Y], &[2.25, 7.25, -3.0, 2.625]);
+    gives("param x[N]; -x", &[X], &[-0.5, 1.5, -2.0, -3.25]);
+    gives("param x[N], y[N]; if(x[0] > 0, x, y)", &[X, Y], X.2);
+    gives("f(t) = [t, t^2]; f(3)[1]", &[], &[9.0]);
+    gives("norm(a) = sqrt(sum[i](a[i]^2)); param x[N]; norm(x)", &[X], &[(0.25f64 + 2.25 + 4.0 + 10.5625).sqrt()]);
+    gives("param W[M, N]; sum[i](W[i])", &[W], &[5.0, 7.0, 9.0]);
+    gives("param x[N], y[N]; (a, b) = (x, y); a - b", &[X, Y], &[-0.5, -5.5, 4.0, 2.75]);
+    gives("f(a) = sum[i](a[i])", &[("a", &[4], X.2)], &[4.25]);
+}
+
+#[test]
+fn definitions_by_index() {
+    gives("z[i] = x[i]^2", &[X], &[0.25, 2.25, 4.0, 10.5625]);
+    gives("I[i, j] = if(i == j, 1, 0) for i in 0..2, j in 0..3", &[], &[1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
+    gives("z[0] = 7; z[i] = x[i - 1] for i in 1..=4", &[X], &[7.0, 0.5, -1.5, 2.0, 3.25]);
+    gives("z[i] = x[i]; z[4] = 9", &[X], &[0.5, -1.5, 2.0, 3.25, 9.0]);
+    gives("z[1] = 9; z[i] = x[i]", &[X], &[0.5, 9.0, 2.0, 3.25]);
+    gives(
+        "L[j, j] = 1; L[i, j] = 10*i + j for i in 0..3, j in 0..3",
+        &[],
+        &[1.0, 1.0, 2.0, 10.0, 1.0, 12.0, 20.0, 21.0, 1.0],
+    );
+    gives(
+        "L[i, j] = x[i] for i in 0..3, j in 0..=i; L[i, j] = 0 for i in 0..3, j in 0..3",
+        &[X],
+        &[0.5, 0.0, 0.0, -1.5, -1.5, 0.0, 2.0, 2.0, 2.0],
+    );
+    gives("L[i, j] = i + j for i in 0..4, j in 0..=i; sum[i in 0..4, j in 0..=i](L[i, j])", &[], &[30.0]);
+    gives("a[i] = 2*x[i]; b[0] = 1; a[4] = 5; b[i] = a[i] for i in 1..5", &[X], &[1.0, -3.0, 4.0, 6.5, 5.0]);
+    gives("param x[N]; z[N - 1] = 8; z[i] = x[i]", &[X], &[0.5, -1.5, 2.0, 8.0]);
+}
+
+#[test]
+fn integers_as_subscripts() {
+    let obs: Argument = ("obs", &[3, 2], &[2.0, 0.0, 0.0, 1.0, 3.0, 2.0]);
+    gives("index obs[P, 2]; param x[N]; sum[p](x[obs[p, 0]])", &[obs, X], &[2.0 + 0.5 + 3.25]);
+    gives("param x[N], t; x[round(t)]", &[X, ("t", &[], &[2.6])], &[3.25]);
+    gives("x[argmax[i](x[i]) - 1]", &[X], &[2.0]);
+    gives("at(i, j) = div(i*(i - 1), 2) + j; sum[i in 0..3](sum[j in 0..i](x[at(i, j)]))", &[X], &[1.0]);
+    gives("sum[i](x[mod(i + 1, 4)]*x[i])", &[X], &[0.5 * -1.5 - 1.5 * 2.0 + 2.0 * 3.25 + 3.25 * 0.5]);
+}
+
+#[test]
+fn sizes_are_bound() {
+    gives(
+        "param W[H, D], v[D]; sum[h](sum[d](W[h, d]*v[d])) + H + 10*D",
+        &[W, V],
+        &[0.5 + 0.5 - 3.0 + 2.0 + 1.25 - 6.0 + 32.0],
+    );
+    gives("index n; z[i] = i^2 for i in 0..n", &[("n", &[], &[4.0])], &[0.0, 1.0, 4.0, 9.0]);
+    let lowered = lowered(
+        "param l[K, div(D*(D-1), 2)], q[D]; sum[k, p](l[k, p])",
+        &[("l", &[2, 3], &[0.0; 6]), ("q", &[3], &[0.0; 3])],
+    );
+    assert_eq!(lowered.unwrap().sizes, [("K".to_owned(), 2), ("D".to_owned(), 3)]);
+}
+
+#[test]
+fn equal_calls_and_maps_are_one() {
+    let lowered = lowered("param x[N], y[N]; a = x + y; b = x + y; sum[i](a[i]*b[i])", &[X, Y]).unwrap();
+    let regions = lowered.func.insts().iter().filter(|inst| matches!(inst, chainrule::ir::Inst::Region(_))).count();
+    assert_eq!(regions, 2);
+}
