@@ -11,7 +11,7 @@ use super::directions::{from_all_directions, in_all_directions, turned};
 use super::{adjoints, tangents};
 use crate::ir::{Builder, Func, Output, Val};
 use crate::ops::{Op, Type};
-use crate::opt::compact;
+use crate::opt::loops::tidy;
 
 /// The arguments to differentiate by, as indices into the parameters; each of type `f64`.
 pub type Wrt<'a> = &'a [usize];
@@ -259,6 +259,6 @@ impl<'a> Pass<'a> {
     }
 
     fn finish(self) -> Func {
-        compact(&self.builder.finish(self.results))
+        tidy(&self.builder.finish(self.results))
     }
 }
