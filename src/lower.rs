@@ -17,6 +17,7 @@ pub mod builtin;
 mod calls;
 mod checks;
 mod define;
+mod derivatives;
 mod forms;
 mod groups;
 mod infer;
@@ -186,6 +187,9 @@ struct Lowering<'a> {
     hole_reads: Vec<(Val, Val)>,
     /// The regions of `while` without `for`: they must not reach their limit.
     endless: Vec<Val>,
+    /// The states of all `iterate`s, and those that are to be numbers because something is differentiated by them.
+    states: Vec<Val>,
+    real: Vec<Val>,
 }
 
 impl<'a> Lowering<'a> {
@@ -226,6 +230,8 @@ impl<'a> Lowering<'a> {
             holes: HashMap::new(),
             hole_reads: Vec::new(),
             endless: Vec::new(),
+            states: Vec::new(),
+            real: Vec::new(),
         }
     }
 

@@ -548,7 +548,7 @@ impl Warning {
     }
 }
 
-fn report(message: impl Into<String>, at: Span, label: impl Into<String>) -> Report {
+pub(super) fn report(message: impl Into<String>, at: Span, label: impl Into<String>) -> Report {
     Report { message: message.into(), at, label: label.into(), other: None, help: Vec::new() }
 }
 
@@ -558,7 +558,7 @@ impl Report {
         self
     }
 
-    fn help(mut self, help: impl Into<String>) -> Report {
+    pub(super) fn help(mut self, help: impl Into<String>) -> Report {
         self.help.push(help.into());
         self
     }

@@ -92,7 +92,13 @@ impl<'a> Emitter<'a, '_, '_> {
         if func.is_array(val) {
             return Machine::Array(place);
         }
-        Machine::Number(self.load(&place, func.ty(val)), Range::ALL)
+        let (ty, inside) = (func.ty(val), self.are_inside(func.shape(array), subscripts));
+        let mut value = self.load(&place, ty);
+        if let Some(inside) = inside {
+            let zero = self.zero(ty);
+            value = self.builder().ins().select(inside, value, zero);
+        }
+        Machine::Number(value, Range::ALL)
     }
 
     fn zero(&mut self, ty: Type) -> Value {
