@@ -236,27 +236,57 @@ impl Func {
         !self.regions.is_empty() || self.params.iter().any(|param| !param.shape.is_empty())
     }
 
-    /// The body of a region: the instructions that a turn computes, operands first, with the guards of the checks among them.
+    /// The body of a region: the instructions that a turn computes, operands first, with the guards of the checks inside.
     /// Regions inside are members; their bodies are not, unless they don't depend on what the region inside binds.
     pub fn body(&self, region: &Region) -> Vec<Val> {
         let binds: Vec<Val> = region.binds().collect();
         let mut body = HashSet::new();
-        let mut stack: Vec<Val> = region.uses().collect();
-        loop {
-            while let Some(val) = stack.pop() {
-                if self.depends(val, &binds) && !matches!(self.inst(val), Inst::Bound(_)) && body.insert(val) {
-                    stack.extend(self.operands(val).iter());
+        self.add_members(&binds, region.uses().collect(), &mut body);
+        if self.has_checks_inside() {
+            loop {
+                let guards: Vec<Val> = self.guards_at(&body).filter(|guard| !body.contains(guard)).collect();
+                let before = body.len();
+                self.add_members(&binds, guards, &mut body);
+                if body.len() == before {
+                    break;
                 }
-            }
-            let inside = self.checks.iter().filter(|check| body.contains(&check.site) && !body.contains(&check.guard));
-            stack.extend(inside.map(|check| check.guard).filter(|&guard| self.depends(guard, &binds)));
-            if stack.is_empty() {
-                break;
             }
         }
         let mut body: Vec<Val> = body.into_iter().collect();
         body.sort_unstable();
         body
+    }
+
+    /// Adds what depends on the names and leads to the roots.
+    fn add_members(&self, binds: &[Val], mut roots: Vec<Val>, body: &mut HashSet<Val>) {
+        while let Some(val) = roots.pop() {
+            if self.depends(val, binds) && !matches!(self.inst(val), Inst::Bound(_)) && body.insert(val) {
+                roots.extend(self.operands(val).iter());
+            }
+        }
+    }
+
+    fn has_checks_inside(&self) -> bool {
+        self.checks.iter().any(|check| !self.free(check.site).is_empty())
+    }
+
+    /// The guards of the checks at these instructions, and in the regions among them.
+    fn guards_at(&self, members: &HashSet<Val>) -> impl Iterator<Item = Val> {
+        let here = self.checks.iter().filter(|check| members.contains(&check.site)).map(|check| check.guard);
+        let regions = members.iter().filter_map(|&member| match self.inst(member) {
+            Inst::Region(region) => Some(self.region(region)),
+            _ => None,
+        });
+        let inside = regions.flat_map(|region| self.guards_inside(region));
+        here.chain(inside).collect::<HashSet<Val>>().into_iter()
+    }
+
+    /// The guards that the checks inside of a region look at.
+    pub fn guards_inside(&self, region: &Region) -> Vec<Val> {
+        if !self.has_checks_inside() {
+            return Vec::new();
+        }
+        self.guards_at(&self.body(region).into_iter().collect()).collect()
     }
 
     pub fn span(&self, val: Val) -> Span {

@@ -57,9 +57,16 @@ impl<'a> Machine<'a> {
         for check in &func.checks {
             guards.entry(check.site).or_default().push(check.guard);
         }
+        // A guard may be a constant that is younger than the region that looks at it.
+        let constant = |val: Val| match func.inst(val) {
+            Inst::F64(bits) => Value::F64(bits.value()),
+            Inst::Bool(value) => Value::Bool(value),
+            Inst::Int(value) => Value::Int(value),
+            _ => Value::Int(0),
+        };
         Machine {
             func,
-            values: vec![Value::Int(0); func.len()],
+            values: func.vals().map(constant).collect(),
             failure: None,
             results: HashMap::new(),
             plans: HashMap::new(),

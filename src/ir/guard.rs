@@ -123,7 +123,14 @@ impl Guards {
             if before.contains(&capture) {
                 self.join(builder, capture, guard);
             } else if let Some(&inside) = inner.guard.get(capture) {
-                let any = any(builder, region, inside);
+                // A check may stand before the region, which it therefore can't ask: what matters in some turns is taken to matter in all.
+                let asks_for_values = matches!(self.question, Question::Values { .. });
+                let sequential = !region.states.is_empty() || region.cells.iter().any(|cell| cell.bound.is_some());
+                let any = if asks_for_values && sequential {
+                    begins(builder, region)
+                } else {
+                    any(builder, region, inside)
+                };
                 let edge = builder.binary(Op::And, guard, any);
                 self.join(builder, capture, edge);
             }
@@ -244,12 +251,29 @@ pub fn any(builder: &mut Builder, region: &Region, condition: Val) -> Val {
     if !func.depends(condition, &binds) && region.going.is_none() && region.loops.iter().all(runs) {
         return condition;
     }
+    if !func.depends(condition, &binds) && region.going.is_none() && region.loops.len() == 1 {
+        let begins = begins(builder, region);
+        return builder.binary(Op::And, begins, condition);
+    }
     let guard = builder.bool(true);
     let reduction = Reduction { op: Op::Or, value: condition, factor: None, guard };
     let region = region.asking(Box::new([reduction]));
     let number = region.first_reduction();
     let region = builder.region(region);
     builder.result(region, number)
+}
+
+/// Whether the loops of a region whose bounds are known before it have turns.
+fn begins(builder: &mut Builder, region: &Region) -> Val {
+    let binds: Vec<Val> = region.binds().collect();
+    let mut begins = builder.bool(true);
+    for each in &region.loops {
+        if ![each.low, each.high].iter().any(|&bound| builder.func().depends(bound, &binds)) {
+            let has_turns = builder.binary(Op::ILt, each.low, each.high);
+            begins = builder.binary(Op::And, begins, has_turns);
+        }
+    }
+    begins
 }
 
 /// The indices that loops with different bounds share.
