@@ -103,7 +103,7 @@ fn rebuild_in(func: &Func, order: Vec<Val>, mut step: impl FnMut(&mut Rebuild, V
     for check in func.checks.iter().filter(|check| live[check.site.index()]) {
         let (site, guard) = (pass.get(check.site), pass.get(check.guard));
         if pass.builder.func().may_fault(site) {
-            pass.builder.check(Check { guard, site });
+            pass.builder.check(Check { guard, site, ..*check });
         }
     }
     let results: Vec<Output> =
