@@ -33,10 +33,17 @@ pub(super) struct Equation {
 /// Which elements of an array are defined.
 #[derive(Clone, Debug)]
 pub(super) struct Holes {
-    name: String,
+    pub name: String,
     sets: Rc<[Set]>,
     /// The subscripts that are fixed already: the array is a row of another.
     row: Vec<Val>,
+}
+
+impl Holes {
+    /// The first clause of the array.
+    pub fn at(&self) -> Span {
+        self.sets.first().map_or(Span::default(), |set| set.at)
+    }
 }
 
 /// The elements that one equation defines.
@@ -348,7 +355,7 @@ impl Lowering<'_> {
     pub(super) fn check_complete(&self, val: Val, at: Span) -> Result<(), Problem> {
         match self.holes.get(&val) {
             None => Ok(()),
-            Some(holes) => Err(Problem::MissingElements { name: holes.name.clone(), at, defined: holes.sets[0].at }),
+            Some(holes) => Err(Problem::MissingElements { name: holes.name.clone(), at, defined: holes.at() }),
         }
     }
 }
