@@ -3,11 +3,12 @@
 //! Most of the work is done where graphs are made: sharing, folding and exact identities happen in
 //! [`Builder::emit`]. What is here looks at a whole graph.
 
+pub mod loops;
 pub mod relax;
 
 pub use relax::{Relaxation, relax};
 
-use crate::ir::{Builder, Check, Func, Inst, Output, Val};
+use crate::ir::{Builder, Check, Func, Inst, Output, Region, Val};
 use crate::ops::Op;
 
 /// The same function without what no result and no check depends on.
@@ -44,6 +45,11 @@ impl Rebuild<'_> {
         new
     }
 
+    /// The same region of what has become of what it names.
+    pub fn region(&mut self, region: &Region) -> Region {
+        region.rebind(|name| self.get(name)).map(|used| self.get(used))
+    }
+
     /// The same instruction on what has become of its operands.
     pub fn copy(&mut self, val: Val) -> Val {
         let operands = self.from.operands(val);
@@ -53,8 +59,7 @@ impl Rebuild<'_> {
             Inst::Read(_) => self.builder.read(args[0], &args[1..]),
             Inst::Result(_, number) => self.builder.result(args[0], number as usize),
             Inst::Region(region) => {
-                let region = self.from.region(region).rebind(|name| self.get(name));
-                let region = region.map(|used| self.get(used));
+                let region = self.region(self.from.region(region));
                 self.builder.region(region)
             }
             inst => match inst.op() {
@@ -66,7 +71,12 @@ impl Rebuild<'_> {
 }
 
 /// Builds a function anew: `step` says what becomes of each live instruction, operands first.
-pub(crate) fn rebuild(func: &Func, mut step: impl FnMut(&mut Rebuild, Val) -> Val) -> Func {
+pub(crate) fn rebuild(func: &Func, step: impl FnMut(&mut Rebuild, Val) -> Val) -> Func {
+    rebuild_in(func, order(func, |val| needs(func, val)), step)
+}
+
+/// The same in an order of the caller's.
+fn rebuild_in(func: &Func, order: Vec<Val>, mut step: impl FnMut(&mut Rebuild, Val) -> Val) -> Func {
     let live = func.live();
     let mut pass = Rebuild { from: func, builder: Builder::new(&func.name), map: vec![None; func.len()] };
     pass.builder.copy_params(func);
@@ -84,7 +94,7 @@ pub(crate) fn rebuild(func: &Func, mut step: impl FnMut(&mut Rebuild, Val) -> Va
         pass.map[val.index()] = Some(pass.builder.constant(func, val));
     }
     pass.builder.params();
-    for val in order(func) {
+    for val in order {
         if live[val.index()] && pass.map[val.index()].is_none() && func.inst(val).is_made() {
             pass.builder.span = func.span(val);
             pass.map[val.index()] = Some(step(&mut pass, val));
@@ -103,7 +113,7 @@ pub(crate) fn rebuild(func: &Func, mut step: impl FnMut(&mut Rebuild, Val) -> Va
 
 /// The order in which to build, which is the order in which the text form reads: the members of a body just before their region,
 /// and before those what the region and its checks take from outside.
-fn order(func: &Func) -> Vec<Val> {
+fn order(func: &Func, needs: impl Fn(Val) -> Vec<Val>) -> Vec<Val> {
     if !func.has_regions() {
         return func.vals().collect();
     }
@@ -115,7 +125,7 @@ fn order(func: &Func) -> Vec<Val> {
             State::New => {
                 state[val.index()] = State::Open;
                 let is_new = |val: &Val| state[val.index()] == State::New;
-                stack.extend(needs(func, val).into_iter().filter(is_new).rev());
+                stack.extend(needs(val).into_iter().filter(is_new).rev());
             }
             State::Open => {
                 state[val.index()] = State::Done;

@@ -31,7 +31,13 @@ impl Sweep<'_> {
             let mut extents = extents.iter().chain(func.shape(val));
             extents.try_fold(8_usize, |size, &extent| size.checked_mul(extent)).is_some()
         };
-        let Needs { expensive: kept, names } = Needs::of(func, val, region, &reverse, fits);
+        // What the sweep itself has computed isn't kept, except by forward regions.
+        let is_primal = |used: Val| match func.inst(used) {
+            Inst::Result(of, _) => used < val || self.forward.contains(&of),
+            _ => used < val,
+        };
+        let can_keep = |used: Val| is_primal(used) && fits(used);
+        let Needs { expensive: kept, names } = Needs::of(func, val, region, &reverse, can_keep);
         let states: Vec<State> = region.states.iter().copied().filter(|state| names.contains(&state.bound)).collect();
 
         let mut forward = region.clone();
@@ -58,6 +64,7 @@ impl Sweep<'_> {
         }
         forward.cells = cells.into();
         let forward = self.builder.region(forward);
+        self.forward.insert(forward);
         let subscripts = places.map(|places| places.1).unwrap_or_default();
         let pairs: Vec<(Val, Val)> = pairs
             .into_iter()
@@ -70,7 +77,7 @@ impl Sweep<'_> {
                 }
             })
             .collect();
-        replace(self.builder, &reverse, &pairs)
+        self.builder.replace(&reverse, &pairs)
     }
 
     /// The number of the cell that has a value of each turn: one that is there, or a new one.
@@ -91,7 +98,7 @@ impl Sweep<'_> {
     fn from_the_first(&mut self, region: &Region, state: Val) -> Val {
         let each = region.loops[0];
         let index = self.builder.index();
-        let renamed = replace(self.builder, &region.asking(Box::new([])), &[(each.index, index)]);
+        let renamed = self.builder.replace(&region.asking(Box::new([])), &[(each.index, index)]);
         let (low, high) = match each.direction {
             Direction::Up => (each.low, each.index),
             Direction::Down => {
@@ -123,7 +130,7 @@ struct Needs {
 }
 
 impl Needs {
-    fn of(func: &Func, val: Val, region: &Region, reverse: &Region, fits: impl Fn(Val) -> bool) -> Needs {
+    fn of(func: &Func, val: Val, region: &Region, reverse: &Region, can_keep: impl Fn(Val) -> bool) -> Needs {
         let binds: Vec<Val> = region.binds().collect();
         let mut forward = HashMap::new();
         let mut expensive = HashSet::new();
@@ -136,7 +143,7 @@ impl Needs {
             }
             if matches!(func.inst(used), Inst::Bound(_)) {
                 names.insert(used);
-            } else if is_expensive(func, used) && fits(used) && is_forward(func, val, &binds, used, &mut forward) {
+            } else if is_expensive(func, used) && can_keep(used) && is_forward(func, val, &binds, used, &mut forward) {
                 expensive.insert(used);
             } else {
                 stack.extend(func.operands(used).iter());
@@ -180,14 +187,6 @@ fn is_forward(func: &Func, region: Val, binds: &[Val], val: Val, known: &mut Has
         }
     }
     known[&val]
-}
-
-/// A region with new values in the places of old ones.
-fn replace(builder: &mut Builder, region: &Region, pairs: &[(Val, Val)]) -> Region {
-    let uses: Vec<Val> = region.uses().collect();
-    let new = builder.substitute_all(&uses, pairs);
-    let table: HashMap<Val, Val> = uses.into_iter().zip(new).collect();
-    region.map(|val| table[&val])
 }
 
 /// Between which whole numbers the indices of a graph lie.

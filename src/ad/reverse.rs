@@ -8,7 +8,7 @@
 
 use std::rc::Rc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::active::Active;
 use super::residual::Extents;
@@ -29,7 +29,7 @@ pub fn adjoints(builder: &mut Builder, seeds: &[(Val, Val)], inputs: &[Val]) -> 
     let active = Active::between(builder, inputs, &outputs);
     let steep = active.vals().any(|val| chooses(builder.func(), val)).then(|| Rc::new(Steep::of(builder.func())));
     let extents = Extents::of(builder.func());
-    let mut sweep = Sweep { builder, active: &active, steep, extents };
+    let mut sweep = Sweep { builder, active: &active, steep, extents, forward: HashSet::new() };
     let mut scope = Scope::dense(&active);
     let nodes: Vec<Val> = active.vals().filter(|&val| active.contains(val)).collect();
     let ends: Vec<Val> = outputs.iter().chain(inputs).copied().collect();
@@ -65,6 +65,8 @@ pub(super) struct Sweep<'a> {
     pub active: &'a Active,
     steep: Option<Rc<Steep>>,
     pub extents: Extents,
+    /// The regions that compute again what a primal region does, and keep more of it.
+    pub forward: HashSet<Val>,
 }
 
 /// The adjoints of the instructions of one scope, and of what the scope takes from outside.

@@ -282,6 +282,9 @@ impl Problem {
                 match (*wanted, *found) {
                     ("a number", "a condition") => report.help("choose a number with `if(condition, 1, 0)`"),
                     ("a condition", "a number" | "an integer") => report.help("compare it, as in `x != 0`"),
+                    ("an integer", "a number") => {
+                        report.help("declare it: `index n`, or round it, as in `floor(x)`")
+                    }
                     ("a number", "a function") => report.help("call it with its arguments"),
                     _ => report,
                 }
@@ -369,27 +372,38 @@ impl Problem {
             }
             Problem::NotElementwise { at, operator, left, right } => {
                 let message = format!("`{operator}` of {} and {}", rank_name(left.1), rank_name(right.1));
-                let indices = subscripts(left.1.max(right.1));
-                let list = indices.join(", ");
-                let element = |(name, rank): &(String, usize)| match rank {
+                let indices = subscripts(left.1 + right.1);
+                let element = |(name, rank): &(String, usize), first: usize| match rank {
                     0 => shorten(name),
-                    rank => format!("{}[{}]", shorten(name), indices[..*rank].join(", ")),
+                    rank => format!("{}[{}]", shorten(name), indices[first..first + rank].join(", ")),
                 };
-                let expression = match *operator {
-                    "+" | "-" => format!("{} {operator} {}", element(left), element(right)),
-                    "*" | "/" | "^" => format!("{}{operator}{}", element(left), element(right)),
-                    _ => {
-                        return report(message, *at, "arrays have no order and no truth")
-                            .help(format!("of elements: `{} {operator} {}`", element(left), element(right)));
+                let both = |first: usize| {
+                    let (left, right) = (element(left, 0), element(right, first));
+                    if matches!(*operator, "*" | "/" | "^") {
+                        format!("{left}{operator}{right}")
+                    } else {
+                        format!("{left} {operator} {right}")
                     }
                 };
-                let report = report(message, *at, "only arrays of one shape add and subtract");
-                let report = if *operator == "*" && left.1 > 0 && right.1 > 0 {
-                    report.help(format!("for the sum of products write `sum[{list}]({expression})`"))
-                } else {
-                    report
-                };
-                report.help(format!("element by element it is `[{expression} for {list}]`"))
+                if !matches!(*operator, "+" | "-" | "*" | "/" | "^") {
+                    let help = format!("of elements: `{}`", both(0));
+                    return report(message, *at, "arrays have no order and no truth").help(help);
+                }
+                let mut report = report(message, *at, "only arrays of one shape add and subtract");
+                if *operator == "*" && left.1 > 0 && right.1 > 0 {
+                    // The last index of the left operand is the first of the right one.
+                    let shared = left.1 - 1;
+                    let sum = format!("sum[{}]({})", indices[shared], both(shared));
+                    let mut free = indices[..left.1 + right.1 - 1].to_vec();
+                    free.remove(shared);
+                    let sum = if free.is_empty() { sum } else { format!("[{sum} for {}]", free.join(", ")) };
+                    report = report.help(format!("for the sum of products write `{sum}`"));
+                }
+                if left.1 == right.1 || left.1 * right.1 == 0 {
+                    let list = indices[..left.1.max(right.1)].join(", ");
+                    report = report.help(format!("element by element it is `[{} for {list}]`", both(0)));
+                }
+                report
             }
             Problem::FunctionOfArray { at, call: _ } => {
                 report("this function is of numbers, not of arrays", *at, "this is an array")

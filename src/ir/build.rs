@@ -79,6 +79,11 @@ impl Builder {
         }
     }
 
+    /// The checks so far, which are taken away.
+    pub fn take_checks(&mut self) -> Vec<Check> {
+        std::mem::take(&mut self.func.checks)
+    }
+
     pub fn param(&mut self, name: &str, ty: Type) -> Val {
         self.array_param(name, ty, &[])
     }
@@ -390,12 +395,14 @@ impl Builder {
             return roots.to_vec();
         }
         let map = vec![None; (last.0 - first.0) as usize + 1];
-        let mut pass = Substitution { pairs: pairs.to_vec(), first, map, free: Vec::new() };
+        let mut pass = Substitution { pairs: pairs.to_vec(), first, map, free: Vec::new(), inside: false };
         for &(old, new) in pairs {
             if old <= last {
                 pass.map[(old.0 - first.0) as usize] = Some(new);
             }
-            pass.free.extend(self.func.free(new));
+            // A name that is free in both is bound around both by the same region.
+            pass.free.extend(self.func.free(new).iter().filter(|name| !self.func.free(old).contains(name)));
+            pass.inside |= matches!(self.func.inst(old), Inst::Read(_)) && !self.func.free(old).is_empty();
         }
         let mut wanted = vec![false; pass.map.len()];
         for &root in roots.iter().filter(|&&root| root >= first) {
@@ -403,6 +410,14 @@ impl Builder {
         }
         pass.run(self, wanted);
         roots.iter().map(|&root| pass.get(root)).collect()
+    }
+
+    /// A region with the new values in the places of the old ones in everything that it uses.
+    pub fn replace(&mut self, region: &Region, pairs: &[(Val, Val)]) -> Region {
+        let uses: Vec<Val> = region.uses().collect();
+        let new = self.substitute_all(&uses, pairs);
+        let table: HashMap<Val, Val> = uses.into_iter().zip(new).collect();
+        region.map(|val| table[&val])
     }
 
     fn intern(&mut self, inst: Inst, ty: Type) -> Val {
@@ -745,6 +760,8 @@ struct Substitution {
     map: Vec<Option<Val>>,
     /// The free names of the new values.
     free: Vec<Val>,
+    /// Whether something old may stand inside of a region only, depending on what that binds.
+    inside: bool,
 }
 
 impl Substitution {
@@ -788,10 +805,13 @@ impl Substitution {
     fn dependents(&self, builder: &Builder) -> Vec<bool> {
         let mut depends: Vec<bool> = self.map.iter().map(Option::is_some).collect();
         for place in 0..depends.len() {
-            let operands = builder.func.operands(Val(self.first.0 + place as u32));
-            depends[place] |= operands
-                .iter()
-                .any(|operand| operand.0.checked_sub(self.first.0).is_some_and(|place| depends[place as usize]));
+            let val = Val(self.first.0 + place as u32);
+            let is_new = |used: Val| used.0.checked_sub(self.first.0).is_some_and(|place| depends[place as usize]);
+            let found = match builder.func.inst(val) {
+                Inst::Region(region) if self.inside => builder.func.region(region).uses().any(is_new),
+                _ => builder.func.operands(val).iter().copied().any(is_new),
+            };
+            depends[place] |= found;
         }
         depends
     }
@@ -831,16 +851,8 @@ impl Substitution {
             names.push((name, builder.bound(ty, &shape)));
         }
         let new_name = |name: Val| names.iter().find(|pair| pair.0 == name).map_or(name, |pair| pair.1);
-        let renamed = substitute_in(builder, &region.rebind(new_name), &names);
-        let replaced = substitute_in(builder, &renamed, &self.pairs);
+        let renamed = builder.replace(&region.rebind(new_name), &names);
+        let replaced = builder.replace(&renamed, &self.pairs);
         builder.region(replaced)
     }
-}
-
-/// A region with the new values in the places of the old ones in everything that it uses.
-fn substitute_in(builder: &mut Builder, region: &Region, pairs: &[(Val, Val)]) -> Region {
-    let uses: Vec<Val> = region.uses().collect();
-    let new = builder.substitute_all(&uses, pairs);
-    let table: HashMap<Val, Val> = uses.into_iter().zip(new).collect();
-    region.map(|val| table[&val])
 }

@@ -127,6 +127,7 @@ impl Lowering<'_> {
             vals.push(match member.value {
                 Value::Scalar(val) if shape.is_empty() => val,
                 Value::Array(val) if !shape.is_empty() => {
+                    self.check_complete(val, member.at)?;
                     if let Value::Array(first) = members[0].value {
                         check_shapes(&self.builder, [first, val], [members[0].at, member.at])?;
                     }

@@ -217,7 +217,7 @@ impl Lowering<'_> {
     /// The least and the greatest bound of a loop, whatever the indices before it are.
     fn hull(&mut self, index: &Index, turns: &Loop) -> Result<(i64, i64), Problem> {
         let func = self.builder.func();
-        let ranges = Ranges::new(func, &self.loops);
+        let ranges = Ranges::of_sizes(func, &self.loops);
         let low = ranges.lowest(&Affine::of(func, turns.low)).and_then(|low| i64::try_from(low).ok());
         let high = ranges.highest(&Affine::of(func, turns.high)).and_then(|high| i64::try_from(high).ok());
         match (low, high) {

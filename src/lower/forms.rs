@@ -162,6 +162,7 @@ impl Lowering<'_> {
         } else {
             self.builder.span = binder.span;
             let val = self.builder.index();
+            self.index_names.insert(val, binder.name);
             self.define(binder.name, Value::Scalar(val));
             val
         };

@@ -6,6 +6,7 @@ use chainrule::error::FormulaError;
 use chainrule::interp;
 use chainrule::ir::verify::verify;
 use chainrule::lower::{Binding, Lowered, lower};
+use chainrule::ops::Fault;
 use chainrule::syntax::{Limits, parse};
 
 /// An argument: its name, its extents, its elements row by row.
@@ -179,6 +180,59 @@ fn sizes_are_bound() {
         &[("l", &[2, 3], &[0.0; 6]), ("q", &[3], &[0.0; 3])],
     );
     assert_eq!(lowered.unwrap().sizes, [("K".to_owned(), 2), ("D".to_owned(), 3)]);
+}
+
+/// The number of checks that a program makes at run time.
+fn checks(text: &str, args: &[Argument]) -> usize {
+    lowered(text, args).unwrap_or_else(|error| panic!("{text}\n{error}")).func.checks.len()
+}
+
+#[test]
+fn what_stays_inside_is_not_checked() {
+    for text in [
+        "sum[i](x[i])",
+        "sum[i in 1..4](x[i - 1]*i)",
+        "sum[i in 0..4, j in 0..i](x[i - j - 1])",
+        "sum[i in 0..4](if(i > 0, x[i - 1], 0))",
+        "sum[i in 0..5](if(i == 0, 0, x[i - 1]))",
+        "sum[i](if(i > 0 and x[i - 1] > 0, x[i], 0))",
+        "sum[i in 0..4 if i != 3](x[i + 1])",
+        "sum[i in 0..10](x[mod(i, 4)] + x[div(i, 3)] + x[min(i, 3)])",
+        "sum[i in 0..4](x[argmax[j](x[j])])",
+        "L[i, j] = i + j for i in 0..4, j in 0..=i; sum[i in 0..4, j in 0..=i](L[i, j])",
+        "z[0] = 1; z[i] = x[i - 1] for i in 1..=4; sum[i in 0..5](z[i])",
+        "z[i] = x[i - 1] for i in 1..=4; sum[i in 0..5](if(i > 0, z[i], 0))",
+    ] {
+        assert_eq!(checks(text, &[X]), 0, "{text}");
+    }
+    assert_eq!(checks("index k; param x[N]; sum[i](if(k >= 0 and k < 4, x[k], 0))", &[X, ("k", &[], &[9.0])]), 0);
+    assert_eq!(checks("index k; param x[N]; x[k]", &[X, ("k", &[], &[9.0])]), 1);
+}
+
+/// The first check that fails.
+#[track_caller]
+fn fails(text: &str, args: &[Argument], fault: Fault, place: &str) {
+    let func = lowered(text, args).unwrap_or_else(|error| panic!("{text}\n{error}")).func;
+    let given: BTreeMap<&str, &[f64]> = args.iter().map(|&(name, _, elements)| (name, elements)).collect();
+    let inputs: Vec<&[f64]> = func.params.iter().map(|param| given[param.name.as_str()]).collect();
+    let failure = interp::call(&func, &inputs).expect_err(text);
+    assert_eq!((failure.fault, func.span(failure.site).text(text)), (fault, place), "{text}");
+}
+
+#[test]
+fn what_may_leave_its_array_is_checked() {
+    let k = |value: &'static [f64; 1]| -> Argument<'static> { ("k", &[], value) };
+    fails("index k; param x[N]; x[k]", &[X, k(&[4.0])], Fault::Outside, "x[k]");
+    fails("index k; param x[N]; sum[i in 0..k](x[i])", &[X, k(&[5.0])], Fault::Outside, "x[i]");
+    gives("index k; param x[N]; sum[i in 0..k](x[i])", &[X, k(&[0.0])], &[0.0]);
+    // A term whose condition is false is not computed, nor is what nothing asks for.
+    gives("index k; param x[N]; sum[i in 0..3 if i < 0](x[k])", &[X, k(&[9.0])], &[0.0]);
+    fails("index k; param x[N]; sum[i in 0..3 if i > k](x[k - 1])", &[X, k(&[0.0])], Fault::Outside, "x[k - 1]");
+    fails("param x[N], t; x[floor(t)]", &[X, ("t", &[], &[f64::NAN])], Fault::NoInteger, "floor(t)");
+    fails("param x[N]; sum[i](x[floor(x[i])])", &[X], Fault::Outside, "x[floor(x[i])]");
+    fails("index k; argmax[i in 0..k](sin(i))", &[k(&[0.0])], Fault::Outside, "argmax[i in 0..k](sin(i))");
+    fails("index k; L[i, j] = i + j for i in 0..4, j in 0..=i; L[1, k]", &[k(&[2.0])], Fault::Outside, "L[1, k]");
+    gives("index k; L[i, j] = i + j for i in 0..4, j in 0..=i; L[1, k]", &[k(&[1.0])], &[2.0]);
 }
 
 #[test]

@@ -552,3 +552,9 @@ fn hessians_have_a_block_for_each_pair_of_arguments() {
     let expected = difference(&gradient, &args, &direction, 4);
     assert_close(&product[4..].concat(), &expected[1..], 1e-7, "hessian times a direction");
 }
+
+#[test]
+fn zz_print() {
+    println!("{}", network());
+    println!("{}", gradient(&network(), &[0, 1, 2], Mode::Reverse));
+}
