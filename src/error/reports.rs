@@ -366,6 +366,13 @@ impl Problem {
                     }
                 }
             }
+            Problem::TooManyDimensions { at, limit } => {
+                report(format!("an array of more than {limit} dimensions"), *at, "too many dimensions")
+            }
+            Problem::TooManyLoops { at, limit } => {
+                report(format!("more than {limit} loops stand in each other"), *at, "the loops of functions called count")
+                    .help("give an inner part that doesn't depend on the outer indices a name: `a = …`, and use `a`")
+            }
             Problem::TooManyElements { at, elements, limit } => {
                 let message = format!("arrays of about {elements:.1e} elements, more than the limit of {limit}");
                 report(message, *at, "too large")

@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 
 use super::Lowering;
 use super::interval::{Affine, Ranges};
+use crate::ast::BlockId;
 use crate::error::Problem;
 use crate::ir::{Check, Func, Inst, Loop, Val, guard};
 use crate::ops::Op;
@@ -19,9 +20,11 @@ impl Lowering<'_> {
     pub(super) fn check_sites(&mut self, roots: &[Val]) -> Result<(), Vec<Problem>> {
         let loops = self.all_loops();
         let hole_reads: HashMap<Val, Val> = self.hole_reads.iter().copied().collect();
-        let is_open = |func: &Func, site: Val| {
-            func.may_fault(site)
-                && (hole_reads.contains_key(&site) || !has_result(&Ranges::new(func, &loops), func, site))
+        let endless = &self.endless;
+        let is_open = |func: &Func, site: Val| match func.inst(site) {
+            Inst::Region(_) => endless.contains(&site),
+            _ if hole_reads.contains_key(&site) => true,
+            _ => func.may_fault(site) && !has_result(&Ranges::new(func, &loops), func, site),
         };
         guard::add_checks(&mut self.builder, roots, is_open);
         let mut problems = Vec::new();
@@ -44,6 +47,19 @@ impl Lowering<'_> {
             }
         }
         if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// Refuses a program whose arrays together are too large.
+    pub(super) fn check_memory(&self, root: BlockId) -> Result<(), Vec<Problem>> {
+        let func = self.builder.func();
+        let size = |val: Val| func.shape(val).iter().map(|&extent| extent as f64).product::<f64>();
+        let is_array = |val: &Val| func.is_array(*val) && matches!(func.inst(*val), Inst::Param(_) | Inst::Result(..));
+        let elements: f64 = func.vals().filter(is_array).map(size).sum();
+        if elements <= self.limits.elements as f64 {
+            return Ok(());
+        }
+        let at = self.ast.block(root).span;
+        Err(vec![Problem::TooManyElements { at, elements, limit: self.limits.elements }])
     }
 
     /// The loops of all indices that have one range wherever they are bound.
