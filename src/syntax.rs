@@ -41,7 +41,14 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { bytes: 64 << 20, depth: 20_000, problems: 100, operations: 3_000_000, elements: 1 << 31, turns: 100_000 }
+        Limits {
+            bytes: 64 << 20,
+            depth: 20_000,
+            problems: 100,
+            operations: 3_000_000,
+            elements: 1 << 31,
+            turns: 100_000,
+        }
     }
 }
 

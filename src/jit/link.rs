@@ -73,7 +73,9 @@ fn signature(symbol: Symbol, isa: &dyn TargetIsa) -> Signature {
         Symbol::SinCos => {
             signature.params.extend([types::F64, isa.pointer_type(), isa.pointer_type()].map(AbiParam::new));
         }
-        Symbol::Copy => signature.params.extend([isa.pointer_type(), isa.pointer_type(), types::I64].map(AbiParam::new)),
+        Symbol::Copy => {
+            signature.params.extend([isa.pointer_type(), isa.pointer_type(), types::I64].map(AbiParam::new))
+        }
         Symbol::Clear => signature.params.extend([isa.pointer_type(), types::I64].map(AbiParam::new)),
     }
     signature

@@ -155,7 +155,9 @@ impl Lowering<'_> {
             let type_of = |val: Val| self.builder.func().ty(val);
             let mut next_val = match value {
                 Value::Scalar(val) | Value::Array(val) => val,
-                Value::Tuple(_) | Value::Function(_) | Value::Unknown => return Err(self.changes(&iteration, place, &value)),
+                Value::Tuple(_) | Value::Function(_) | Value::Unknown => {
+                    return Err(self.changes(&iteration, place, &value));
+                }
             };
             match (type_of(init), type_of(next_val)) {
                 (Type::Int, Type::F64) => {

@@ -424,8 +424,7 @@ impl<'a> Maker<'a> {
         let add = Update { kind: UpdateKind::Add, subscripts, value, factor, guard };
         let each = self.up(index, extent);
         let cell = Cell { ty: Type::F64, shape: shape.into(), bound: None, init, updates: Box::new([add]) };
-        let region =
-            self.b.region(Region { loops: Box::new([each]), cells: Box::new([cell]), ..Region::default() });
+        let region = self.b.region(Region { loops: Box::new([each]), cells: Box::new([cell]), ..Region::default() });
         self.scope = outside;
         let array = self.b.result(region, 0);
         self.scope.arrays.push(array);
@@ -447,7 +446,8 @@ impl<'a> Maker<'a> {
         let updates: Box<[Update]> =
             Box::new([Update { kind: UpdateKind::Add, subscripts: [j].into(), value, factor: None, guard }]);
         let each = self.up(j, columns);
-        let cell = |shape: &[usize], updates| Cell { ty: Type::F64, shape: shape.into(), bound: None, init: None, updates };
+        let cell =
+            |shape: &[usize], updates| Cell { ty: Type::F64, shape: shape.into(), bound: None, init: None, updates };
         let inner = self.b.region(Region {
             loops: Box::new([each]),
             cells: Box::new([cell(&[columns], updates)]),
@@ -486,10 +486,8 @@ impl<'a> Maker<'a> {
         let swapped = self.choose(2) == 1;
         let other = if swapped { bounds[0] } else { init };
         let each = self.up(t, turns);
-        let states =
-            [State { bound: bounds[0], init, next }, State { bound: bounds[1], init, next: other }];
-        let region =
-            self.b.region(Region { loops: Box::new([each]), states: Box::new(states), ..Region::default() });
+        let states = [State { bound: bounds[0], init, next }, State { bound: bounds[1], init, next: other }];
+        let region = self.b.region(Region { loops: Box::new([each]), states: Box::new(states), ..Region::default() });
         self.scope = outside;
         let (first, second) = (self.b.result(region, 0), self.b.result(region, 1));
         self.scope.arrays.extend([first, second]);

@@ -219,7 +219,9 @@ impl<'a> Emitter<'a, '_, '_> {
                 self.affine(a, factor, terms, offset);
                 self.affine(b, -factor, terms, offset);
             }
-            Inst::Binary(Op::IMul, a, b) if is_plain(self, Op::IMul, &[a, b]) && constant(a).or(constant(b)).is_some() => {
+            Inst::Binary(Op::IMul, a, b)
+                if is_plain(self, Op::IMul, &[a, b]) && constant(a).or(constant(b)).is_some() =>
+            {
                 let (constant, other) = match constant(a) {
                     Some(constant) => (constant, b),
                     None => (constant(b).unwrap_or(1), a),

@@ -8,7 +8,9 @@
 //! of one goes before the loop that doesn't change it: see [`super::address`].
 
 use cranelift::codegen::ir;
-use cranelift::prelude::{FloatCC, FunctionBuilder, FunctionBuilderContext, InstBuilder, IntCC, MemFlagsData, Value, types};
+use cranelift::prelude::{
+    FloatCC, FunctionBuilder, FunctionBuilderContext, InstBuilder, IntCC, MemFlagsData, Value, types,
+};
 use hashbrown::{HashMap, HashSet};
 
 use super::address::Array;

@@ -475,7 +475,8 @@ impl Emitter<'_, '_, '_> {
             .collect();
         while values.len() > 1 {
             let upper = values.split_off(values.len() / 2);
-            values = values.iter().zip(upper).map(|(&low, high)| self.lowering.op(reduction.op, &[low, high])).collect();
+            values =
+                values.iter().zip(upper).map(|(&low, high)| self.lowering.op(reduction.op, &[low, high])).collect();
         }
         values[0]
     }

@@ -76,7 +76,11 @@ pub enum Home {
     Output(u32),
     /// The row that the update with this number of the cell with that number of the region around adds to; a
     /// buffer where there is no such row.
-    Row { cell: usize, update: usize, otherwise: BufferId },
+    Row {
+        cell: usize,
+        update: usize,
+        otherwise: BufferId,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -180,11 +184,10 @@ impl Planner<'_> {
         }
         let mut members: Vec<Val> = members.into_iter().collect();
         members.sort_unstable();
-        let is_at_top =
-            |&number: &u32| {
-                let check = func.checks[number as usize];
-                func.free(check.site).is_empty() && func.free(check.guard).is_empty()
-            };
+        let is_at_top = |&number: &u32| {
+            let check = func.checks[number as usize];
+            func.free(check.site).is_empty() && func.free(check.guard).is_empty()
+        };
         let checks: Vec<u32> = (0..func.checks.len() as u32).filter(is_at_top).collect();
         let steps = self.steps(&members, None);
         for number in &checks {
@@ -312,9 +315,9 @@ impl Planner<'_> {
             if is_innermost {
                 test = self.steps(&levels.test, None);
                 // The rows that regions inside add to are found first.
-                let subscripts = in_place.iter().flat_map(|each| {
-                    region.cells[each.cell].updates[each.update].subscripts.iter().copied()
-                });
+                let subscripts = in_place
+                    .iter()
+                    .flat_map(|each| region.cells[each.cell].updates[each.update].subscripts.iter().copied());
                 let first = leading_to(func, &subscripts.collect::<Vec<Val>>());
                 vals.sort_by_key(|val| !first.contains(val));
             }
@@ -375,7 +378,8 @@ impl Planner<'_> {
             _ => Home::Buffer(self.buffer(bytes)),
         };
         let is_covered = is_covered(func, region, cell);
-        let has_gaps = cell.init.is_none() && !is_covered && cell.updates.iter().any(|each| each.kind == UpdateKind::Store);
+        let has_gaps =
+            cell.init.is_none() && !is_covered && cell.updates.iter().any(|each| each.kind == UpdateKind::Store);
         let is_read = |name: Option<Val>| name.is_some_and(|name| self.is_checked(name));
         let needs_marks = has_gaps && (is_read(cell.bound) || is_read(result));
         let made = needs_marks.then(|| self.buffer(size(&cell.shape)));
@@ -538,9 +542,11 @@ fn is_covered(func: &Func, region: &Region, cell: &Cell) -> bool {
         let mut distinct = update.subscripts.to_vec();
         distinct.sort_unstable();
         distinct.dedup();
-        let other_loops_turn = region.loops.iter().filter(|each| !distinct.contains(&each.index)).all(|each| {
-            constant(each.low).zip(constant(each.high)).is_some_and(|(low, high)| low < high)
-        });
+        let other_loops_turn = region
+            .loops
+            .iter()
+            .filter(|each| !distinct.contains(&each.index))
+            .all(|each| constant(each.low).zip(constant(each.high)).is_some_and(|(low, high)| low < high));
         update.kind == UpdateKind::Store
             && func.inst(update.guard) == Inst::Bool(true)
             && distinct.len() == update.subscripts.len()

@@ -69,8 +69,7 @@ mod tests {
 
     #[test]
     fn results_of_all_small_operands_are_in_range() {
-        let ranges: Vec<Range> =
-            (-3..4).flat_map(|low| (low..4).map(move |high| Range { low, high })).collect();
+        let ranges: Vec<Range> = (-3..4).flat_map(|low| (low..4).map(move |high| Range { low, high })).collect();
         let ops = [Op::IAdd, Op::ISub, Op::IMul, Op::IMin, Op::IMax, Op::IMod, Op::IDiv];
         for op in ops {
             let crate::ops::Eval::I2(eval) = op.row().eval else { unreachable!("integer arithmetic") };
