@@ -20,6 +20,7 @@
 
 mod active;
 pub mod derive;
+pub mod directions;
 mod forward;
 mod pullback;
 mod reach;

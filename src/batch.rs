@@ -120,6 +120,9 @@ impl<'a, K> Batch<'a, K> {
     /// How many points there are, and the sums of the results if they are asked for.
     fn compute(self, summed: bool) -> Result<(usize, Vec<f64>), Error> {
         let Batch { compiled, points, seeds, mut outputs, threads } = self;
+        if compiled.has_arrays() {
+            return Err(Error::ArraysInBatch);
+        }
         let (func, layout) = (compiled.graph(), compiled.layout());
         let mut columns = points.resolve("arguments", layout.args)?;
         let none = Points::default();

@@ -355,6 +355,14 @@ pub enum Problem {
         at: Span,
         arguments: Vec<String>,
     },
+    TooManyDimensions {
+        at: Span,
+        limit: usize,
+    },
+    TooManyLoops {
+        at: Span,
+        limit: usize,
+    },
     TooManyElements {
         at: Span,
         elements: f64,
@@ -517,6 +525,21 @@ pub enum Error {
     /// A gradient or Hessian is of one result.
     #[error("the program has {found} results, so its derivatives form a jacobian")]
     SeveralResults { found: usize },
+    /// A gradient or Hessian is of one number.
+    #[error("the result is an array of {}, so its derivatives form a jacobian", shape_text(shape))]
+    ArrayResult { shape: Vec<usize> },
+    /// There is no graph before sizes are known.
+    #[error("the sizes of the arrays are not known yet{}", size_list(sizes))]
+    Open { sizes: Vec<String> },
+    /// A call has too few or too many slices.
+    #[error("{what}: expected {expected}, found {found}")]
+    Slices { what: &'static str, expected: usize, found: usize },
+    /// The slice of an argument or result has the wrong length.
+    #[error("`{name}`: expected {expected} numbers, found {found}")]
+    Elements { name: String, expected: usize, found: usize },
+    /// Points of a batch are numbers.
+    #[error("a batch is of programs of numbers, and this one has arrays")]
+    ArraysInBatch,
     /// A slice of a call has the wrong length.
     #[error("{what}: expected {expected} numbers, found {found}")]
     Length { what: &'static str, expected: usize, found: usize },
@@ -558,11 +581,20 @@ impl Error {
             }
             Error::NotDifferentiable { .. } => Some("differentiate by numbers: `param` or `data` arguments".to_owned()),
             Error::SeveralResults { .. } => Some("ask for its `jacobian`, or make it one result".to_owned()),
+            Error::ArrayResult { .. } => {
+                Some("ask for its `jacobian`, or make it a number, such as `sum[i](y[i]^2)`".to_owned())
+            }
+            Error::Open { .. } => {
+                Some("`Program::bind` gives them, or `with` takes them from the arguments".to_owned())
+            }
+            Error::ArraysInBatch => Some("give the points a dimension of the arrays: `x[N]`".to_owned()),
             Error::NotWhole { .. } => Some("arguments declared `index` are whole numbers".to_owned()),
             Error::RepeatedArgument { .. } => Some("name each argument once".to_owned()),
             Error::Formula(_)
             | Error::Arguments(_)
             | Error::Length { .. }
+            | Error::Slices { .. }
+            | Error::Elements { .. }
             | Error::Columns { .. }
             | Error::Column { .. }
             | Error::Rows { .. }
@@ -570,6 +602,15 @@ impl Error {
         };
         help.into_iter().collect()
     }
+}
+
+/// `3 × 4`
+pub fn shape_text(shape: &[usize]) -> String {
+    shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ")
+}
+
+fn size_list(sizes: &[String]) -> String {
+    if sizes.is_empty() { String::new() } else { format!(": {}", sizes.join(", ")) }
 }
 
 /// Everything that is wrong with one text. Displays as a message for each problem, in order of place.

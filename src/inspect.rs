@@ -4,6 +4,7 @@
 //! Only what matters at the point is looked at: the branches that are taken.
 
 use crate::ad::adjoints;
+use crate::array::Array;
 use crate::error::Report;
 use crate::interp::{self, Value};
 use crate::ir::{Builder, Func, Inst, Val};
@@ -152,6 +153,39 @@ pub fn trace(func: &Func, args: &[f64]) -> Vec<Step> {
         adjoints: sweeps.iter().map(|sweep| adjoint(val, sweep)).collect(),
     };
     func.vals().filter(is_shown).map(step).collect()
+}
+
+/// A value of a function with arrays: a number or an array, and its adjoints.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Sight {
+    pub value: Array,
+    /// How much each result that is a number grows with each element; `None` of what isn't continuous.
+    pub adjoints: Vec<Option<Array>>,
+}
+
+/// What some values at the top of a function are: a forward and a reverse sweep. An argument is its elements, row by row. The adjoints are
+/// those by the results that are numbers.
+pub fn survey(func: &Func, args: &[&[f64]], vals: &[Val]) -> Vec<Sight> {
+    let mut builder = Builder::resume(func.clone());
+    let one = builder.f64(1.0);
+    let results = func.results.iter().map(|result| result.value);
+    let numbers = results.filter(|&result| func.ty(result) == Type::F64 && !func.is_array(result));
+    let (inputs, places): (Vec<Val>, Vec<usize>) =
+        vals.iter().copied().zip(0..).filter(|&(val, _)| func.ty(val) == Type::F64).unzip();
+    let sweeps: Vec<Vec<Option<Val>>> =
+        numbers.map(|result| adjoints(&mut builder, &[(result, one)], &inputs)).collect();
+    let (values, _) = interp::run(builder.func(), args);
+    let array = |val: Val| Array::new(builder.func().shape(val), values[val.index()].numbers());
+    let adjoint = |place: usize, sweep: &[Option<Val>]| {
+        let input = places.iter().position(|&input| input == place)?;
+        let zero = || Array::new(func.shape(vals[place]), vec![0.0; func.shape(vals[place]).iter().product()]);
+        Some(sweep[input].map_or_else(zero, array))
+    };
+    let sight = |(place, &val): (usize, &Val)| Sight {
+        value: array(val),
+        adjoints: sweeps.iter().map(|sweep| adjoint(place, sweep)).collect(),
+    };
+    vals.iter().enumerate().map(sight).collect()
 }
 
 /// The distance of subnormal numbers.

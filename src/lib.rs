@@ -27,8 +27,10 @@
 #![allow(rustdoc::private_intra_doc_links)]
 
 pub mod ad;
+pub mod array;
 pub mod ast;
 pub mod batch;
+mod call;
 mod compiled;
 #[cfg(feature = "data")]
 pub mod data;
@@ -52,14 +54,16 @@ pub mod syntax;
 pub mod wide;
 
 pub use ad::Mode;
+pub use array::{Array, ArrayView};
 pub use ast::Role;
 pub use batch::{Batch, Column, Output, Points, Reduced};
+pub use call::{Answer, Call};
 pub use compiled::{Compiled, Layout};
 pub use error::{Error, Problem, Warning};
 pub use opt::Relaxation;
 pub use program::{
-    Argument, ArgumentFaults, Backend, Definition, Functions, Gradient, Hessian, HessianVector, Jacobian, Jvp, Kind,
-    Nth, Program, Request, Value, Vjp,
+    Argument, ArgumentFaults, Backend, Binding, Definition, Extent, Functions, Gradient, Hessian, HessianVector,
+    Jacobian, Jvp, Kind, Misfit, Nth, Program, Request, Value, Vjp,
 };
 pub use syntax::Limits;
 

@@ -15,7 +15,9 @@ mod arrays;
 mod bind;
 pub mod builtin;
 mod calls;
+mod checks;
 mod define;
+mod derivatives;
 mod forms;
 mod groups;
 mod infer;
@@ -32,7 +34,7 @@ use hashbrown::HashMap;
 use crate::Limits;
 use crate::ast::{Ast, BlockId, Name, Node, NodeKind, Role, Statement, StatementKind, Target, TreeId};
 use crate::error::{Problem, Warning};
-use crate::ir::{Builder, Func, Loop, Output, Val, guard};
+use crate::ir::{Builder, Func, Loop, Output, Val};
 use crate::opt;
 use crate::span::Span;
 use arith::Operand;
@@ -173,6 +175,10 @@ struct Lowering<'a> {
     subscripts: Vec<infer::Subscript>,
     /// The loops of the indices whose ranges are known.
     loops: HashMap<Val, Loop>,
+    /// What the text calls the indices.
+    index_names: HashMap<Val, Name>,
+    /// How many loops of forms are open.
+    depth: usize,
     /// Clauses that have been lowered and are not yet an array.
     clauses: Vec<define::Equation>,
     /// Where arrays have elements that no clause defines.
@@ -181,6 +187,9 @@ struct Lowering<'a> {
     hole_reads: Vec<(Val, Val)>,
     /// The regions of `while` without `for`: they must not reach their limit.
     endless: Vec<Val>,
+    /// The states of all `iterate`s, and those that are to be numbers because something is differentiated by them.
+    states: Vec<Val>,
+    real: Vec<Val>,
 }
 
 impl<'a> Lowering<'a> {
@@ -215,10 +224,14 @@ impl<'a> Lowering<'a> {
             warnings,
             subscripts: Vec::new(),
             loops: HashMap::new(),
+            index_names: HashMap::new(),
+            depth: 0,
             clauses: Vec::new(),
             holes: HashMap::new(),
             hole_reads: Vec::new(),
             endless: Vec::new(),
+            states: Vec::new(),
+            real: Vec::new(),
         }
     }
 
@@ -242,7 +255,8 @@ impl<'a> Lowering<'a> {
             return Err(std::mem::take(&mut self.problems));
         }
         let roots: Vec<Val> = results.iter().map(|result| result.value).collect();
-        guard::add_checks(&mut self.builder, &roots, Func::may_fault);
+        self.check_sites(&roots)?;
+        self.check_memory(root)?;
         // What derivatives inside the program have left behind goes; what has a name stays, used or not.
         let n_results = results.len();
         let named = self.definitions.iter().map(|&(_, _, value)| Output { name: String::new(), value });
@@ -275,6 +289,7 @@ impl<'a> Lowering<'a> {
             }
         }
         self.scope = ScopeId(0);
+        self.depth = 0;
         self.clauses.clear();
         self.values.clear();
         self.values.push((Value::Unknown, Node { kind: NodeKind::Integer(0), span: Span::default() }));
@@ -458,17 +473,17 @@ impl<'a> Lowering<'a> {
                     Value::Unknown
                 }
                 NodeKind::Unary(op) => {
-                    let [a] = self.operands();
+                    let [a] = self.whole_operands()?;
                     arith::unary(&mut self.builder, op, &a)?
                 }
                 NodeKind::Binary(op) => {
                     let names = self.names_of(2);
-                    let [a, b] = self.operands();
+                    let [a, b] = self.whole_operands()?;
                     arrays::check_operands(&self.builder, op, [&a, &b], names, node.span)?;
                     arith::binary(&mut self.builder, op, &a, &b, self.may_fault)?
                 }
                 NodeKind::If => {
-                    let [c, a, b] = self.operands();
+                    let [c, a, b] = self.whole_operands()?;
                     arith::choose(&mut self.builder, &c, &a, &b)?
                 }
                 NodeKind::Tuple(n) => {
@@ -486,6 +501,7 @@ impl<'a> Lowering<'a> {
                     return Ok(());
                 }
                 NodeKind::Subscript { subscripts } => {
+                    self.rounded(subscripts as usize);
                     let operands = self.take(subscripts as usize + 1);
                     self.subscript(&operands, node.span)?
                 }
@@ -514,9 +530,22 @@ impl<'a> Lowering<'a> {
     fn names_of(&self, n: usize) -> Vec<Option<String>> {
         let name = |(_, node): &(Value, Node)| match node.kind {
             NodeKind::Name { name, primes: 0 } => Some(self.ast.name(name).to_owned()),
+            NodeKind::Integer(value) => Some(value.to_string()),
+            NodeKind::Number(value) => Some(value.to_string()),
             _ => None,
         };
         self.values[self.values.len() - n..].iter().map(name).collect()
+    }
+
+    /// The operands of an operator: arrays among them are looked at as a whole.
+    fn whole_operands<const N: usize>(&mut self) -> Result<[Operand; N], Problem> {
+        let operands = self.operands();
+        for operand in &operands {
+            if let Value::Array(val) = operand.value {
+                self.check_complete(val, operand.at)?;
+            }
+        }
+        Ok(operands)
     }
 
     fn operands<const N: usize>(&mut self) -> [Operand; N] {

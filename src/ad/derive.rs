@@ -7,8 +7,9 @@
 //! The derivative of an array by an array has the dimensions of the result, then those of the argument. It is made by a loop over the
 //! directions of one of the two, whose body is a sweep with one unit direction.
 
+use super::directions::{from_all_directions, in_all_directions, turned};
 use super::{adjoints, tangents};
-use crate::ir::{Builder, Cell, Func, Inst, Loop, Output, Region, Update, UpdateKind, Val};
+use crate::ir::{Builder, Func, Output, Val};
 use crate::ops::{Op, Type};
 use crate::opt::loops::tidy;
 
@@ -111,7 +112,7 @@ fn hessian_over(func: &Func, wrt: Wrt, inner: Mode) -> Func {
     let mut rows = Vec::new();
     for (row, &input) in wrt.iter().enumerate() {
         let targets: Vec<Val> = first[row..].iter().flatten().copied().collect();
-        let mut dots = pass.in_all_directions(pass.inputs[input], &targets).into_iter();
+        let mut dots = in_all_directions(&mut pass.builder, pass.inputs[input], &targets).into_iter();
         rows.push(first[row..].iter().map(|target| target.and_then(|_| dots.next().flatten())).collect::<Vec<_>>());
     }
     for (row, &by) in wrt.iter().enumerate() {
@@ -119,7 +120,10 @@ fn hessian_over(func: &Func, wrt: Wrt, inner: Mode) -> Func {
             let name = format!("d_{}_{}", func.params[by].name, func.params[and_by].name);
             let block = match row <= column {
                 true => rows[row][column - row],
-                false => rows[column][row - column].map(|block| pass.turned(block, func.params[and_by].shape.len())),
+                false => {
+                    let rank = func.params[and_by].shape.len();
+                    rows[column][row - column].map(|block| turned(&mut pass.builder, block, rank))
+                },
             };
             pass.push_derivative(name, block, &[pass.inputs[by], pass.inputs[and_by]]);
         }
@@ -236,90 +240,15 @@ impl<'a> Pass<'a> {
             Mode::Auto => directions(&inputs) <= 1 || directions(&inputs) < directions(&outputs),
         };
         if !forward {
-            return outputs.iter().map(|&output| self.from_all_directions(output, &inputs)).collect();
+            return outputs.iter().map(|&output| from_all_directions(&mut self.builder, output, &inputs)).collect();
         }
         let mut columns = Vec::new();
         for &input in &inputs {
             let rank = self.shape(&[input]).len();
-            let dots = self.in_all_directions(input, &outputs);
-            columns.push(dots.into_iter().map(|dot| dot.map(|dot| self.turned(dot, rank))).collect::<Vec<_>>());
+            let dots = in_all_directions(&mut self.builder, input, &outputs);
+            columns.push(dots.into_iter().map(|dot| dot.map(|dot| turned(&mut self.builder, dot, rank))).collect::<Vec<_>>());
         }
         (0..outputs.len()).map(|row| columns.iter().map(|column| column[row]).collect()).collect()
-    }
-
-    /// The tangents of targets in each direction of an input: its dimensions, then those of the target.
-    fn in_all_directions(&mut self, input: Val, targets: &[Val]) -> Vec<Option<Val>> {
-        let (loops, seed) = self.unit(input);
-        let dots = tangents(&mut self.builder, &[(input, seed)], targets);
-        self.collected(&loops, dots)
-    }
-
-    /// The adjoints of inputs from each direction of an output: its dimensions, then those of the input.
-    fn from_all_directions(&mut self, output: Val, inputs: &[Val]) -> Vec<Option<Val>> {
-        let (loops, seed) = self.unit(output);
-        let bars = adjoints(&mut self.builder, &[(output, seed)], inputs);
-        self.collected(&loops, bars)
-    }
-
-    /// The unit array at an index, with the loops over the index; of a number, 1.
-    fn unit(&mut self, like: Val) -> (Vec<Loop>, Val) {
-        let (shape, one) = (self.shape(&[like]), self.builder.f64(1.0));
-        if shape.is_empty() {
-            return (Vec::new(), one);
-        }
-        let mut loops = Vec::new();
-        for &extent in &shape {
-            let (low, high) = (self.builder.int(0), self.builder.int(extent as i64));
-            loops.push(Loop::up(self.builder.index(), low, high));
-        }
-        let cell = self.cell(&loops, &shape, one);
-        let unit = self.builder.region(Region { cells: Box::new([cell]), ..Region::default() });
-        (loops, self.builder.result(unit, 0))
-    }
-
-    fn cell(&mut self, loops: &[Loop], shape: &[usize], value: Val) -> Cell {
-        let subscripts = loops.iter().map(|each| each.index).collect();
-        let update =
-            Update { kind: UpdateKind::Store, subscripts, value, factor: None, guard: self.builder.bool(true) };
-        Cell { ty: Type::F64, shape: shape.into(), bound: None, init: None, updates: Box::new([update]) }
-    }
-
-    /// The values of all turns as arrays, made in one loop.
-    fn collected(&mut self, loops: &[Loop], values: Vec<Option<Val>>) -> Vec<Option<Val>> {
-        if loops.is_empty() {
-            return values;
-        }
-        let mut extents = Vec::new();
-        for each in loops {
-            if let Inst::Int(high) = self.builder.func().inst(each.high) {
-                extents.push(high as usize);
-            }
-        }
-        let mut cells = Vec::new();
-        for &value in values.iter().flatten() {
-            let shape = [extents.as_slice(), &self.shape(&[value])].concat();
-            cells.push(self.cell(loops, &shape, value));
-        }
-        if cells.is_empty() {
-            return values;
-        }
-        let region = self.builder.region(Region { loops: loops.into(), cells: cells.into(), ..Region::default() });
-        let mut number = 0..;
-        let mut next = |_| number.next().map(|number| self.builder.result(region, number));
-        values.into_iter().map(|value| value.and_then(&mut next)).collect()
-    }
-
-    /// An array whose first `leading` dimensions come last.
-    fn turned(&mut self, array: Val, leading: usize) -> Val {
-        let shape = self.shape(&[array]);
-        if leading == 0 || leading == shape.len() {
-            return array;
-        }
-        let indices: Vec<Val> = shape.iter().map(|_| self.builder.index()).collect();
-        let element = self.builder.read(array, &indices);
-        let mut loops: Vec<(Val, usize)> = indices.into_iter().zip(shape).collect();
-        loops.rotate_left(leading);
-        self.builder.array(&loops, element)
     }
 
     /// Adds a derivative to the results: 0, in the shape of the values together, where there is none.

@@ -40,6 +40,11 @@ const EXAMPLES: &str = examples!(
 impl Derive {
     pub fn run(&self) -> Result<Answer, Fault> {
         let program = self.text.parse()?;
+        if program.has_arrays() {
+            let message = "a derivative of arrays or loops isn't written as a formula";
+            let help = "`chainrule emit --stage reverse` shows it as a graph, `chainrule grad` computes it";
+            return Err(Fault::usage(message, help));
+        }
         let request = self.wrt.apply(program.jacobian());
         let names = request.names()?;
         // Forward mode differentiates as a person does, a sum term by term; reverse mode factors what the terms share, and

@@ -5,12 +5,14 @@ use clap::{Args, ValueEnum};
 
 use super::answer::Answer;
 use super::fault::Fault;
+use super::inputs::Inputs;
 use super::options::{Output, Relax, Text, Wrt};
 use super::{examples, json};
 
 /// What the compiler makes of a formula, stage by stage
 ///
-/// Graphs are in the stable text form; clif and asm are the code of the value and gradient for this machine.
+/// Graphs are in the stable text form; clif and asm are the code of the value and gradient for this machine. A formula with arrays has a
+/// graph for given sizes: `--size`, or arguments that have them.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Emit {
@@ -19,6 +21,8 @@ pub struct Emit {
     /// What to show
     #[arg(long, value_enum, default_value_t)]
     stage: Stage,
+    #[command(flatten)]
+    inputs: Inputs,
     #[command(flatten)]
     wrt: Wrt,
     #[command(flatten)]
@@ -31,6 +35,7 @@ const EXAMPLES: &str = examples!(
     "emit 'exp(x*z) + x*z/ln(x)'",
     "emit 'exp(x*z) + x*z/ln(x)' --stage reverse",
     "emit 'x^2*z' --stage asm --wrt x",
+    "emit 'param x[N]; sum[i](x[i]^2)' --size N=3 --stage reverse",
 );
 
 #[derive(Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -57,6 +62,7 @@ enum Stage {
 impl Emit {
     pub fn run(&self) -> Result<Answer, Fault> {
         let program = self.text.parse()?;
+        let program = if self.stage == Stage::Ast { program } else { self.inputs.bind(&program)?.0 };
         let stage = self.stage.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
         let shown = match self.stage {
             Stage::Ast => ast(&program),
@@ -68,7 +74,7 @@ impl Emit {
             Stage::Clif | Stage::Asm => self.code(&program)?,
         };
         let json = || self.relax.mark(json::object([("stage", stage.into()), ("text", shown.as_str().into())]));
-        Ok(Answer::about(&program, self.output.format, || shown.clone(), json))
+        Ok(Answer::plain(&program, self.output.format, || shown.clone(), json))
     }
 
     fn graph<K: Kind>(&self, request: Request<K>) -> Result<String, Fault> {
@@ -88,6 +94,10 @@ impl Emit {
     fn code(&self, program: &Program) -> Result<String, Fault> {
         let request = self.relax.apply(self.wrt.apply(program.jacobian())).backend(Backend::Interpreter);
         let compiled = request.compile()?;
+        if program.has_arrays() {
+            let message = "the code of formulas with arrays isn't shown";
+            return Err(Fault::usage(message, "`--stage reverse` shows the graph that it is made of"));
+        }
         let dump = if self.stage == Stage::Asm { chainrule::jit::asm } else { chainrule::jit::clif };
         dump(compiled.graph()).map_err(|error| Fault::usage(error.to_string(), "the interpreter runs everywhere"))
     }

@@ -282,6 +282,9 @@ impl Problem {
                 match (*wanted, *found) {
                     ("a number", "a condition") => report.help("choose a number with `if(condition, 1, 0)`"),
                     ("a condition", "a number" | "an integer") => report.help("compare it, as in `x != 0`"),
+                    ("an integer", "a number") => {
+                        report.help("declare it: `index n`, or round it, as in `floor(x)`")
+                    }
                     ("a number", "a function") => report.help("call it with its arguments"),
                     _ => report,
                 }
@@ -363,33 +366,51 @@ impl Problem {
                     }
                 }
             }
+            Problem::TooManyDimensions { at, limit } => {
+                report(format!("an array of more than {limit} dimensions"), *at, "too many dimensions")
+            }
+            Problem::TooManyLoops { at, limit } => {
+                report(format!("more than {limit} loops stand in each other"), *at, "the loops of functions called count")
+                    .help("give an inner part that doesn't depend on the outer indices a name: `a = …`, and use `a`")
+            }
             Problem::TooManyElements { at, elements, limit } => {
                 let message = format!("arrays of about {elements:.1e} elements, more than the limit of {limit}");
                 report(message, *at, "too large")
             }
             Problem::NotElementwise { at, operator, left, right } => {
                 let message = format!("`{operator}` of {} and {}", rank_name(left.1), rank_name(right.1));
-                let indices = subscripts(left.1.max(right.1));
-                let list = indices.join(", ");
-                let element = |(name, rank): &(String, usize)| match rank {
+                let indices = subscripts(left.1 + right.1);
+                let element = |(name, rank): &(String, usize), first: usize| match rank {
                     0 => shorten(name),
-                    rank => format!("{}[{}]", shorten(name), indices[..*rank].join(", ")),
+                    rank => format!("{}[{}]", shorten(name), indices[first..first + rank].join(", ")),
                 };
-                let expression = match *operator {
-                    "+" | "-" => format!("{} {operator} {}", element(left), element(right)),
-                    "*" | "/" | "^" => format!("{}{operator}{}", element(left), element(right)),
-                    _ => {
-                        return report(message, *at, "arrays have no order and no truth")
-                            .help(format!("of elements: `{} {operator} {}`", element(left), element(right)));
+                let both = |first: usize| {
+                    let (left, right) = (element(left, 0), element(right, first));
+                    if matches!(*operator, "*" | "/" | "^") {
+                        format!("{left}{operator}{right}")
+                    } else {
+                        format!("{left} {operator} {right}")
                     }
                 };
-                let report = report(message, *at, "only arrays of one shape add and subtract");
-                let report = if *operator == "*" && left.1 > 0 && right.1 > 0 {
-                    report.help(format!("for the sum of products write `sum[{list}]({expression})`"))
-                } else {
-                    report
-                };
-                report.help(format!("element by element it is `[{expression} for {list}]`"))
+                if !matches!(*operator, "+" | "-" | "*" | "/" | "^") {
+                    let help = format!("of elements: `{}`", both(0));
+                    return report(message, *at, "arrays have no order and no truth").help(help);
+                }
+                let mut report = report(message, *at, "only arrays of one shape add and subtract");
+                if *operator == "*" && left.1 > 0 && right.1 > 0 {
+                    // The last index of the left operand is the first of the right one.
+                    let shared = left.1 - 1;
+                    let sum = format!("sum[{}]({})", indices[shared], both(shared));
+                    let mut free = indices[..left.1 + right.1 - 1].to_vec();
+                    free.remove(shared);
+                    let sum = if free.is_empty() { sum } else { format!("[{sum} for {}]", free.join(", ")) };
+                    report = report.help(format!("for the sum of products write `{sum}`"));
+                }
+                if left.1 == right.1 || left.1 * right.1 == 0 {
+                    let list = indices[..left.1.max(right.1)].join(", ");
+                    report = report.help(format!("element by element it is `[{} for {list}]`", both(0)));
+                }
+                report
             }
             Problem::FunctionOfArray { at, call: _ } => {
                 report("this function is of numbers, not of arrays", *at, "this is an array")
@@ -527,7 +548,7 @@ impl Warning {
     }
 }
 
-fn report(message: impl Into<String>, at: Span, label: impl Into<String>) -> Report {
+pub(super) fn report(message: impl Into<String>, at: Span, label: impl Into<String>) -> Report {
     Report { message: message.into(), at, label: label.into(), other: None, help: Vec::new() }
 }
 
@@ -537,7 +558,7 @@ impl Report {
         self
     }
 
-    fn help(mut self, help: impl Into<String>) -> Report {
+    pub(super) fn help(mut self, help: impl Into<String>) -> Report {
         self.help.push(help.into());
         self
     }

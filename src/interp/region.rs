@@ -271,7 +271,7 @@ impl<'a> Machine<'a> {
 
     fn check(&mut self, checks: &[(Val, Val)]) {
         for &(guard, site) in checks {
-            if self.failure.is_none() && self.values[guard.index()].bool() {
+            if self.failure.is_none() && self.holds(guard) {
                 let fault = match self.func.inst(site) {
                     Inst::Read(_) => self.read(site).1,
                     _ => {
@@ -284,6 +284,14 @@ impl<'a> Machine<'a> {
                 };
                 self.failure = fault.map(|fault| Failure { site, fault });
             }
+        }
+    }
+
+    /// Whether a guard is true. A constant may be younger than the region.
+    fn holds(&self, guard: Val) -> bool {
+        match self.func.inst(guard) {
+            Inst::Bool(value) => value,
+            _ => self.values[guard.index()].bool(),
         }
     }
 

@@ -79,6 +79,11 @@ impl Builder {
         }
     }
 
+    /// The checks so far, which are taken away.
+    pub fn take_checks(&mut self) -> Vec<Check> {
+        std::mem::take(&mut self.func.checks)
+    }
+
     pub fn param(&mut self, name: &str, ty: Type) -> Val {
         self.array_param(name, ty, &[])
     }

@@ -4,7 +4,7 @@
 //! What it computes is what `interp` computes, to the bit.
 //!
 //! - [`plan`] says what is computed in which turn of which loop, and where arrays lie.
-//! - [`emit`] writes numbers, [`address`] finds elements, [`nest`] writes loops.
+//! - [`emit`] writes numbers, [`address`] finds elements, [`nest`] writes loops, [`pair`] those that make two turns at once.
 //! - [`range`] knows which integers a value can be.
 //!
 //! A call gets one piece of memory, the [`Workspace`]: the addresses of arguments and results, and every array in
@@ -13,6 +13,7 @@
 mod address;
 mod emit;
 mod nest;
+mod pair;
 mod plan;
 mod range;
 

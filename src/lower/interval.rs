@@ -26,6 +26,9 @@ const PARTS: u32 = 256;
 /// So many replacements are tried for one bound.
 const TRIES: u32 = 400;
 
+/// Integers are passed as doubles, so they are no larger than this.
+const PASSED: i128 = 1 << 53;
+
 impl Affine {
     /// An integer of the graph as a sum.
     pub fn of(func: &Func, val: Val) -> Affine {
@@ -105,19 +108,27 @@ impl Affine {
 }
 
 /// What is known of the integers of a graph.
+#[derive(Clone)]
 pub struct Ranges<'a> {
     func: &'a Func,
     loops: &'a HashMap<Val, Loop>,
     /// What a value is not less than, or not more than, because conditions hold.
     above: HashMap<Val, Vec<Affine>>,
     below: HashMap<Val, Vec<Affine>>,
+    /// Whether what is passed counts, which is bounded although not known.
+    passed: bool,
     tries: Cell<u32>,
 }
 
 impl<'a> Ranges<'a> {
+    /// Without any bound for what is passed or computed from it.
+    pub fn of_sizes(func: &'a Func, loops: &'a HashMap<Val, Loop>) -> Ranges<'a> {
+        Ranges { passed: false, ..Ranges::new(func, loops) }
+    }
+
     /// With the loops of the indices.
     pub fn new(func: &'a Func, loops: &'a HashMap<Val, Loop>) -> Ranges<'a> {
-        Ranges { func, loops, above: HashMap::new(), below: HashMap::new(), tries: Cell::new(0) }
+        Ranges { func, loops, above: HashMap::new(), below: HashMap::new(), passed: true, tries: Cell::new(0) }
     }
 
     /// The greatest value that a sum can have, as far as can be seen; `None` if that is unknown.
@@ -173,6 +184,22 @@ impl<'a> Ranges<'a> {
         let one = Affine::constant(1);
         match self.func.inst(condition) {
             Inst::Bool(value) => Some(value),
+            Inst::Unary(Op::Not, a) => self.decide(a).map(|holds| !holds),
+            Inst::Binary(Op::And, a, b) => match (self.decide(a), self.decide(b)) {
+                (Some(true), Some(true)) => Some(true),
+                (Some(false), _) | (_, Some(false)) => Some(false),
+                _ => None,
+            },
+            // The second is asked only where the first doesn't hold.
+            Inst::Binary(Op::Or, a, b) => match self.decide(a) {
+                Some(true) => Some(true),
+                Some(false) => self.decide(b),
+                None => {
+                    let mut otherwise = self.clone();
+                    otherwise.assume(a, false);
+                    (otherwise.decide(b) == Some(true)).then_some(true)
+                }
+            },
             Inst::Binary(Op::ILe | Op::ILt, a, b) => {
                 let difference = affine(a).plus(&affine(b), -1);
                 let strict = matches!(self.func.inst(condition), Inst::Binary(Op::ILt, ..));
@@ -266,6 +293,11 @@ impl<'a> Ranges<'a> {
             (a, b) => a.or(b),
         };
         match self.func.inst(val) {
+            Inst::Param(_) | Inst::Read(_) if !self.passed => None,
+            Inst::Param(_) => Some(if greatest { PASSED } else { -PASSED }),
+            Inst::Read(list) if matches!(self.func.inst(self.func.list(list)[0]), Inst::Param(_)) => {
+                Some(if greatest { PASSED } else { -PASSED })
+            }
             Inst::Binary(Op::IMod, _, b) => match self.func.inst(b) {
                 Inst::Int(modulus) if modulus > 0 => Some(if greatest { i128::from(modulus) - 1 } else { 0 }),
                 _ => None,

@@ -8,7 +8,7 @@ use super::arith;
 use super::{Lowering, Task, Value};
 use crate::ast::{Binder, Form, FormId, Name, Node, NodeKind, TreeId};
 use crate::error::Problem;
-use crate::ir::{Inst, Loop, Region, State, Val};
+use crate::ir::{Loop, Region, State, Val};
 use crate::ops::{Op, Type};
 use crate::span::Span;
 
@@ -128,6 +128,7 @@ impl Lowering<'_> {
             let value = self.value(bound);
             self.define(name, value);
             iteration.bound.push(bound);
+            self.states.push(bound);
         }
         let (condition, body) = (iteration.condition, iteration.body);
         self.tasks.push(Task::Repeat(iteration));
@@ -145,11 +146,21 @@ impl Lowering<'_> {
                 going = Some(arith::condition(&self.builder, &condition)?);
             }
         }
+        let mut again = false;
+        for (place, bound) in iteration.bound.clone().into_iter().enumerate() {
+            if self.real.contains(&bound) {
+                iteration.inits[place] = self.numbers(iteration.inits[place], iteration.names[place].1)?;
+                again = true;
+            }
+        }
+        if again {
+            self.turn(iteration);
+            return Ok(());
+        }
         if next.value == Value::Unknown || (iteration.condition.is_some() && going.is_none()) {
             return self.leave(Value::Unknown, iteration.at);
         }
         let mut states = Vec::new();
-        let mut again = false;
         for (place, value) in self.members(&next.value, &iteration, iteration.body)?.into_iter().enumerate() {
             let (init, bound) = (iteration.inits[place], iteration.bound[place]);
             let type_of = |val: Val| self.builder.func().ty(val);
@@ -229,10 +240,5 @@ impl Lowering<'_> {
             Value::Array(val) => format!("{kind} of shape {:?}", self.builder.func().shape(*val)),
             _ => kind.to_owned(),
         }
-    }
-
-    /// Whether a region is a `while` whose turns only the limit counts.
-    pub(super) fn is_endless(&self, val: Val) -> bool {
-        matches!(self.builder.func().inst(val), Inst::Region(_)) && self.endless.contains(&val)
     }
 }

@@ -619,8 +619,7 @@ impl<'a> Walk<'a> {
         match self.ast.form(form) {
             Form::Reduce { reduction, binders, condition, body } => {
                 let inner = if self.ast.name(*reduction) == "softmax" {
-                    self.shares(binders, scope, owner);
-                    scope
+                    self.shares(binders, scope, owner)
                 } else {
                     self.binders(binders, scope, owner)
                 };
@@ -645,7 +644,7 @@ impl<'a> Walk<'a> {
     }
 
     /// `softmax[k](e)` binds nothing: `k` is an index already.
-    fn shares(&mut self, binders: &[Binder], scope: usize, owner: Option<TreeId>) {
+    fn shares(&mut self, binders: &[Binder], mut scope: usize, owner: Option<TreeId>) -> usize {
         for binder in binders {
             if let Some(range) = &binder.range {
                 self.tree(range.low, scope, owner, None);
@@ -655,8 +654,10 @@ impl<'a> Walk<'a> {
             if !matches!(self.lookup(scope, binder.name), Some((Meaning::Index | Meaning::Parameter { .. }, _))) {
                 let name = self.ast.name(binder.name).to_owned();
                 self.found.problems.push(Problem::SoftmaxWithoutIndex { name, at: binder.span });
+                scope = self.inner(scope, binder.name, binder.span, Meaning::Index);
             }
         }
+        scope
     }
 
     /// `name[subscripts] = value for ranges`
@@ -694,26 +695,18 @@ impl<'a> Walk<'a> {
                 self.found.problems.push(Problem::RangeOfNothing { name, at: range.span, left: at });
             }
         }
+        let mut inner = scope;
         for place in &places {
-            let Place::Fixed(tree) = place else { continue };
-            let mut nodes = self.ast.tree(*tree).iter();
-            let shifted = nodes.find_map(|node| match node.kind {
-                NodeKind::Name { name, .. } => {
-                    let is_index =
-                        binders.iter().any(|binder| binder.name == name) || ranges.iter().any(|r| r.name == name);
-                    is_index.then_some(node.span)
+            let Place::Fixed(tree) = *place else { continue };
+            match self.shifted(tree, &binders, scope) {
+                Some((index, span)) => {
+                    let at = self.ast.tree_span(tree);
+                    self.found.problems.push(Problem::ShiftedPlace { at, index: span });
+                    inner = self.inner(inner, index, span, Meaning::Index);
                 }
-                _ => None,
-            });
-            match shifted {
-                Some(index) => {
-                    let at = self.ast.tree_span(*tree);
-                    self.found.problems.push(Problem::ShiftedPlace { at, index });
-                }
-                None => self.tree(*tree, scope, owner, None),
+                None => self.tree(tree, scope, owner, None),
             }
         }
-        let mut inner = scope;
         let group = self.found.groups.get(&statement).map(Rc::clone);
         for &array in group.iter().filter(|group| group.recurrent).flat_map(|group| &group.names) {
             if self.lookup(scope, array).is_none() {
@@ -748,6 +741,15 @@ impl<'a> Walk<'a> {
         let NodeKind::Name { name, primes: 0 } = node.kind else { return None };
         let has_meaning = self.lookup(scope, name).is_some() || self.free.contains_key(&name);
         (!has_meaning || ranges.iter().any(|range| range.name == name)).then_some((name, node.span))
+    }
+
+    /// What looks like an index in a fixed place: `i` in `z[i + 1]`.
+    fn shifted(&self, place: TreeId, binders: &[Binder], scope: usize) -> Option<(Name, Span)> {
+        self.ast.tree(place).iter().find_map(|node| {
+            let NodeKind::Name { name, primes: 0 } = node.kind else { return None };
+            let has_meaning = self.lookup(scope, name).is_some() || builtin::constant(self.ast.name(name)).is_some();
+            (!has_meaning || binders.iter().any(|binder| binder.name == name)).then_some((name, node.span))
+        })
     }
 
     /// After a clause: the arrays whose last clause it is have their names.

@@ -27,6 +27,7 @@ mod random_regions;
 mod references;
 mod regions;
 mod special;
+mod surface;
 mod syntax;
 mod table;
 mod texts;

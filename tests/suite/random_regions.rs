@@ -220,9 +220,17 @@ impl<'a> Maker<'a> {
         let value = self.b.read(array, &subscripts);
         if is_checked {
             let guard = self.condition();
-            self.b.check(Check { guard, site: value });
+            self.check(guard, value);
         }
         self.scope.numbers.push(value);
+    }
+
+    /// A check is where its site is, and its guard must be known there.
+    fn check(&mut self, guard: Val, site: Val) {
+        let func = self.b.func();
+        let is_known = guard < site && func.free(guard).iter().all(|name| func.free(site).contains(name));
+        let guard = if is_known { guard } else { self.b.bool(true) };
+        self.b.check(Check { guard, site });
     }
 
     fn row(&mut self) {
@@ -376,10 +384,10 @@ impl<'a> Maker<'a> {
 
     fn fold(&mut self, depth: usize) {
         let outside = self.scope.clone();
-        let inits = [self.number(), self.number()];
         let bounds = [self.b.bound(Type::F64, &[]), self.b.bound(Type::F64, &[])];
         let extent = self.extent();
         let index = self.index(extent);
+        let inits = [self.number(), self.number()];
         self.scope.numbers.extend(bounds);
         let next = [self.body(depth), self.number()];
         let going = (self.choose(2) == 1).then(|| {
@@ -399,7 +407,7 @@ impl<'a> Maker<'a> {
         self.scope = outside;
         if going.is_some() && self.choose(3) == 2 {
             let guard = self.condition();
-            self.b.check(Check { guard, site: region });
+            self.check(guard, region);
         }
         let (first, second, turns) = (self.b.result(region, 0), self.b.result(region, 1), self.b.result(region, 2));
         self.scope.numbers.extend([second, first]);
@@ -409,11 +417,11 @@ impl<'a> Maker<'a> {
     /// Adds to elements at any places, or stores where a condition holds.
     fn scatter(&mut self, depth: usize) {
         let outside = self.scope.clone();
+        let extent = self.extent();
+        let index = self.index(extent);
         let init = self.some_array();
         let shape = self.b.func().shape(init).to_vec();
         let init = (self.choose(2) == 1).then_some(init);
-        let extent = self.extent();
-        let index = self.index(extent);
         let value = self.body(depth);
         let factor = (self.choose(2) == 1).then(|| self.number());
         let guard = self.condition();
@@ -471,11 +479,11 @@ impl<'a> Maker<'a> {
     /// An array that is carried from turn to turn, and one that it changes places with.
     fn array_state(&mut self, depth: usize) {
         let outside = self.scope.clone();
+        let turns = self.extent();
+        let t = self.index(turns);
         let init = self.some_array();
         let shape = self.b.func().shape(init).to_vec();
         let bounds = [self.b.bound(Type::F64, &shape), self.b.bound(Type::F64, &shape)];
-        let turns = self.extent();
-        let t = self.index(turns);
         self.scope.arrays.extend(bounds);
         let around = self.scope.clone();
         let indices: Vec<(Val, usize)> = shape.iter().map(|&extent| (self.b.index(), extent)).collect();

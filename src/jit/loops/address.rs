@@ -92,7 +92,13 @@ impl<'a> Emitter<'a, '_, '_> {
         if func.is_array(val) {
             return Machine::Array(place);
         }
-        Machine::Number(self.load(&place, func.ty(val)), Range::ALL)
+        let (ty, inside) = (func.ty(val), self.are_inside(func.shape(array), subscripts));
+        let mut value = self.load(&place, ty);
+        if let Some(inside) = inside {
+            let zero = self.zero(ty);
+            value = self.builder().ins().select(inside, value, zero);
+        }
+        Machine::Number(value, Range::ALL)
     }
 
     fn zero(&mut self, ty: Type) -> Value {
@@ -231,12 +237,23 @@ impl<'a> Emitter<'a, '_, '_> {
                     None => self.atom(val, factor, terms),
                 }
             }
+            Inst::Bound(_) => match self.displaced(val) {
+                Some(displaced) => {
+                    *offset += factor * displaced.by;
+                    self.term(self.level_of(val), displaced.first, factor, terms);
+                }
+                None => self.atom(val, factor, terms),
+            },
             _ => self.atom(val, factor, terms),
         }
     }
 
     fn atom(&mut self, val: Val, factor: i64, terms: &mut Vec<Term>) {
         let (level, value) = (self.level_of(val), self.get(val));
+        self.term(level, value, factor, terms);
+    }
+
+    fn term(&self, level: usize, value: Value, factor: i64, terms: &mut Vec<Term>) {
         match terms.iter_mut().find(|term| term.value == value) {
             Some(term) => term.factor += factor,
             None => terms.push(Term { level, value, factor }),
@@ -277,6 +294,12 @@ impl<'a> Emitter<'a, '_, '_> {
         }
         scope.addresses.insert(key, sum);
         sum
+    }
+
+    /// Code before the innermost loop.
+    pub fn before_loop(&mut self, code: impl FnOnce(FuncCursor) -> Value) -> Value {
+        let scope = self.scopes.last().expect("there is a loop");
+        code(FuncCursor::new(self.lowering.builder.func).at_inst(scope.entry))
     }
 
     /// A term of an address in the innermost loop, where few of them are.

@@ -14,6 +14,7 @@ use cranelift::prelude::{
 use hashbrown::{HashMap, HashSet};
 
 use super::address::Array;
+use super::pair::Displaced;
 use super::plan::{self, BufferId, ELEMENT, Nest, Plan, Step, size};
 use super::range::{self, Range};
 use crate::ir::{Func, Inst, Val};
@@ -88,6 +89,8 @@ pub struct Emitter<'a, 'b, 'm> {
     /// What values were before, to be put back.
     log: Vec<(Val, Option<Machine>)>,
     pub scopes: Vec<Scope>,
+    /// The indices of loops that make two turns at once.
+    pub displaced: Vec<Displaced>,
     /// The cells of the regions around, for those that are made in place.
     pub rows: Vec<(Val, Vec<Array>)>,
 }
@@ -118,6 +121,7 @@ pub fn emit(
         values: HashMap::new(),
         log: Vec::new(),
         scopes: Vec::new(),
+        displaced: Vec::new(),
         rows: Vec::new(),
     };
     emitter.steps(&plan.top.steps);
@@ -168,9 +172,20 @@ impl<'b> Emitter<'_, 'b, '_> {
         }
     }
 
+    /// An index that is in no register itself: in which it begins, and what is to be added.
+    pub fn displaced(&self, val: Val) -> Option<Displaced> {
+        let Some(Machine::Number(value, _)) = self.values.get(&val) else { return None };
+        self.displaced.iter().rev().copied().find(|each| each.index == val && each.first == *value)
+    }
+
     pub fn machine(&mut self, val: Val) -> Machine {
         if let Some(&machine) = self.values.get(&val) {
-            return machine;
+            return match (machine, self.displaced(val)) {
+                (Machine::Number(first, range), Some(Displaced { by, .. })) if by != 0 => {
+                    Machine::Number(self.add_const(first, by), range)
+                }
+                _ => machine,
+            };
         }
         match self.func.inst(val) {
             // A constant is made where it is used: that costs less than keeping it in a register.
@@ -234,7 +249,7 @@ impl<'b> Emitter<'_, 'b, '_> {
         Machine::Number(value, Range::ALL)
     }
 
-    fn compute(&mut self, val: Val) -> Machine {
+    pub fn compute(&mut self, val: Val) -> Machine {
         let func = self.func;
         let value = match func.inst(val) {
             Inst::Read(_) => return self.read(val),

@@ -25,6 +25,8 @@ pub struct Run<'a> {
     pub lanes: Vec<StackSlot>,
     /// The place in the innermost loop: the number of its turn, counted from 0.
     pub turn: Option<Value>,
+    /// Whether the innermost loop makes two turns at once.
+    pub paired: bool,
 }
 
 /// How the loop of a region with one loop ended.
@@ -51,13 +53,18 @@ impl Emitter<'_, '_, '_> {
         for (cell, &place) in region.cells.iter().zip(&cells) {
             cell.bound.into_iter().for_each(|name| self.set(name, Machine::Array(place)));
         }
-        let lanes = region.reductions.iter().map(|reduction| self.begin_reduction(reduction)).collect();
         let states = self.begin_states(nest, region);
-        let mut run = Run { nest, region, cells, lanes, turn: None };
+        let mut run = Run { nest, region, cells, lanes: Vec::new(), turn: None, paired: false };
+        run.paired = self.is_paired(&run);
+        let mut sums = None;
+        if !self.has_sums_in_registers(&run) {
+            run.lanes = region.reductions.iter().map(|reduction| self.begin_reduction(reduction)).collect();
+        }
         let end = match &*region.loops {
-            [] => {
-                self.level(&mut run, 0);
-                None
+            [only] if run.paired => {
+                self.steps(&nest.levels[0].steps);
+                sums = self.paired(&mut run, *only);
+                Some(self.end_of(*only))
             }
             [_] => Some(self.only_loop(&mut run)),
             _ => {
@@ -65,8 +72,19 @@ impl Emitter<'_, '_, '_> {
                 None
             }
         };
-        let reductions: Vec<Value> =
-            region.reductions.iter().zip(&run.lanes).map(|(each, &lanes)| self.combine(each, lanes)).collect();
+        let reductions: Vec<Value> = match sums {
+            Some(sums) => sums,
+            None => region
+                .reductions
+                .iter()
+                .zip(&run.lanes)
+                .map(
+                    |(each, &lanes)| {
+                        if run.paired { self.combine_pairs(each, lanes) } else { self.combine(each, lanes) }
+                    },
+                )
+                .collect(),
+        };
         self.back_to(mark);
 
         let mut results: Vec<Machine> = Vec::new();
@@ -236,8 +254,15 @@ impl Emitter<'_, '_, '_> {
         End { states: params[..numbers.len()].to_vec(), turns, goes_on: goes_on.map(|_| params[numbers.len() + 1]) }
     }
 
+    /// The end of a loop without states that has made all its turns.
+    fn end_of(&mut self, each: Loop) -> End {
+        let (low, high, zero) = (self.get(each.low), self.get(each.high), self.lowering.int_const(0));
+        let turns = self.builder().ins().isub(high, low);
+        End { states: Vec::new(), turns: self.builder().ins().smax(turns, zero), goes_on: None }
+    }
+
     /// Everything from a level on inwards.
-    fn level(&mut self, run: &mut Run, level: usize) {
+    pub fn level(&mut self, run: &mut Run, level: usize) {
         let (nest, region) = (run.nest, run.region);
         let is_innermost = level == region.loops.len();
         if is_innermost {
@@ -251,6 +276,10 @@ impl Emitter<'_, '_, '_> {
             return;
         }
         let each = region.loops[level];
+        if run.paired && level + 1 == region.loops.len() {
+            self.paired(run, each);
+            return;
+        }
         let (low, high) = (self.get(each.low), self.get(each.high));
         let frame = self.enter(each, &[]);
         let mut names = vec![each.index];
@@ -268,7 +297,7 @@ impl Emitter<'_, '_, '_> {
         self.builder().switch_to_block(frame.exit);
     }
 
-    fn bind(&mut self, each: Loop, index: Value) {
+    pub fn bind(&mut self, each: Loop, index: Value) {
         let range = Range::of_index(self.range(each.low), self.range(each.high));
         self.set(each.index, Machine::Number(index, range));
     }
@@ -341,7 +370,7 @@ impl Emitter<'_, '_, '_> {
     }
 
     /// Code that runs only where a condition holds.
-    fn guarded(&mut self, guard: Option<Value>, code: impl FnOnce(&mut Self)) {
+    pub fn guarded(&mut self, guard: Option<Value>, code: impl FnOnce(&mut Self)) {
         let Some(guard) = guard else { return code(self) };
         let (then, done) = (self.builder().create_block(), self.builder().create_block());
         self.builder().ins().brif(guard, then, &[], done, &[]);
@@ -351,7 +380,7 @@ impl Emitter<'_, '_, '_> {
         self.builder().switch_to_block(done);
     }
 
-    fn update(&mut self, shape: &[usize], place: &Array, update: &Update) {
+    pub fn update(&mut self, shape: &[usize], place: &Array, update: &Update) {
         let func = self.func;
         let mut guard = (func.inst(update.guard) != Inst::Bool(true)).then(|| self.get(update.guard));
         if let Some(inside) = self.are_inside(shape, &update.subscripts) {
@@ -448,7 +477,7 @@ impl Emitter<'_, '_, '_> {
         }
     }
 
-    fn accumulate(&mut self, reduction: &Reduction, slot: StackSlot, turn: Option<Value>) {
+    pub fn accumulate(&mut self, reduction: &Reduction, slot: StackSlot, turn: Option<Value>) {
         let (value, factor) = (self.get(reduction.value), reduction.factor.map(|factor| self.get(factor)));
         let ty = lane_type(reduction.op);
         let mut at = self.builder().ins().stack_addr(types::I64, slot, 0);
@@ -468,7 +497,7 @@ impl Emitter<'_, '_, '_> {
     }
 
     /// The result of a reduction: the upper half of the lanes goes to the lower half, until one is left.
-    fn combine(&mut self, reduction: &Reduction, slot: StackSlot) -> Value {
+    pub fn combine(&mut self, reduction: &Reduction, slot: StackSlot) -> Value {
         let ty = lane_type(reduction.op);
         let mut values: Vec<Value> = (0..lanes(reduction.op))
             .map(|lane| self.builder().ins().stack_load(types::I64, ty, slot, (ELEMENT * lane) as i32))

@@ -92,7 +92,7 @@ pub struct Buffer {
     pub offset: usize,
     first: usize,
     last: usize,
-    /// How many nests are around the place where it is made.
+    /// How many loops are around the place where it is made.
     depth: usize,
 }
 
@@ -159,7 +159,7 @@ struct Planner<'a> {
     bodies: HashMap<RegionId, Body>,
     buffers: Vec<Buffer>,
     time: usize,
-    /// The nests around; of each the buffers made outside of it that are used inside.
+    /// The loops around; of each the buffers made outside of it that are used inside.
     around: Vec<Vec<BufferId>>,
     /// The buffers that an array lies in.
     memory: HashMap<Val, Vec<BufferId>>,
@@ -307,9 +307,11 @@ impl Planner<'_> {
             states.push(home);
         }
 
-        self.around.push(Vec::new());
         let (mut blocks, mut test) = (Vec::new(), Vec::new());
         for level in 0..=levels.depth {
+            if level > 0 {
+                self.around.push(Vec::new());
+            }
             let mut vals: Vec<Val> = body.members.iter().copied().filter(|&val| levels.is_in(val, level)).collect();
             let is_innermost = level == levels.depth;
             if is_innermost {
@@ -339,8 +341,10 @@ impl Planner<'_> {
         };
         let waiting = region.states.iter().map(|state| wait(self, state)).collect();
         self.time += 1;
-        for buffer in self.around.pop().unwrap_or_default() {
-            self.touch(buffer);
+        for _ in 0..levels.depth {
+            for buffer in self.around.pop().unwrap_or_default() {
+                self.touch(buffer);
+            }
         }
         // What the region makes is whole only at its end.
         let made = cells.iter().flat_map(|place| place.buffers()).chain(states.iter().copied().flatten());
