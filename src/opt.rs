@@ -72,12 +72,11 @@ impl Rebuild<'_> {
 
 /// Builds a function anew: `step` says what becomes of each live instruction, operands first.
 pub(crate) fn rebuild(func: &Func, step: impl FnMut(&mut Rebuild, Val) -> Val) -> Func {
-    rebuild_in(func, order(func, |val| needs(func, val)), step)
+    rebuild_in(func, &func.live(), order(func, |val| needs(func, val)), step)
 }
 
-/// The same in an order of the caller's.
-fn rebuild_in(func: &Func, order: Vec<Val>, mut step: impl FnMut(&mut Rebuild, Val) -> Val) -> Func {
-    let live = func.live();
+/// The same of what the caller says is live, in an order of the caller's.
+fn rebuild_in(func: &Func, live: &[bool], order: Vec<Val>, mut step: impl FnMut(&mut Rebuild, Val) -> Val) -> Func {
     let mut pass = Rebuild { from: func, builder: Builder::new(&func.name), map: vec![None; func.len()] };
     pass.builder.copy_params(func);
     // Arguments come first and in their order, wherever the old function has them.
