@@ -13,6 +13,7 @@ mod hostile;
 mod inspect;
 #[cfg(feature = "jit")]
 mod jit;
+mod latex;
 mod math;
 mod meaning;
 mod modes;
