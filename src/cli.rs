@@ -26,6 +26,7 @@ mod jacobian;
 mod json;
 mod jvp;
 mod options;
+mod plot;
 mod stream;
 mod table;
 mod trace;
@@ -92,6 +93,7 @@ enum Command {
     Jvp(jvp::Jvp),
     Vjp(vjp::Vjp),
     Derive(derive::Derive),
+    Plot(plot::Plot),
     Check(check::Check),
     Trace(trace::Trace),
     Emit(emit::Emit),
@@ -111,6 +113,7 @@ impl Command {
             Command::Jvp(command) => command.run(),
             Command::Vjp(command) => command.run(),
             Command::Derive(command) => command.run(),
+            Command::Plot(command) => command.run(),
             Command::Check(command) => command.run(),
             Command::Trace(command) => command.run(),
             Command::Emit(command) => command.run(),

@@ -44,6 +44,8 @@ pub mod lower;
 pub mod math;
 pub mod ops;
 pub mod opt;
+#[cfg(feature = "plot")]
+pub mod plot;
 mod program;
 pub mod span;
 pub mod special;

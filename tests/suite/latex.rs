@@ -91,7 +91,7 @@ fn formulas_are_written_as_in_print() {
         ("_a + b_", r"\mathrm{\_a} + \mathrm{b\_}"),
         (
             "u = x + y; u^2, u/z",
-            "\\begin{aligned}\n  y_{1} &= \\left(x + y\\right)^{2} \\\\\n  y_{2} &= \\frac{x + y}{z}\n\\end{aligned}",
+            "\\begin{aligned}\n  u &= x + y \\\\\n  y_{0} &= u^{2} \\\\\n  y_{1} &= \\frac{u}{z}\n\\end{aligned}",
         ),
     ] {
         assert_eq!(printed(source).trim_end(), expected, "{source}");
