@@ -9,16 +9,18 @@
 //!
 //! - [`build`] makes graphs: hash-consing, folding, exact identities.
 //! - [`guard`] knows under which condition a node matters.
-//! - [`mod@print`] and [`parse`] are the text form, and `parse(print(f)) == f`.
+//! - [`mod@print`] and [`parse`] are the text form, and `parse(print(f)) == f`; [`to_dot`] is for Graphviz.
 //! - [`verify`] says what a well-formed graph is.
 
 pub mod build;
+mod dot;
 pub mod guard;
 pub mod parse;
 pub mod print;
 pub mod verify;
 
 pub use build::Builder;
+pub use dot::to_dot;
 
 use crate::ops::{Op, Type};
 use crate::span::Span;

@@ -65,12 +65,12 @@ impl Display for Func {
 }
 
 /// What each value is called.
-struct Names {
+pub(super) struct Names {
     number: Vec<u32>,
 }
 
 impl Names {
-    fn of(func: &Func) -> Names {
+    pub(super) fn of(func: &Func) -> Names {
         let mut next = 0;
         let number = func
             .insts()
@@ -84,7 +84,7 @@ impl Names {
         Names { number }
     }
 
-    fn get(&self, func: &Func, val: Val) -> String {
+    pub(super) fn get(&self, func: &Func, val: Val) -> String {
         match func.inst(val) {
             Inst::Param(index) => format!("%{}", func.params[index as usize].name),
             Inst::Opaque(index) => format!("?{index}"),
