@@ -102,12 +102,7 @@ pub fn adjoints(builder: &mut Builder, seeds: &[(Val, Val)], inputs: &[Val]) -> 
             if !active.contains(operand) {
                 continue;
             }
-            // Through a `select` the seed passes as it is, and is masked like any other contribution.
-            let term = match builder.func().inst(val) {
-                Inst::Ternary(Op::Select, ..) => Some(bar),
-                _ => rule(builder, val, slot, bar),
-            };
-            let Some(mut term) = term else { continue };
+            let Some(mut term) = contribution(builder, val, slot, bar) else { continue };
             if let Some(guards) = &guards {
                 term = masked(builder, guards, val, slot, operand, term);
             }
@@ -115,6 +110,16 @@ pub fn adjoints(builder: &mut Builder, seeds: &[(Val, Val)], inputs: &[Val]) -> 
         }
     }
     inputs.iter().map(|&input| if active.contains(input) { bars[active.place(input)] } else { None }).collect()
+}
+
+/// What an instruction with the adjoint `bar` sends back to operand number `slot` where it matters; `None` where that is zero by
+/// structure.
+pub fn contribution(builder: &mut Builder, val: Val, slot: usize, bar: Val) -> Option<Val> {
+    match builder.func().inst(val) {
+        // Through a `select` the seed passes as it is, and is masked like any other contribution.
+        Inst::Ternary(Op::Select, ..) => (slot > 0).then_some(bar),
+        _ => rule(builder, val, slot, bar),
+    }
 }
 
 fn accumulate(builder: &mut Builder, sum: &mut Option<Val>, term: Val) {

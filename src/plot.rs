@@ -13,11 +13,15 @@
 //!
 //! - [`sample`] chooses where a function is computed, finds its poles, jumps and ends, and what of it is worth seeing.
 //! - [`loss_curve`] and [`fitted`] are the pictures of a fit.
+//! - [`computation`] draws the graph of a function with its values and adjoints; `layout` places the nodes.
 //! - `draw` is the way to the crate `plotters`.
 
 mod draw;
+mod graph;
+mod layout;
 mod sample;
 
+pub use graph::{MOST_NODES, TooLarge, computation};
 pub use sample::{Sampled, sample};
 
 /// Series of points in a frame.

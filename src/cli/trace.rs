@@ -6,19 +6,20 @@ use chainrule::inspect::{self, Step};
 use chainrule::ir::{Inst, Val};
 use chainrule::ops::Op;
 use chainrule::span::Span;
-use chainrule::{Argument, Program};
-use clap::Args;
+use chainrule::{Argument, Program, plot};
+use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::fault::Fault;
-use super::options::{Output, Point, Text, result_names};
+use super::options::{self, Point, Text, result_names};
 use super::{examples, json, table};
 
 /// Every value on the way with its adjoint: a forward and a reverse sweep by hand
 ///
 /// Values are computed downwards. The adjoint says how much the result grows with the value; adjoints are computed
-/// upwards, and those of the arguments are the derivatives.
+/// upwards, and those of the arguments are the derivatives. As SVG it is a picture of the graph: on each edge the value that goes
+/// forward and, below it, the adjoint that comes back.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Trace {
@@ -26,13 +27,23 @@ pub struct Trace {
     text: Text,
     #[command(flatten)]
     point: Point,
-    #[command(flatten)]
-    output: Output,
+    /// How the answer is written
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Format {
+    #[default]
+    Text,
+    Json,
+    Svg,
 }
 
 const EXAMPLES: &str = examples!(
     "trace 'exp(x*z) + x*z/ln(x)' --at x=2,z=3",
     "trace 'a = x*z; b = ln(x); exp(a) + a/b' --at x=2,z=3 --format json",
+    "trace 'sigmoid(w*x + b)' --at w=2,x=-1,b=3 --format svg",
 );
 
 /// So much of an expression is shown in the table.
@@ -46,6 +57,10 @@ impl Trace {
         let names = result_names(&program);
         let mut values = vec![0.0; names.len()];
         program.value().backend(chainrule::Backend::Interpreter).compile()?.call_into(&point, &mut values)?;
+        if self.format == Format::Svg {
+            let picture = picture(&program, &point)?;
+            return Ok(Answer::about(&program, options::Format::Text, || picture, || Value::Null));
+        }
         let steps = inspect::trace(program.graph(), &point);
         let rows = rows(&program, &steps);
         let text = || table(&names, &rows);
@@ -53,8 +68,17 @@ impl Trace {
             let steps: Vec<Value> = rows.iter().map(entry).collect();
             Value::Object(json::object([("value", json::results(&values)), ("steps", steps.into())]))
         };
-        Ok(Answer::about(&program, self.output.format, text, json))
+        let format = if self.format == Format::Json { options::Format::Json } else { options::Format::Text };
+        Ok(Answer::about(&program, format, text, json))
     }
+}
+
+fn picture(program: &Program, point: &[f64]) -> Result<String, Fault> {
+    let names: Vec<(String, Val)> =
+        program.definitions().iter().map(|definition| (definition.name.clone(), definition.value)).collect();
+    plot::computation(program.graph(), &names, point).map_err(|error| {
+        Fault::usage(error.to_string(), "`chainrule emit … --stage dot` writes graphs of any size for Graphviz")
+    })
 }
 
 /// A step in the words of the text.
