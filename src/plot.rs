@@ -14,8 +14,9 @@
 //! - [`sample`] chooses where a function is computed, finds its poles, jumps and ends, and what of it is worth seeing.
 //! - [`loss_curve`] and [`fitted`] are the pictures of a fit.
 //! - [`computation`] draws the graph of a function with its values and adjoints; `layout` places the nodes.
-//! - `draw` is the way to the crate `plotters`.
+//! - `draw` is the way to the crate `plotters`, with our own `axis`.
 
+mod axis;
 mod draw;
 mod graph;
 mod layout;
@@ -23,6 +24,11 @@ mod sample;
 
 pub use graph::{MOST_NODES, TooLarge, computation};
 pub use sample::{Sampled, sample};
+
+/// Whether an axis can have these ends.
+pub fn is_range(from: f64, to: f64) -> bool {
+    axis::is_apart((from, to)) && from >= -axis::LARGEST && to <= axis::LARGEST
+}
 
 /// Series of points in a frame.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -53,8 +53,9 @@ pub fn range(option: &'static str, text: &str) -> Result<(String, f64, f64), Fau
             let message = format!("the range from {from} to {to} is empty");
             return Err(report(message, from_at, ends.len(), "expected the smaller number first"));
         }
-        if !(to - from).is_finite() {
-            return Err(report("the range is too long".to_owned(), from_at, ends.len(), "expected a shorter one"));
+        if !chainrule::plot::is_range(from, to) {
+            let message = "no axis can have this range".to_owned();
+            return Err(report(message, from_at, ends.len(), "expected ends that nine digits tell apart, below 1e300"));
         }
         Ok((chainrule::syntax::canonical_name(name.trim()).into_owned(), from, to))
     };

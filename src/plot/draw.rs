@@ -3,15 +3,14 @@
 //! Its backends count in whole pixels. A curve on whole pixels has steps, so the picture is drawn on pixels that are a tenth as
 //! large and says in its first line how large it is to be shown.
 
-use std::ops::Range;
-
 use plotters::coord::Shift;
-use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
+use plotters::coord::ranged1d::Ranged;
 use plotters::element::{Circle, DashedPathElement, PathElement, Text};
-use plotters::prelude::{ChartBuilder, DrawingArea, IntoDrawingArea, IntoLogRange, IntoTextStyle, SVGBackend};
+use plotters::prelude::{ChartBuilder, DrawingArea, IntoDrawingArea, IntoTextStyle, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, RGBColor, ShapeStyle};
 
+use super::axis::{Axis, LARGEST};
 use super::{Picture, Series, Shape};
 
 const FINE: u32 = 10;
@@ -51,18 +50,6 @@ pub fn svg(picture: &Picture) -> String {
 fn draw<'a>(picture: &Picture, root: &DrawingArea<SVGBackend<'a>, Shift>) -> Drawn<'a> {
     root.fill(&PAPER)?;
     let frame = Frame::of(picture);
-    if picture.log_y {
-        framed(picture, root, &frame, frame.y.clone().log_scale())
-    } else {
-        framed(picture, root, &frame, frame.y.clone())
-    }
-}
-
-fn framed<'a, Y>(picture: &Picture, root: &DrawingArea<SVGBackend<'a>, Shift>, frame: &Frame, y: Y) -> Drawn<'a>
-where
-    Y: AsRangedCoord<Value = f64>,
-    Y::CoordDescType: ValueFormatter<f64> + Ranged<ValueType = f64>,
-{
     let named = || picture.series.iter().zip(styles()).filter(|(series, _)| !series.name.is_empty());
     let widest = named().map(|(series, _)| cut(&series.name, LONGEST_NAME).chars().count()).max();
     let legend = widest.map_or(0, |letters| 45 + letters as u32 * 8);
@@ -76,7 +63,7 @@ where
         .margin_left(5 * FINE)
         .x_label_area_size(45 * FINE)
         .y_label_area_size(if picture.y_label.is_empty() { 60 } else { 80 } * FINE)
-        .build_cartesian_2d(frame.x.clone(), y)?;
+        .build_cartesian_2d(frame.x.clone(), frame.y.clone())?;
     chart
         .configure_mesh()
         .max_light_lines(0)
@@ -85,16 +72,15 @@ where
         .set_all_tick_mark_size(5 * FINE)
         .x_labels(10)
         .y_labels(10)
-        .x_label_formatter(&|x| tick(*x, &frame.x))
-        .y_label_formatter(&|y| tick(*y, &frame.y))
         .label_style(font(13))
         .axis_desc_style(font(14))
         .x_desc(&picture.x_label)
         .y_desc(&picture.y_label)
         .draw()?;
+    let (x, y) = (frame.x.range(), frame.y.range());
     let axes = [
-        (frame.x.contains(&0.0), vec![(0.0, frame.y.start), (0.0, frame.y.end)]),
-        (frame.y.contains(&0.0), vec![(frame.x.start, 0.0), (frame.x.end, 0.0)]),
+        (frame.x.contains(0.0), vec![(0.0, y.start), (0.0, y.end)]),
+        (frame.y.contains(0.0), vec![(x.start, 0.0), (x.end, 0.0)]),
     ];
     let axes = axes.into_iter().filter(|(inside, _)| *inside);
     chart.draw_series(axes.map(|(_, ends)| PathElement::new(ends, stroke(GREY, 1))))?;
@@ -111,7 +97,7 @@ where
                 )?;
             }
             Shape::Dots => {
-                let dots = series.points.iter().filter(|(x, y)| frame.x.contains(x) && frame.y.contains(y));
+                let dots = series.points.iter().filter(|&&(x, y)| frame.x.contains(x) && frame.y.contains(y));
                 chart.draw_series(dots.map(|&point| Circle::new(point, 3 * FINE, color.mix(0.7).filled())))?;
             }
         }
@@ -160,59 +146,30 @@ fn at(x: u32, y: u32) -> (i32, i32) {
     ((x * FINE) as i32, (y * FINE) as i32)
 }
 
-/// A number beside an axis. One that is next to nothing beside the length of the axis is 0 but for rounding.
-fn tick(value: f64, axis: &Range<f64>) -> String {
-    let plain = |text: &str| match text.split_once('.') {
-        Some(_) => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        None => text.to_owned(),
-    };
-    let size = value.abs();
-    if size < 1e-9 * (axis.end - axis.start) && axis.contains(&0.0) {
-        return "0".to_owned();
-    }
-    if (1e-4..1e6).contains(&size) {
-        return plain(&format!("{value:.9}"));
-    }
-    let text = format!("{value:.6e}");
-    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    format!("{}e{exponent}", plain(digits))
-}
-
 /// What is seen.
 struct Frame {
-    x: Range<f64>,
-    y: Range<f64>,
-    log: bool,
+    x: Axis,
+    y: Axis,
 }
 
 impl Frame {
     fn of(picture: &Picture) -> Frame {
-        let log = picture.log_y;
         let points = || picture.series.iter().flat_map(|series| &series.points);
-        let x = spread(points().map(|&(x, _)| x).filter(|x| x.is_finite())).unwrap_or((0.0, 1.0));
-        let is_shown = |y: &f64| y.is_finite() && (!log || *y > 0.0);
-        let y = picture.y_range.or_else(|| spread(points().map(|&(_, y)| y).filter(is_shown))).unwrap_or((0.0, 1.0));
-        let y = if log { (y.0.max(f64::MIN_POSITIVE).log10(), y.1.max(f64::MIN_POSITIVE).log10()) } else { y };
-        let (low, high) = apart(y);
-        let margin = (high - low) / 25.0;
-        let (low, high) = (low - margin, high + margin);
-        let (left, right) = apart(x);
+        let is_shown = |y: &f64| y.abs() <= LARGEST && (!picture.log_y || *y > 0.0);
+        let y_range = picture.y_range.or_else(|| spread(points().map(|&(_, y)| y).filter(is_shown)));
+        let x_range = spread(points().map(|&(x, _)| x).filter(|x| x.abs() <= LARGEST));
         // Half a dot beyond the frame would look like something else.
         let has_dots = picture.series.iter().any(|series| series.shape == Shape::Dots);
-        let margin = if has_dots { (right - left) / 50.0 } else { 0.0 };
-        let (left, right) = (left - margin, right + margin);
-        let y = if log { 10f64.powf(low)..10f64.powf(high) } else { low..high };
-        // What is at the right or upper end is inside.
-        Frame { x: left..right.next_up(), y: y.start..y.end.next_up(), log }
+        let x = Axis::of(x_range, false, if has_dots { 0.02 } else { 0.0 });
+        Frame { x, y: Axis::of(y_range, picture.log_y, 0.04) }
     }
 
     /// The parts of a line that are inside, cut where it leaves.
     fn lines(&self, series: &Series) -> Vec<Vec<(f64, f64)>> {
-        let height = |y: f64| if self.log { y.log10() } else { y };
-        let (low, high) = (height(self.y.start), height(self.y.end));
+        let (low, high) = self.y.ends();
         let mut lines: Vec<Vec<(f64, f64)>> = Vec::new();
         for pair in series.points.windows(2) {
-            let [(x, y), (to_x, to_y)] = [pair[0], pair[1]].map(|(x, y)| (x, height(y)));
+            let [(x, y), (to_x, to_y)] = [pair[0], pair[1]].map(|(x, y)| (x, self.y.height(y)));
             let visible =
                 [x, y, to_x, to_y].iter().all(|number| number.is_finite()) && y.min(to_y) <= high && y.max(to_y) >= low;
             if !visible {
@@ -232,9 +189,7 @@ impl Frame {
             }
         }
         lines.retain(|line| line.len() > 1);
-        for (_, y) in lines.iter_mut().flatten().filter(|_| self.log) {
-            *y = 10f64.powf(*y);
-        }
+        lines.iter_mut().flatten().for_each(|(_, y)| *y = self.y.value(*y));
         lines
     }
 }
@@ -243,13 +198,4 @@ fn spread(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     values.fold(None, |range, value| {
         Some(range.map_or((value, value), |(low, high): (f64, f64)| (low.min(value), high.max(value))))
     })
-}
-
-/// A range that has a length.
-fn apart((low, high): (f64, f64)) -> (f64, f64) {
-    if high - low > 1e-9 * low.abs().max(high.abs()) {
-        return (low, high);
-    }
-    let around = if low == 0.0 { 1.0 } else { low.abs() / 10.0 };
-    (low - around, high + around)
 }

@@ -48,7 +48,7 @@ pub fn layout(nodes: &[Size], edges: &[Edge]) -> Layout {
     for edge in edges {
         let (first, last) = (columns[edge.from] + 1, columns[edge.to]);
         // Labels stand in odd columns, nodes in even ones.
-        let labelled = (first + last) / 2 | 1;
+        let labelled = ((first + last) / 2) | 1;
         let mut previous = edge.from;
         let mut chain = Vec::with_capacity(last - first);
         for column in first..last {

@@ -5,6 +5,8 @@
 //! is followed until the eye can't see the rest. Where it grows without bound the extreme values say nothing about
 //! what is worth seeing, and quartiles do.
 
+use super::axis::LARGEST;
+
 /// Curves over one argument.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sampled {
@@ -89,9 +91,6 @@ struct Row {
     /// One a curve; what is not finite, or too large to be drawn, is NaN.
     values: Vec<f64>,
 }
-
-/// Larger numbers have differences that overflow.
-const LARGEST: f64 = 1e300;
 
 impl Table {
     fn add<E>(&mut self, xs: &[f64], compute: &mut impl FnMut(&[f64]) -> Result<Vec<Vec<f64>>, E>) -> Result<(), E> {

@@ -18,6 +18,8 @@ mod math;
 mod meaning;
 mod modes;
 mod mutants;
+#[cfg(feature = "plot")]
+mod pictures;
 mod properties;
 mod random;
 mod references;
