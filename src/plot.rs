@@ -96,8 +96,7 @@ pub fn loss_curve(training: &[(f64, f64)], validation: Option<&[(f64, f64)]>) ->
         || series.iter().flat_map(|series| &series.points).map(|&(_, loss)| loss).filter(|loss| loss.is_finite());
     let (least, greatest) = (losses().fold(f64::INFINITY, f64::min), losses().fold(0.0, f64::max));
     let log_y = least > 0.0 && greatest / least > 100.0;
-    let title = "loss".to_owned();
-    Picture { title, y_label: "loss".to_owned(), log_y, ..Picture::new("iteration", series) }
+    Picture { y_label: "loss".to_owned(), log_y, ..Picture::new("iteration", series) }
 }
 
 /// Data and the curve that was fitted to them.

@@ -44,6 +44,11 @@ impl Axis {
         if self.log { 10f64.powf(height) } else { height }
     }
 
+    /// Which part of the axis is below a height.
+    pub fn part(&self, height: f64) -> f64 {
+        (height - self.low) / (self.high - self.low)
+    }
+
     /// The heights of its ends.
     pub fn ends(&self) -> (f64, f64) {
         (self.low, self.high)
@@ -72,8 +77,8 @@ impl Ranged for Axis {
     type ValueType = f64;
 
     fn map(&self, value: &f64, (from, to): (i32, i32)) -> i32 {
-        let part = (self.height(*value) - self.low) / (self.high - self.low);
-        (f64::from(from) + f64::from(to - from) * part).round() as i32
+        let length = f64::from(to - from);
+        (f64::from(from) + length * self.part(self.height(*value))).round() as i32
     }
 
     fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {

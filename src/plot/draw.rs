@@ -66,7 +66,7 @@ fn draw<'a>(picture: &Picture, root: &DrawingArea<SVGBackend<'a>, Shift>) -> Dra
         .build_cartesian_2d(frame.x.clone(), frame.y.clone())?;
     chart
         .configure_mesh()
-        .max_light_lines(0)
+        .light_line_style(PAPER.mix(0.0))
         .bold_line_style(stroke(PALE, 1))
         .axis_style(stroke(GREY, 1))
         .set_all_tick_mark_size(5 * FINE)
@@ -187,6 +187,11 @@ impl Frame {
             if to_y != to_y.clamp(low, high) {
                 lines.push(Vec::new());
             }
+        }
+        // Close to a pole there are many points on one pixel.
+        let pixel = |axis: &Axis, height: f64, size: u32| (axis.part(height) * f64::from(size * FINE)).round() as i64;
+        for line in &mut lines {
+            line.dedup_by_key(|(x, y)| (pixel(&self.x, *x, WIDTH), pixel(&self.y, *y, HEIGHT)));
         }
         lines.retain(|line| line.len() > 1);
         lines.iter_mut().flatten().for_each(|(_, y)| *y = self.y.value(*y));
