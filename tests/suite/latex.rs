@@ -120,6 +120,9 @@ fn assert_balanced(latex: &str) {
     assert!(open.is_empty(), "{open:?} in {latex}");
 }
 
+type Relation = fn(&f64, &f64) -> bool;
+type Function = fn(f64) -> f64;
+
 /// Reads a formula and computes it at a point, as a reader of print would.
 struct Reader<'t> {
     rest: &'t str,
@@ -190,7 +193,7 @@ impl Reader<'_> {
             self.rest = start;
         }
         let left = self.sum();
-        let signs: [(&str, fn(&f64, &f64) -> bool); 6] =
+        let signs: [(&str, Relation); 6] =
             [("<", f64::lt), ("\\le", f64::le), (">", f64::gt), ("\\ge", f64::ge), ("=", f64::eq), ("\\ne", f64::ne)];
         for (sign, holds) in signs {
             if self.eat(sign) {
@@ -255,7 +258,7 @@ impl Reader<'_> {
     }
 
     fn atom(&mut self) -> f64 {
-        let signs: [(&str, &str, fn(f64) -> f64); 5] = [
+        let signs: [(&str, &str, Function); 5] = [
             ("\\left(", "\\right)", |a| a),
             ("\\left|", "\\right|", f64::abs),
             ("\\left\\lfloor", "\\right\\rfloor", f64::floor),
