@@ -24,7 +24,8 @@ pub struct Axis {
 impl Axis {
     /// An axis for these numbers with a margin, a part of its length. What can't be the ends of an axis is moved apart.
     pub fn of(range: Option<(f64, f64)>, log: bool, margin: f64) -> Axis {
-        let (low, high) = match range.filter(|&(_, high)| !log || high > 0.0) {
+        let is_range = |&(low, high): &(f64, f64)| low <= high && (!log || high > 0.0);
+        let (low, high) = match range.filter(is_range) {
             Some((low, high)) => (low.max(-LARGEST), high.min(LARGEST)),
             None if log => (0.1, 1.0),
             None => (0.0, 1.0),

@@ -1,4 +1,4 @@
-//! A picture by way of `plotters`, which knows axes and their marks.
+//! A picture by way of `plotters`, which draws frames, grids and lines.
 //!
 //! Its backends count in whole pixels. A curve on whole pixels has steps, so the picture is drawn on pixels that are a tenth as
 //! large and says in its first line how large it is to be shown.

@@ -23,7 +23,8 @@ const HALVINGS: i32 = 40;
 /// So often one at whose end a curve has no value: closer to a pole that formulas have in common with their zeros, rounding errors
 /// would be drawn.
 const HALVINGS_AT_ENDS: i32 = 9;
-/// More points are not computed: something oscillates without end.
+/// More points are not computed, between two of the grid and altogether: something oscillates without end.
+const MOST_BETWEEN: usize = 160;
 const MOST: usize = 10_000;
 /// The part of the visible range by which a curve may change over an interval.
 const STEP: f64 = 1.0 / 256.0;
@@ -58,7 +59,11 @@ pub fn sample<E>(
                 (false, false) => false,
             })
         };
-        let pairs = table.rows.windows(2).filter(|pair| is_coarse(&pair[0], &pair[1]));
+        let cell = |row: &Row| (((row.x - from) / grid) as usize).min(GRID);
+        let mut crowd = [0; GRID + 1];
+        table.rows.iter().for_each(|row| crowd[cell(row)] += 1);
+        let has_room = |row: &Row| crowd[cell(row)] < MOST_BETWEEN;
+        let pairs = table.rows.windows(2).filter(|pair| has_room(&pair[0]) && is_coarse(&pair[0], &pair[1]));
         let middles: Vec<f64> = pairs.filter_map(|pair| between(pair[0].x, pair[1].x)).collect();
         if middles.is_empty() || table.rows.len() + middles.len() > MOST {
             break;
@@ -69,10 +74,12 @@ pub fn sample<E>(
         let mut points = Vec::with_capacity(table.rows.len());
         for (place, row) in table.rows.iter().enumerate() {
             points.push((row.x, row.values[curve]));
-            if let Some(next) = table.rows.get(place + 1)
-                && is_jump(row.values[curve], next.values[curve], low, high)
-                && (next.x - row.x <= 2.0 * shortest || between(row.x, next.x).is_none())
-            {
+            let Some(next) = table.rows.get(place + 1) else { continue };
+            let (y, next_y) = (row.values[curve], next.values[curve]);
+            let is_short = next.x - row.x <= 2.0 * shortest || between(row.x, next.x).is_none();
+            // Where there was no room to look closer, a line from below all that is seen to above it is rather a pole.
+            let is_through = y.min(next_y) < low && y.max(next_y) > high;
+            if is_through || (is_short && is_jump(y, next_y, low, high)) {
                 points.push((row.x, f64::NAN));
             }
         }

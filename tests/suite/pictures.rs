@@ -41,6 +41,8 @@ fn no_line_crosses_a_pole_or_a_jump() {
         ("sign(x)/100 + x", -1.0, 1.0, &[0.0]),
         ("atan(1/x)", -1e-9, 1e-9, &[0.0]),
         ("1/(x - 1e6)", 999_999.0, 1_000_001.0, &[1e6]),
+        ("sin(1/x)/10 + 1/(x - 0.77)", -1.1, 1.0, &[0.77]),
+        ("1/x", -1e-12, 1e-10, &[0.0]),
     ];
     for &(source, from, to, breaks) in cases {
         let Sampled { curves, y_range: (low, high) } = sampled(source, from, to);
@@ -174,6 +176,11 @@ fn pictures_of_next_to_nothing() {
         vec![(0.0, 5e-324), (5e-324, 0.0), (1e-300, 1e-310)],
         vec![(1e15, 1.0), (1e15 + 1.0, 1.0 + f64::EPSILON)],
     ] {
+        for y_range in [(1.0, -1.0), (f64::NAN, 1.0), (0.0, f64::INFINITY), (-1.0, 0.0)] {
+            let svg =
+                Picture { y_range: Some(y_range), ..Picture::new("x", vec![Series::line("a", points.clone())]) }.svg();
+            assert_well_formed(&svg);
+        }
         for log_y in [false, true] {
             let series = vec![Series::line("a", points.clone()), Series::dots("b", points.clone())];
             let svg = Picture { log_y, ..Picture::new("x", series) }.svg();
