@@ -89,7 +89,14 @@ impl Plot {
     fn points(&self) -> Result<Option<Vec<(f64, f64)>>, Fault> {
         let (Some(path), Some(x), Some(y)) = (&self.data, &self.x, &self.y) else { return Ok(None) };
         let columns = if x == y { vec![x.clone()] } else { vec![x.clone(), y.clone()] };
-        let mut source = data::open(path, Wanted { columns: &columns, names: None, threads: 1 })?;
+        let mut source = data::open(path, Wanted { columns: &columns, names: None, threads: 1 }).map_err(|error| {
+            let help = "`--x` and `--y` are names of columns";
+            if matches!(error, data::Error::MissingColumn { .. }) {
+                Fault::usage(error.to_string(), help)
+            } else {
+                error.into()
+            }
+        })?;
         let (mut block, mut points) = (Block::default(), Vec::new());
         while source.read(&mut block)? {
             if let Some(fault) = block.faults.first() {

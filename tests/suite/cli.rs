@@ -536,6 +536,8 @@ fn plots_that_are_wrong() {
     assert!(wrong(&["plot", "x", "--over", "x=0..1", "--wrt", "q", "--out", "-"]).contains("`q`"));
     assert!(wrong(&["plot", "x", "--data", "none.csv", "--x", "x", "--y", "y", "--out", "-"]).contains("none.csv"));
     assert!(wrong(&["plot", "x", "--data", "none.csv", "--x", "x", "--out", "-"]).contains("--y"));
+    let table = ["plot", "x", "--data", "examples/points.csv", "--x", "x", "--y", "q", "--out", "-"];
+    assert!(wrong(&table).contains("no column `q`"));
 }
 
 #[test]

@@ -481,3 +481,19 @@ fn a_reader_reads_the_same_function() {
     checked.unwrap();
     assert!(compared.get() > 1000, "{} values were compared", compared.get());
 }
+
+/// A long and a deep program: the text is of linear size, and nothing recurses along it.
+#[test]
+fn large_formulas_are_written() {
+    for source in [
+        format!("{}x{}", "exp(-".repeat(5_000), ")".repeat(5_000)),
+        format!("{}x{}", "if(x > 0, x, ".repeat(2_000), ")".repeat(2_000)),
+        (0..5_000).map(|i| format!("(x + {i})")).collect::<Vec<_>>().join("*"),
+    ] {
+        let program = Program::parse(&source).unwrap();
+        let derivative = program.gradient().mode(Mode::Reverse).graph().unwrap();
+        let latex = formula::to_latex(&derivative, &[1], None);
+        assert_balanced(&latex);
+        assert!(latex.len() < 100 * derivative.operations() + 100, "{} bytes", latex.len());
+    }
+}
