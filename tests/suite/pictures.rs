@@ -153,6 +153,25 @@ fn lines_stay_in_their_frame() {
     }
 }
 
+/// Whatever the function, its picture is whole and inside its frame.
+#[test]
+fn any_function_can_be_drawn() {
+    let checked = runner(60).run(&formula_text(), |source| {
+        let Sampled { curves, y_range } = sampled(&format!("y = 0.8*x; ({source}) + 0*(x + y)"), -2.0, 3.0);
+        prop_assert!(y_range.0 <= y_range.1, "{source}: {y_range:?}");
+        prop_assert!(curves[0].windows(2).all(|pair| pair[0].0 <= pair[1].0), "{source}");
+        let picture =
+            Picture { y_range: Some(y_range), ..Picture::new("x", vec![Series::line("f", curves[0].clone())]) };
+        let svg = picture.svg();
+        assert_well_formed(&svg);
+        for (x, y) in line_points(&svg) {
+            prop_assert!((600.0..=7900.0).contains(&x) && (150.0..=4550.0).contains(&y), "{source}: ({x}, {y})");
+        }
+        Ok(())
+    });
+    checked.unwrap();
+}
+
 #[test]
 fn titles_are_text() {
     let mut picture = Picture::new("<x>", vec![Series::line("a & b", vec![(0.0, 1.0), (1.0, f64::NAN), (2.0, 3.0)])]);
