@@ -7,6 +7,8 @@ mod cli;
 mod data;
 mod docs;
 mod errors;
+#[cfg(feature = "fit")]
+mod fit;
 mod formula;
 mod graphs;
 mod hostile;
