@@ -120,7 +120,8 @@ impl Method {
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub method: Method,
-    /// [`Loss::Squares`] for [`Method::Lm`], otherwise [`Loss::Mean`].
+    /// [`Loss::Squares`] for [`Method::Lm`] and for programs that plainly are residuals: some column enters linearly, with a slope that
+    /// no parameter changes, as `y` in `y - a*x` and `(y - a*x)/s`. Otherwise [`Loss::Mean`].
     pub loss: Option<Loss>,
     /// The greatest number of iterations: epochs, those before a resumption among them, or steps that are tried.
     pub iterations: Option<usize>,
@@ -398,13 +399,15 @@ impl<'a> Fit<'a> {
         let names = self.names()?;
         self.check_settings()?;
         let settings = &self.settings.clone();
-        let loss = settings.loss.unwrap_or(if settings.method == Method::Lm { Loss::Squares } else { Loss::Mean });
+        let places = self.places(&names)?;
+        let linear = linear_columns(self.program, &places);
+        let is_residual = settings.method == Method::Lm || !linear.is_empty();
+        let loss = settings.loss.unwrap_or(if is_residual { Loss::Squares } else { Loss::Mean });
         if settings.method == Method::Lm && loss != Loss::Squares {
             return Err(Error::NeedsSquares);
         }
         let bounds = self.checked_bounds(&names)?;
         let start = self.start(&names, &bounds)?;
-        let places = self.places(&names)?;
         let rows = self.rows()?;
         let columns: Vec<&[f64]> = self.columns.iter().map(|&(_, column)| column).collect();
 
@@ -447,7 +450,7 @@ impl<'a> Fit<'a> {
         let squares = match loss {
             Loss::Squares if settings.method == Method::Lm || names.len() <= FEW => {
                 let squares = Squares::new(&best, &bounds, &table.jacobian(&best)?, total, residuals);
-                Some(self.with_response(squares, &trained))
+                Some(self.with_response(squares, &linear, &trained))
             }
             Loss::Squares | Loss::Mean => None,
         };
@@ -574,15 +577,22 @@ impl<'a> Fit<'a> {
         (order, trained)
     }
 
-    /// With the response, if the residual shows which it is.
-    fn with_response(&self, squares: Squares, rows: &[usize]) -> Squares {
-        let column = |name: &str| self.columns.iter().find(|(column, _)| column == name).map(|&(_, values)| values);
-        let response = statistics::response(self.program, |_, argument| column(&argument.name).is_some());
-        let Some((index, sign)) = response else { return squares };
+    /// With the response, if the residual shows which it is: the only column that it is 1 or -1 times.
+    fn with_response(&self, squares: Squares, linear: &[(usize, Option<f64>)], rows: &[usize]) -> Squares {
+        let mut responses = linear.iter().filter(|(_, slope)| slope.is_some_and(|slope| slope.abs() == 1.0));
+        let (Some(&(index, Some(slope))), None) = (responses.next(), responses.next()) else { return squares };
         let name = &self.program.arguments()[index].name;
-        let values = column(name).unwrap_or_default();
-        squares.about(name, sign, &random::pick(values, rows))
+        let column = self.columns.iter().find(|(column, _)| column == name);
+        column.map_or(squares.clone(), |(_, values)| squares.about(name, slope, &random::pick(values, rows)))
     }
+}
+
+/// As [`statistics::linear_columns`], from what each argument is.
+fn linear_columns(program: &Program, places: &[Place]) -> Vec<(usize, Option<f64>)> {
+    let which = |is: fn(&Place) -> bool| (0..places.len()).filter(|&index| is(&places[index])).collect::<Vec<_>>();
+    let columns = which(|place| matches!(place, Place::Column(_)));
+    let params = which(|place| matches!(place, Place::Param(_)));
+    statistics::linear_columns(program, &columns, &params)
 }
 
 fn canonical(name: &str) -> String {

@@ -211,12 +211,12 @@ impl<'a> Search<'a> {
     fn polish(&mut self) -> Result<bool, Error> {
         let mut last = f64::INFINITY;
         let mut moved = false;
-        for _ in 0..20 {
+        for _ in 0..100 {
             let mut par = 0.0;
             let trial = self.trial(f64::MAX, &mut par);
             let loss = self.objective.loss(&trial.params, 0..self.objective.rows())?;
             let is_level = (loss - self.loss).abs() <= 1e-10 * self.loss;
-            if !(trial.length < 0.5 * last && is_level && self.accept(trial.params, loss)?) {
+            if !(trial.length < 0.9 * last && is_level && self.accept(trial.params, loss)?) {
                 break;
             }
             last = trial.length;

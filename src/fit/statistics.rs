@@ -5,9 +5,10 @@
 
 use super::bounds::Bounds;
 use super::triangle::Triangle;
+use crate::Program;
 use crate::ad::{self, Mode};
 use crate::ast::Role;
-use crate::{Argument, Program};
+use crate::ir::{Func, Inst, Val};
 
 /// The statistics of a fit by least squares.
 #[derive(Clone, PartialEq, Debug)]
@@ -69,20 +70,38 @@ fn spread(inverse: &[f64], free: &[usize], lengths: &[f64], variance: f64) -> Ve
     covariance
 }
 
-/// The argument, among those that may be, that the residual is 1 or -1 times, and which of the two. `None` where there is no such or several.
-pub fn response(program: &Program, may_be: impl Fn(usize, &Argument) -> bool) -> Option<(usize, f64)> {
-    let candidates = program.arguments().iter().enumerate();
-    let candidates: Vec<usize> = candidates
-        .filter(|(index, argument)| argument.role != Role::Index && may_be(*index, argument))
-        .map(|(index, _)| index)
-        .collect();
+/// The columns that the value depends on linearly, with a slope that neither they nor the parameters change: a program with such a
+/// column is a residual, because of a loss that would be a term of no use. With the slope, where it is a number.
+pub fn linear_columns(program: &Program, columns: &[usize], params: &[usize]) -> Vec<(usize, Option<f64>)> {
     if program.results().len() != 1 {
-        return None;
+        return Vec::new();
     }
-    let graph = ad::gradient(program.graph(), &candidates, Mode::Reverse);
-    let slopes = graph.results[1..].iter().map(|result| graph.constant(result.value));
-    let mut found = candidates.iter().zip(slopes).filter_map(|(&index, slope)| Some((index, slope?)));
-    let mut found = found.by_ref().filter(|(_, slope)| slope.abs() == 1.0);
-    let response = found.next()?;
-    found.next().is_none().then_some(response)
+    let numbers = columns.iter().copied().filter(|&column| program.arguments()[column].role != Role::Index);
+    let numbers: Vec<usize> = numbers.collect();
+    let graph = ad::gradient(program.graph(), &numbers, Mode::Reverse);
+    let is_linear = |column: usize, slope: Val| {
+        let changes = depends_on(&graph, slope);
+        graph.constant(slope) != Some(0.0) && !changes[column] && params.iter().all(|&param| !changes[param])
+    };
+    let slopes = numbers.iter().zip(&graph.results[1..]).filter(|&(&column, slope)| is_linear(column, slope.value));
+    slopes.map(|(&column, slope)| (column, graph.constant(slope.value))).collect()
+}
+
+/// Which arguments a value depends on.
+fn depends_on(graph: &Func, value: Val) -> Vec<bool> {
+    let mut reached = vec![false; graph.len()];
+    reached[value.index()] = true;
+    let mut arguments = vec![false; graph.params.len()];
+    for val in graph.vals().rev().filter(|val| val.index() <= value.index()) {
+        if !reached[val.index()] {
+            continue;
+        }
+        if let Inst::Param(index) = graph.inst(val) {
+            arguments[index as usize] = true;
+        }
+        for operand in graph.operands(val).iter() {
+            reached[operand.index()] = true;
+        }
+    }
+    arguments
 }
