@@ -125,8 +125,8 @@ pub struct Settings {
     pub loss: Option<Loss>,
     /// The greatest number of iterations: epochs, those before a resumption among them, or steps that are tried.
     pub iterations: Option<usize>,
-    /// The relative fall of the loss that counts as nothing: over one step ([`Method::Lm`], whose other tests have the same tolerance), three
-    /// ([`Method::Lbfgs`]) or ten epochs.
+    /// The relative change of the loss that counts as nothing: over one step ([`Method::Lm`], whose other tests have the same tolerance), each of
+    /// three ([`Method::Lbfgs`]) or ten epochs.
     pub tolerance: Option<f64>,
     /// The learning rate.
     pub rate: Option<f64>,
@@ -194,7 +194,7 @@ pub enum Reason {
     Exact,
     /// The slope is 0, to the tolerance.
     Flat,
-    /// The loss falls by less than the tolerance.
+    /// The loss changes by less than the tolerance.
     Level,
     /// Steps have become as short as the precision of doubles or the tolerance.
     Still,
@@ -225,7 +225,7 @@ impl Display for Reason {
         f.write_str(match self {
             Reason::Exact => "all residuals are 0",
             Reason::Flat => "the slope is 0 to the tolerance",
-            Reason::Level => "the loss falls by less than the tolerance",
+            Reason::Level => "the loss changes by less than the tolerance",
             Reason::Still => "the steps are shorter than the tolerance",
             Reason::Patience => "the loss has not improved for as long as the patience lasts",
             Reason::Iterations => "the iterations are used up",
@@ -278,8 +278,8 @@ pub struct Fitted {
     pub validation: Option<f64>,
     pub reason: Reason,
     pub iterations: usize,
-    /// How often the loss or its derivatives have been computed for all rows.
-    pub evaluations: f64,
+    /// How often the loss or its derivatives have been computed for all rows, those of parts counted together.
+    pub evaluations: usize,
     /// Rows that were not held out.
     pub rows: usize,
     /// Of least squares.
@@ -466,7 +466,7 @@ impl<'a> Fit<'a> {
             validation: history.get(at).and_then(|step| step.validation),
             reason,
             iterations,
-            evaluations: table.evaluations(),
+            evaluations: table.evaluations().ceil() as usize,
             rows: trained.len(),
             squares,
             history,

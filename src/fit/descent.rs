@@ -28,12 +28,12 @@ pub struct Training {
     /// Rows in a batch.
     pub batch: usize,
     pub epochs: usize,
-    /// The relative fall of the loss over [`WINDOW`] epochs that counts as nothing.
+    /// The relative change of the loss over [`WINDOW`] epochs that counts as nothing.
     pub tolerance: f64,
     pub seed: u64,
 }
 
-/// So many epochs without a fall of the loss are the end.
+/// So many epochs without a change of the loss are the end. A rise is none: the way down may lead over hills.
 const WINDOW: usize = 10;
 
 /// Adam's weights of what was.
@@ -53,14 +53,13 @@ pub fn fit(
     let rows = objective.rows();
     let in_order = training.batch >= rows;
     let mean_loss = |objective: &dyn Objective, params: &[f64]| Ok::<f64, Error>(objective.loss(params, 0..rows)? / rows as f64);
-    let mut lowest = Vec::new();
-    let mut loss = mean_loss(objective, &state.params)?;
+    let loss = mean_loss(objective, &state.params)?;
+    let mut losses = vec![loss];
     let rate = |epoch: usize| training.rate * training.schedule.factor(epoch, training.epochs);
     let step = |epoch: usize, loss: f64| Step { iteration: epoch, loss, validation: None, rate: Some(rate(epoch)) };
     if let Some(reason) = monitor.step(&state.params, step(state.epoch, loss))? {
         return Ok(reason);
     }
-    lowest.push(loss);
     while state.epoch < training.epochs {
         if !in_order {
             objective.reorder(&Random::new(training.seed, Purpose::Epoch(state.epoch)).order(rows));
@@ -79,7 +78,7 @@ pub fn fit(
             }
         }
         next.epoch += 1;
-        loss = mean_loss(objective, &next.params)?;
+        let loss = mean_loss(objective, &next.params)?;
         if !loss.is_finite() {
             return Ok(Reason::Diverged);
         }
@@ -87,15 +86,19 @@ pub fn fit(
         if let Some(reason) = monitor.step(&state.params, step(state.epoch, loss))? {
             return Ok(reason);
         }
-        lowest.push(loss.min(lowest[lowest.len() - 1]));
-        if let [before, .., now] = lowest[lowest.len().saturating_sub(WINDOW + 1)..]
-            && lowest.len() > WINDOW
-            && before - now <= training.tolerance * now.abs()
-        {
+        losses.push(loss);
+        if is_level(&losses, training.tolerance) {
             return Ok(Reason::Level);
         }
     }
     Ok(Reason::Iterations)
+}
+
+/// Whether the last losses are all the same, to the tolerance.
+fn is_level(losses: &[f64], tolerance: f64) -> bool {
+    let Some(last) = losses.len().checked_sub(WINDOW + 1).map(|start| &losses[start..]) else { return false };
+    let (least, most) = last.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), &loss| (loss.min(least), loss.max(most)));
+    most - least <= tolerance * least.abs()
 }
 
 impl State {
