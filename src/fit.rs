@@ -303,7 +303,7 @@ pub struct Fit<'a> {
     observer: Option<&'a mut monitor::Observer<'a>>,
 }
 
-/// With more parameters than this, standard errors are told after [`Method::Lm`] only: the other methods get by without the Jacobian.
+/// With more parameters than this, methods other than [`Method::Lm`] get by without the Jacobian, and there are no standard errors.
 const FEW: usize = 200;
 
 impl<'a> Fit<'a> {
@@ -437,7 +437,7 @@ impl<'a> Fit<'a> {
             history: Vec::new(),
             best: None,
         };
-        let (reason, iterations) = minimise(&mut table, &mut state, &bounds, settings, &mut monitor)?;
+        let (reason, iterations) = minimise(&mut table, &mut state, &bounds, settings, loss, &mut monitor)?;
 
         let Monitor { history, best, .. } = monitor;
         let (best, at) = best.unwrap_or((state.params.clone(), 0));
@@ -605,6 +605,7 @@ fn minimise(
     state: &mut State,
     bounds: &Bounds,
     settings: &Settings,
+    loss: Loss,
     monitor: &mut Monitor,
 ) -> Result<(Reason, usize), Error> {
     let method = settings.method;
@@ -617,7 +618,7 @@ fn minimise(
         }
         Method::Lbfgs => {
             let limits = lbfgs::Limits { tolerance, iterations };
-            lbfgs::fit(table, &state.params, bounds, limits, monitor)?
+            lbfgs::fit(table, &state.params, &scale(table, &state.params, loss)?, bounds, limits, monitor)?
         }
         Method::Gd | Method::Sgd | Method::Momentum | Method::Adam => {
             let training = Training {
@@ -633,4 +634,14 @@ fn minimise(
             (descent::fit(table, state, bounds, &training, monitor)?, state.epoch)
         }
     })
+}
+
+/// How much of each parameter changes the residuals by about 1, where there are residuals; otherwise 1.
+fn scale(table: &Table, params: &[f64], loss: Loss) -> Result<Vec<f64>, Error> {
+    if loss == Loss::Mean || params.len() > FEW {
+        return Ok(vec![1.0; params.len()]);
+    }
+    let size = (table.rows() as f64).sqrt();
+    let unit = |length: f64| if length > 0.0 && length.is_finite() { size / length } else { 1.0 };
+    Ok(table.jacobian(params)?.lengths().into_iter().map(unit).collect())
 }

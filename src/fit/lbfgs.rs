@@ -1,7 +1,7 @@
 //! The quasi-Newton method of Broyden, Fletcher, Goldfarb and Shanno with limited memory (Nocedal 1980), with bounds by projection.
 //!
 //! The direction `-H*g` comes from the last steps `s` and what they changed of the gradient, `y`, by the recursion of two loops.
-//! With bounds it is taken among the parameters that don't push against one. The step along it meets Armijo's condition and, where no
+//! All of this is done with parameters divided by a `scale`, so that their units don't matter. With bounds the direction is taken among the parameters that don't push against one. The step along it meets Armijo's condition and, where no
 //! bound cuts it short, the weak one of Wolfe; it is found by doubling and bisection (Lewis and Overton 2013), which is at home at
 //! kinks, and for which a loss that is not a number is only a step that was too long. The crates at hand know no bounds, end at
 //! the first value that isn't finite, and compute value and gradient apart, which our code makes at once.
@@ -41,19 +41,20 @@ struct Point {
     gradient: Vec<f64>,
 }
 
-/// A step and the change of the gradient over it.
+/// A step and the change of the gradient over it, of parameters that are divided by their scale.
 struct Pair {
     s: Vec<f64>,
     y: Vec<f64>,
 }
 
-/// Minimises the loss from `start` on. Why it ended, and the number of steps.
+/// Minimises the loss from `start` on, with parameters in the units of `scale`. Why it ended, and the number of steps.
 ///
 /// # Errors
 /// Where a row has no result.
 pub fn fit(
     objective: &dyn Objective,
     start: &[f64],
+    scale: &[f64],
     bounds: &Bounds,
     limits: Limits,
     monitor: &mut Monitor,
@@ -77,7 +78,7 @@ pub fn fit(
         if iteration >= limits.iterations {
             return Ok((Reason::Iterations, iteration));
         }
-        let next = match line(objective, &at, &direction(&at.gradient, &free, &memory), bounds, monitor)? {
+        let next = match line(objective, &at, &direction(&at.gradient, scale, &free, &memory), bounds, monitor)? {
             None if monitor.is_interrupted() => return Ok((Reason::Interrupted, iteration)),
             None if memory.is_empty() => {
                 let small = 1e-5 * (1.0 + at.loss.abs());
@@ -90,8 +91,8 @@ pub fn fit(
             }
             Some(next) => next,
         };
-        let s: Vec<f64> = next.params.iter().zip(&at.params).map(|(to, from)| to - from).collect();
-        let y: Vec<f64> = next.gradient.iter().zip(&at.gradient).map(|(to, from)| to - from).collect();
+        let s = (0..scale.len()).map(|j| (next.params[j] - at.params[j]) / scale[j]).collect::<Vec<f64>>();
+        let y = (0..scale.len()).map(|j| (next.gradient[j] - at.gradient[j]) * scale[j]).collect::<Vec<f64>>();
         if dot(&s, &y) > f64::EPSILON * norm(&s) * norm(&y) {
             memory.truncate(MEMORY - 1);
             memory.push_front(Pair { s, y });
@@ -125,8 +126,10 @@ fn only(vector: &[f64], free: &[usize]) -> Vec<f64> {
 }
 
 /// Where to go: `-H*g` among the free parameters.
-fn direction(gradient: &[f64], free: &[usize], memory: &VecDeque<Pair>) -> Vec<f64> {
-    let mut q = only(gradient, free);
+fn direction(gradient: &[f64], scale: &[f64], free: &[usize], memory: &VecDeque<Pair>) -> Vec<f64> {
+    let scaled = |vector: &[f64]| vector.iter().zip(scale).map(|(value, scale)| value * scale).collect::<Vec<f64>>();
+    let slope = scaled(&only(gradient, free));
+    let mut q = slope.clone();
     let pairs = memory.iter().map(|pair| Pair { s: only(&pair.s, free), y: only(&pair.y, free) });
     let pairs: Vec<(Pair, f64)> =
         pairs.map(|pair| (dot(&pair.s, &pair.y), pair)).filter(|(sy, _)| *sy > 0.0).map(|(sy, pair)| (pair, sy)).collect();
@@ -136,20 +139,19 @@ fn direction(gradient: &[f64], free: &[usize], memory: &VecDeque<Pair>) -> Vec<f
         alphas.push(alpha);
         q.iter_mut().zip(y).for_each(|(q, y)| *q -= alpha * y);
     }
-    let scale = match pairs.first() {
+    let curvature = match pairs.first() {
         Some((Pair { y, .. }, sy)) => sy / dot(y, y),
         // The first step has no measure of the loss's curvature: length 1 at most.
         None => 1.0 / norm(&q).max(1.0),
     };
-    q.iter_mut().for_each(|q| *q *= scale);
+    q.iter_mut().for_each(|q| *q *= curvature);
     for ((Pair { s, y }, sy), alpha) in pairs.iter().zip(&alphas).rev() {
         let beta = dot(y, &q) / sy;
         q.iter_mut().zip(s).for_each(|(q, s)| *q += (alpha - beta) * s);
     }
-    let down: Vec<f64> = q.iter().map(|q| -q).collect();
-    let down = only(&down, free);
-    let leads_down = dot(&down, gradient) < 0.0 && down.iter().all(|value| value.is_finite());
-    if leads_down { down } else { only(gradient, free).iter().map(|slope| -slope).collect() }
+    let q = only(&q, free);
+    let leads_down = dot(&q, &slope) > 0.0 && q.iter().all(|value| value.is_finite());
+    scaled(if leads_down { &q } else { &slope }).iter().map(|up| -up).collect()
 }
 
 /// A lower point along the direction; `None` where none is found.

@@ -159,12 +159,11 @@ impl<'a> Search<'a> {
                 }
                 let falls_little = fall.abs() <= limits.tolerance && trial.fall <= limits.tolerance && trust <= 2.0;
                 if falls_little {
-                    return Ok(Reason::Level);
+                    return Ok(self.end(Reason::Level, limits));
                 }
                 let position = self.scaled_length(&self.params);
                 if delta <= limits.tolerance * position || delta == 0.0 {
-                    // Where every step fails although there is a slope, the end is not a minimum.
-                    return Ok(if self.steepness() > self.least_steepness() { Reason::Stuck } else { Reason::Still });
+                    return Ok(self.end(Reason::Still, limits));
                 }
                 if accepted {
                     break;
@@ -200,10 +199,12 @@ impl<'a> Search<'a> {
         self.lengths.iter().zip(&self.scale).any(|(&length, &scale)| length <= 1e-8 * scale)
     }
 
-    /// How steep the loss may be where it is lowest: rounding moves the residuals by about `eps*|D*x|`.
-    fn least_steepness(&self) -> f64 {
+    /// The reason to end, unless there is a slope although steps lead nowhere: that is no minimum but a kink or the edge of a domain. Where
+    /// the loss is lowest the slope is not quite 0 either, because rounding moves the residuals by about `eps*|D*x|`.
+    fn end(&self, reason: Reason, limits: Limits) -> Reason {
         let rounding = 10.0 * f64::EPSILON * self.scaled_length(&self.params) / self.loss.sqrt();
-        rounding.max(1e-4)
+        let level = (2.0 * limits.tolerance.sqrt()).max(1e-4).max(rounding);
+        if self.loss > 0.0 && self.steepness() > level { Reason::Stuck } else { reason }
     }
 
     /// Goes on by the model alone as long as its steps become shorter; whether it has. Near the minimum the loss is flat to rounding

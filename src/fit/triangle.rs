@@ -133,15 +133,16 @@ impl Triangle {
     pub fn inverse_of_product(&self) -> Result<Vec<f64>, Vec<usize>> {
         let n = self.n;
         let rounding = n as f64 * ROUNDING;
-        let mut inverse = Vec::with_capacity(n);
-        for k in 0..n {
-            if self.column(k)[k].abs() <= rounding * norm(self.column(k)) {
-                return Err(self.dependent(k));
-            }
+        let is_dependent = |&k: &usize| self.column(k)[k].abs() <= rounding * norm(self.column(k));
+        if let Some(k) = (0..n).find(is_dependent) {
+            return Err(self.dependent(k));
+        }
+        let column = |k: usize| {
             let mut unit = vec![0.0; n];
             unit[k] = 1.0;
-            inverse.push(self.back(unit).ok_or_else(|| vec![k])?);
-        }
+            self.back(unit).ok_or_else(|| vec![k])
+        };
+        let inverse = (0..n).map(column).collect::<Result<Vec<_>, _>>()?;
         // R^-1 * R'^-1, its columns in `inverse`.
         let entry = |i: usize, j: usize| (i.max(j)..n).fold(0.0, |sum, k| sum + inverse[k][i] * inverse[k][j]);
         Ok((0..n).flat_map(|i| (0..n).map(move |j| (i, j))).map(|(i, j)| entry(i, j)).collect())
@@ -222,4 +223,98 @@ pub fn norm(a: &[f64]) -> f64 {
 
 fn hypot(a: f64, b: f64) -> f64 {
     norm(&[a, b])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Triangle, dot, norm};
+
+    /// A matrix of small whole numbers, its columns one after the other, and a right-hand side.
+    fn matrix(rows: usize, n: usize) -> (Vec<f64>, Vec<f64>) {
+        let number = |i: usize| ((i * i * 7 + i * 3) % 23) as f64 - 11.0;
+        ((0..rows * n).map(number).collect(), (0..rows).map(|i| number(5 * i + 1)).collect())
+    }
+
+    /// The triangle of a matrix that is taken in `len` rows at a time.
+    fn triangle(columns: &[f64], right: &[f64], len: usize) -> Triangle {
+        let rows = right.len();
+        let mut triangle = Triangle::new(columns.len() / rows);
+        for start in (0..rows).step_by(len) {
+            let end = rows.min(start + len);
+            let mut block: Vec<f64> = columns.chunks(rows).flat_map(|column| &column[start..end]).copied().collect();
+            triangle.append(&mut block, &mut right[start..end].to_vec());
+        }
+        triangle
+    }
+
+    fn near(a: &[f64], b: &[f64]) {
+        for (a, b) in a.iter().zip(b) {
+            assert!((a - b).abs() <= 1e-12 * (1.0 + b.abs()), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn the_triangle_has_the_products_of_the_matrix() {
+        let (columns, right) = matrix(50, 4);
+        for len in [1, 3, 50] {
+            let triangle = triangle(&columns, &right, len);
+            let column = |j: usize| &columns[j * 50..(j + 1) * 50];
+            for i in 0..4 {
+                let mut unit = vec![0.0; 4];
+                unit[i] = 1.0;
+                near(&[triangle.length_along(&unit)], &[norm(column(i))]);
+                near(&[triangle.lengths()[i], triangle.slope()[i]], &[norm(column(i)), dot(column(i), &right)]);
+            }
+            // The normal equations say that the residuals of the least squares are orthogonal to all columns.
+            let step = triangle.solve().unwrap();
+            let rest = (0..50).map(|row| right[row] + (0..4).map(|j| column(j)[row] * step[j]).sum::<f64>());
+            let rest: Vec<f64> = rest.collect();
+            near(&(0..4).map(|j| dot(column(j), &rest)).collect::<Vec<_>>(), &[0.0; 4]);
+        }
+    }
+
+    #[test]
+    fn a_damped_step_solves_the_damped_equations() {
+        let (columns, right) = matrix(20, 3);
+        let triangle = triangle(&columns, &right, 20);
+        let step = triangle.damped(3.0).solve().unwrap();
+        let column = |j: usize| &columns[j * 20..(j + 1) * 20];
+        for i in 0..3 {
+            let product = (0..3).map(|j| dot(column(i), column(j)) * step[j]).sum::<f64>() + 9.0 * step[i];
+            near(&[product], &[-dot(column(i), &right)]);
+        }
+    }
+
+    #[test]
+    fn the_inverse_is_one() {
+        let (columns, right) = matrix(30, 3);
+        let inverse = triangle(&columns, &right, 7).inverse_of_product().unwrap();
+        let column = |j: usize| &columns[j * 30..(j + 1) * 30];
+        for i in 0..3 {
+            for j in 0..3 {
+                let entry: f64 = (0..3).map(|k| dot(column(i), column(k)) * inverse[k * 3 + j]).sum();
+                near(&[entry], &[f64::from(u8::from(i == j))]);
+            }
+        }
+    }
+
+    #[test]
+    fn columns_that_depend_on_each_other_are_named() {
+        let (mut columns, right) = matrix(30, 4);
+        for row in 0..30 {
+            columns[90 + row] = 2.0 * columns[row] - 3.0 * columns[60 + row];
+        }
+        assert_eq!(triangle(&columns, &right, 30).inverse_of_product(), Err(vec![0, 2, 3]));
+        columns[30..60].fill(0.0);
+        assert_eq!(triangle(&columns, &right, 30).inverse_of_product(), Err(vec![1]));
+    }
+
+    #[test]
+    fn lengths_neither_overflow_nor_underflow() {
+        assert_eq!(norm(&[3e300, 4e300]), 5e300);
+        near(&[norm(&[3e-300, 4e-300]) * 1e300], &[5.0]);
+        assert_eq!(norm(&[0.0, -0.0]), 0.0);
+        assert_eq!(norm(&[f64::INFINITY, 1.0]), f64::INFINITY);
+        assert!(norm(&[f64::NAN, 1.0]).is_nan());
+    }
 }
