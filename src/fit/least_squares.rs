@@ -38,7 +38,7 @@ const RADII: [f64; 3] = [100.0, 1.0, 0.01];
 ///
 /// A long first step can carry a parameter to where it has no influence any more, such as the rate of an exponential that has
 /// decayed before the first point. The loss is flat there, and that looks like a minimum. Such a fit is begun again with a smaller
-/// region, and the best of all counts.
+/// region, as is one that gets stuck, and the best of all counts.
 ///
 /// # Errors
 /// Where a row has no result.
@@ -60,7 +60,8 @@ pub fn fit(
         if best.as_ref().is_none_or(|(loss, _)| search.loss < *loss) {
             best = Some((search.loss, reason));
         }
-        if !reason.converged() || !search.has_lost_influence() {
+        let is_told = matches!(reason, Reason::Iterations | Reason::Interrupted | Reason::Patience);
+        if is_told || !(search.has_lost_influence() || reason == Reason::Stuck) {
             break;
         }
     }
