@@ -415,7 +415,8 @@ impl<'a> Fit<'a> {
         let code = Code::new(self.program, &names, loss, settings.threads)?;
         let mut table = Table::new(&code, &places, &columns, &trained);
         let validation = (!held_out.is_empty()).then(|| Table::new(&code, &places, &columns, &held_out));
-        for (table, rows) in [(&table, &trained)].into_iter().chain(validation.as_ref().map(|table| (table, &held_out))) {
+        for (table, rows) in [(&table, &trained)].into_iter().chain(validation.as_ref().map(|table| (table, &held_out)))
+        {
             if let Some((row, value)) = table.first_fault(&start)? {
                 return Err(Error::LossNotFinite { row: (!columns.is_empty()).then(|| rows[row]), value });
             }
@@ -475,11 +476,17 @@ impl<'a> Fit<'a> {
     }
 
     fn check_settings(&self) -> Result<(), Error> {
-        let Settings { tolerance, rate, batch, momentum, validation, spread, iterations, patience, .. } = &self.settings;
+        let Settings { tolerance, rate, batch, momentum, validation, spread, iterations, patience, .. } =
+            &self.settings;
         let share = "a number from 0 to below 1";
         let positive = "a positive number";
         let tests = [
-            ("the tolerance", "0 or a positive number", tolerance.is_none_or(|it| it >= 0.0 && it.is_finite()), tolerance.unwrap_or(0.0)),
+            (
+                "the tolerance",
+                "0 or a positive number",
+                tolerance.is_none_or(|it| it >= 0.0 && it.is_finite()),
+                tolerance.unwrap_or(0.0),
+            ),
             ("the learning rate", positive, rate.is_none_or(|it| it > 0.0 && it.is_finite()), rate.unwrap_or(0.0)),
             ("the momentum", share, (0.0..1.0).contains(momentum), *momentum),
             ("the share for validation", share, (0.0..1.0).contains(validation), *validation),

@@ -21,12 +21,12 @@ use crate::ast::Role;
 use crate::batch::{Column, Points};
 use crate::compiled::{Compiled, Layout};
 use crate::error::{Error, FormulaError, Problem, Style, Warning, nearest, render_warnings};
-use crate::ir::{Func, Val};
 #[cfg(feature = "fit")]
 use crate::ir::{Builder, Output};
-use crate::ops::Type;
+use crate::ir::{Func, Val};
 #[cfg(feature = "fit")]
 use crate::ops::Op;
+use crate::ops::Type;
 use crate::opt::{self, Relaxation};
 use crate::span::Span;
 use crate::{Limits, lower, math, syntax};

@@ -31,6 +31,7 @@ use saved::Saved;
 /// The program is applied to each row of the data, its columns being arguments by name; the parameters are the same for all rows.
 /// For least squares its value is the row's residual, as in `y - a*x`; otherwise the mean of its values is the loss. Parameters are
 /// what the program declares as `param`, or, without declarations, what is given a start. Without data a function is minimised.
+/// A fit that did not converge says so and exits with 1.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Fit {
@@ -107,8 +108,8 @@ pub struct Fit {
 
 const EXAMPLES: &str = examples!(
     "fit 'y - b1*(1 - exp(-b2*x))' --data examples/misra.csv --at b1=500,b2=0.0001",
-    "fit 'y - a*x - b' --data examples/misra.csv --wrt a,b --seed 1 --bounds b=0.. --format json",
-    "fit '(y - a*x/99 - b)^2' --data examples/misra.csv --wrt a,b --seed 1 --method adam --rate 0.5",
+    "fit 'y - a*x - b' --data examples/misra.csv --wrt a,b --seed 1 --format json",
+    "fit '(y - a*x)^2/99' --data examples/misra.csv --at a=1 --method adam --batch 14",
     "fit '(1 - x)^2 + 100*(z - x^2)^2' --at x=-1.2,z=1 --method lbfgs",
 );
 
@@ -127,7 +128,14 @@ impl Fit {
             None => Saved::default(),
         };
         let mut at = self.point.values()?;
-        at.extend(saved.params.iter().filter(|(name, _)| !at.iter().any(|(given, _)| given == name)).cloned().collect::<Vec<_>>());
+        at.extend(
+            saved
+                .params
+                .iter()
+                .filter(|(name, _)| !at.iter().any(|(given, _)| given == name))
+                .cloned()
+                .collect::<Vec<_>>(),
+        );
         let rows = self.rows(&program, &at, &bounds)?;
         let state = match &self.resume {
             Some(path) => Some(saved.state.clone().ok_or_else(|| saved::without_state(path))?),
@@ -186,7 +194,8 @@ impl Fit {
 
     /// The arguments that differ from row to row.
     fn rows(&self, program: &Program, at: &[(String, f64)], bounds: &Bounds) -> Result<Rows, Fault> {
-        let given = |name: &str| at.iter().any(|(given, _)| given == name) || bounds.iter().any(|(given, ..)| given == name);
+        let given =
+            |name: &str| at.iter().any(|(given, _)| given == name) || bounds.iter().any(|(given, ..)| given == name);
         let wrt = self.wrt.wrt.as_ref().map(|names| values::names(names));
         let is_declared = program.arguments().iter().any(|argument| argument.role != Role::Param);
         let is_fitted = |argument: &chainrule::Argument| match &wrt {
@@ -196,7 +205,9 @@ impl Fit {
         let rest = program.arguments().iter().filter(|argument| !given(&argument.name) && !is_fitted(argument));
         let rest: Vec<String> = rest.map(|argument| argument.name.clone()).collect();
         let Some(path) = &self.data else {
-            let is_data = |name: &&String| program.arguments().iter().any(|known| known.name == **name && known.role != Role::Param);
+            let is_data = |name: &&String| {
+                program.arguments().iter().any(|known| known.name == **name && known.role != Role::Param)
+            };
             return match rest.iter().find(is_data) {
                 Some(name) => Err(Fault::usage(
                     format!("`{name}` is a column of the data, and there are no data"),
@@ -217,7 +228,8 @@ impl Fit {
     /// A line with the loss, on a terminal only.
     fn progress(&self) -> ProgressBar {
         let target = ProgressDrawTarget::stderr_with_hz(4);
-        let style = ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let style =
+            ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
         let bar = ProgressBar::with_draw_target(None, target).with_style(style);
         bar.enable_steady_tick(Duration::from_millis(250));
         bar
@@ -246,12 +258,18 @@ impl From<Error> for Fault {
                 format!("`--at {}{more}` says where to begin, `--seed 1` draws them", list.join(","))
             }
             Error::NoParameters => "declare them, as in `param a, b`, or name them: `--wrt a,b`".to_owned(),
-            Error::LossNotFinite { .. } => "begin elsewhere by `--at`; `chainrule eval --explain` tells where it comes from".to_owned(),
+            Error::LossNotFinite { .. } => {
+                "begin elsewhere by `--at`; `chainrule eval --explain` tells where it comes from".to_owned()
+            }
             Error::DataNotFinite { .. } => "`--on-error skip` leaves such rows out".to_owned(),
             Error::FewRows { .. } => "hold some parameters at a value: `--wrt` names those that are fitted".to_owned(),
             Error::NeedsSquares => "`--method lbfgs` or `--method adam` minimises a mean".to_owned(),
-            Error::StartOutside { .. } | Error::NoBounds { .. } => "bounds are written `--bounds b1=0..10,b2=..5`".to_owned(),
-            Error::NotFitted { .. } | Error::ColumnFitted { .. } => "`--wrt` names the parameters that are fitted".to_owned(),
+            Error::StartOutside { .. } | Error::NoBounds { .. } => {
+                "bounds are written `--bounds b1=0..10,b2=..5`".to_owned()
+            }
+            Error::NotFitted { .. } | Error::ColumnFitted { .. } => {
+                "`--wrt` names the parameters that are fitted".to_owned()
+            }
             Error::OtherState => "`--params` takes the parameters of any fit as a start".to_owned(),
             Error::StartNotFinite { .. } | Error::Uneven { .. } | Error::NoRows | Error::Setting { .. } => {
                 return Fault::Usage { message: error.to_string(), help: Vec::new() };

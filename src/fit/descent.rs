@@ -10,6 +10,8 @@
 //! and every step ends with a projection between the bounds. The rows come in a new order in every epoch, made from the seed and the
 //! epoch's number only, so a fit that is resumed goes on as if it had not been stopped.
 
+use std::collections::VecDeque;
+
 use super::bounds::Bounds;
 use super::monitor::Monitor;
 use super::objective::Objective;
@@ -52,9 +54,10 @@ pub fn fit(
 ) -> Result<Reason, Error> {
     let rows = objective.rows();
     let in_order = training.batch >= rows;
-    let mean_loss = |objective: &dyn Objective, params: &[f64]| Ok::<f64, Error>(objective.loss(params, 0..rows)? / rows as f64);
+    let mean_loss =
+        |objective: &dyn Objective, params: &[f64]| Ok::<f64, Error>(objective.loss(params, 0..rows)? / rows as f64);
     let loss = mean_loss(objective, &state.params)?;
-    let mut losses = vec![loss];
+    let mut losses = VecDeque::from([loss]);
     let rate = |epoch: usize| training.rate * training.schedule.factor(epoch, training.epochs);
     let step = |epoch: usize, loss: f64| Step { iteration: epoch, loss, validation: None, rate: Some(rate(epoch)) };
     if let Some(reason) = monitor.step(&state.params, step(state.epoch, loss))? {
@@ -86,18 +89,19 @@ pub fn fit(
         if let Some(reason) = monitor.step(&state.params, step(state.epoch, loss))? {
             return Ok(reason);
         }
-        losses.push(loss);
-        if is_level(&losses, training.tolerance) {
+        losses.truncate(WINDOW);
+        losses.push_front(loss);
+        if losses.len() > WINDOW && is_level(&losses, training.tolerance) {
             return Ok(Reason::Level);
         }
     }
     Ok(Reason::Iterations)
 }
 
-/// Whether the last losses are all the same, to the tolerance.
-fn is_level(losses: &[f64], tolerance: f64) -> bool {
-    let Some(last) = losses.len().checked_sub(WINDOW + 1).map(|start| &losses[start..]) else { return false };
-    let (least, most) = last.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), &loss| (loss.min(least), loss.max(most)));
+/// Whether losses are all the same, to the tolerance.
+fn is_level(losses: &VecDeque<f64>, tolerance: f64) -> bool {
+    let least = losses.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = losses.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     most - least <= tolerance * least.abs()
 }
 

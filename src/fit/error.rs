@@ -30,7 +30,7 @@ pub enum Error {
     DataNotFinite { name: String, row: usize, value: f64 },
     #[error("{} is {value} at the start", place(*row))]
     LossNotFinite { row: Option<usize>, value: f64 },
-    #[error("{residuals} residuals can't determine {params} parameters")]
+    #[error("{} can't determine {params} parameters", count(*residuals))]
     FewRows { residuals: usize, params: usize },
     #[error("{what} must be {expected}, not {found}")]
     Setting { what: &'static str, expected: &'static str, found: String },
@@ -49,4 +49,8 @@ fn have(names: &[String]) -> String {
 /// The residual or loss of a row, from 0; of a program without data, its value.
 fn place(row: Option<usize>) -> String {
     row.map_or_else(|| "the value".to_owned(), |row| format!("the value at row {}", row + 1))
+}
+
+fn count(residuals: usize) -> String {
+    if residuals == 1 { "1 residual".to_owned() } else { format!("{residuals} residuals") }
 }

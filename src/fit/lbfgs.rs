@@ -131,8 +131,11 @@ fn direction(gradient: &[f64], scale: &[f64], free: &[usize], memory: &VecDeque<
     let slope = scaled(&only(gradient, free));
     let mut q = slope.clone();
     let pairs = memory.iter().map(|pair| Pair { s: only(&pair.s, free), y: only(&pair.y, free) });
-    let pairs: Vec<(Pair, f64)> =
-        pairs.map(|pair| (dot(&pair.s, &pair.y), pair)).filter(|(sy, _)| *sy > 0.0).map(|(sy, pair)| (pair, sy)).collect();
+    let pairs: Vec<(Pair, f64)> = pairs
+        .map(|pair| (dot(&pair.s, &pair.y), pair))
+        .filter(|(sy, _)| *sy > 0.0)
+        .map(|(sy, pair)| (pair, sy))
+        .collect();
     let mut alphas = Vec::with_capacity(pairs.len());
     for (Pair { s, y }, sy) in &pairs {
         let alpha = dot(s, &q) / sy;

@@ -190,9 +190,11 @@ impl<'a> Search<'a> {
             length => (self.slope[index] / size / length).abs(),
         };
         // Not `max`, which would lose what is no number.
-        self.bounds.free(&self.params, &self.slope).into_iter().map(cosine).fold(0.0, |most, cosine| {
-            if cosine > most || cosine.is_nan() { cosine } else { most }
-        })
+        self.bounds
+            .free(&self.params, &self.slope)
+            .into_iter()
+            .map(cosine)
+            .fold(0.0, |most, cosine| if cosine > most || cosine.is_nan() { cosine } else { most })
     }
 
     /// Whether the residuals have become blind to some parameter on the way.

@@ -25,9 +25,7 @@ impl Schedule {
             Schedule::Constant => 1.0,
             Schedule::Step { every, factor } => power(factor, epoch / every.max(1)),
             Schedule::Exponential { factor } => power(factor, epoch),
-            Schedule::Cosine => {
-                0.5 * (1.0 + math::cos(std::f64::consts::PI * (epoch as f64 / epochs.max(1) as f64)))
-            }
+            Schedule::Cosine => 0.5 * (1.0 + math::cos(std::f64::consts::PI * (epoch as f64 / epochs.max(1) as f64))),
             Schedule::Inverse { decay } => 1.0 / (1.0 + decay * epoch as f64),
         }
     }

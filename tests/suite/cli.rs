@@ -18,6 +18,7 @@ const COMMANDS: &[&str] = &[
     "emit",
     "functions",
     "batch",
+    "fit",
     "bench",
     "completions",
 ];

@@ -101,7 +101,11 @@ fn levenberg_marquardt_finds_what_nist_certifies() {
             let squares = fit.squares.as_ref().unwrap();
             let errors = fit.params.iter().map(|param| param.stderr.unwrap());
             assert!(fit.reason.converged(), "{at}: {}", fit.reason);
-            assert!(digits(values(&fit).into_iter().zip(&reference.numbers("certified"))) > 9.0, "{at}: {:?}", fit.params);
+            assert!(
+                digits(values(&fit).into_iter().zip(&reference.numbers("certified"))) > 9.0,
+                "{at}: {:?}",
+                fit.params
+            );
             assert!(digits(errors.zip(&reference.numbers("sd"))) > least, "{at}: {:?}", fit.params);
             for (found, of) in [(squares.rss, "rss"), (squares.residual_sd.unwrap(), "residual_sd")] {
                 assert!(digits([(found, &(of, reference.number(of)))]) > least, "{at}: {of} {found}");
@@ -117,7 +121,11 @@ fn the_quasi_newton_method_finds_the_same_minima() {
         let reference = Reference::named(name);
         let fit = reference.fit("start2", settings(Method::Lbfgs));
         assert!(fit.reason.converged(), "{name}: {}", fit.reason);
-        assert!(digits(values(&fit).into_iter().zip(&reference.numbers("certified"))) > 4.0, "{name}: {:?}", fit.params);
+        assert!(
+            digits(values(&fit).into_iter().zip(&reference.numbers("certified"))) > 4.0,
+            "{name}: {:?}",
+            fit.params
+        );
     }
 }
 
@@ -135,7 +143,8 @@ fn a_line_has_the_statistics_of_the_textbook() {
     let rss = syy - slope * sxy;
     let variance = rss / f64::from(n - 2);
     // The sign of a residual doesn't matter, nor where the fit begins.
-    for (text, is_plus) in [("param a, b; data x, y; y - a*x - b", true), ("param a, b; data x, y; a*x + b - y", false)] {
+    for (text, is_plus) in [("param a, b; data x, y; y - a*x - b", true), ("param a, b; data x, y; a*x + b - y", false)]
+    {
         let fit = fit(text, &[("x", &x), ("y", &y)], &[("a", 100.0), ("b", -3.0)], Settings::default()).unwrap();
         let squares = fit.squares.as_ref().unwrap();
         let covariance = squares.covariance.as_ref().unwrap();
@@ -164,7 +173,8 @@ fn weights_and_several_residuals_of_a_row() {
     let s: Vec<f64> = noise(5, 30).iter().map(|s| 2.0 + s).collect();
     let line = |pairs: &[(&Vec<f64>, &Vec<f64>)]| {
         let sum = |of: &dyn Fn(f64, f64, f64) -> f64| -> f64 {
-            let terms = pairs.iter().flat_map(|(y, w)| x.iter().zip(*y).zip(*w).map(|((x, y), w)| of(*x, *y, 1.0 / (w * w))));
+            let terms =
+                pairs.iter().flat_map(|(y, w)| x.iter().zip(*y).zip(*w).map(|((x, y), w)| of(*x, *y, 1.0 / (w * w))));
             terms.sum()
         };
         sum(&|x, y, w| w * x * y) / sum(&|x, _, w| w * x * x)
@@ -173,7 +183,8 @@ fn weights_and_several_residuals_of_a_row() {
     let columns = [("x", &x), ("y", &y), ("z", &z), ("s", &s)];
     for method in [Method::Lm, Method::Lbfgs] {
         let settings = || Settings { loss: Some(Loss::Squares), ..settings(method) };
-        let weighted = fit("param a; data x, y, s; (y - a*x)/s", &[columns[0], columns[1], columns[3]], &[("a", 0.0)], settings());
+        let weighted =
+            fit("param a; data x, y, s; (y - a*x)/s", &[columns[0], columns[1], columns[3]], &[("a", 0.0)], settings());
         near(values(&weighted.unwrap())[0], line(&[(&y, &s)]), 1e-7);
         let two = fit("param a; data x, y, z; y - a*x, z - a*x", &columns[..3], &[("a", 0.0)], settings()).unwrap();
         near(values(&two)[0], line(&[(&y, &ones), (&z, &ones)]), 1e-7);
@@ -202,10 +213,17 @@ fn logistic_regression_ends_where_newtons_method_does() {
         let [b, w1, w2] = newton.map(Column::Same);
         let points = Points::columns([b, w1, w2, Column::Each(&x1), Column::Each(&x2), Column::Each(&y)]);
         let mean = hessian.batch(&points).mean().unwrap();
-        let step = nalgebra::Matrix3::from_row_slice(&mean.second).lu().solve(&nalgebra::Vector3::from_row_slice(&mean.first));
+        let step =
+            nalgebra::Matrix3::from_row_slice(&mean.second).lu().solve(&nalgebra::Vector3::from_row_slice(&mean.first));
         newton.iter_mut().zip(step.unwrap().iter()).for_each(|(weight, step)| *weight -= step);
     }
-    let full = |method, rate| Settings { rate: Some(rate), batch: 200, iterations: Some(5000), tolerance: Some(1e-13), ..settings(method) };
+    let full = |method, rate| Settings {
+        rate: Some(rate),
+        batch: 200,
+        iterations: Some(5000),
+        tolerance: Some(1e-13),
+        ..settings(method)
+    };
     for (settings, tolerance) in [
         (settings(Method::Lbfgs), 1e-6),
         (full(Method::Gd, 2.0), 1e-4),
@@ -229,8 +247,13 @@ fn batches_lead_near_the_minimum() {
     let start = [("b", 0.0), ("w1", 0.0), ("w2", 0.0)];
     let best = fit(LOGISTIC, &columns, &start, settings(Method::Lbfgs)).unwrap().loss;
     for (method, rate) in [(Method::Sgd, 0.5), (Method::Momentum, 0.05), (Method::Adam, 0.05)] {
-        let settings =
-            Settings { rate: Some(rate), schedule: Schedule::Cosine, iterations: Some(60), seed: Some(3), ..settings(method) };
+        let settings = Settings {
+            rate: Some(rate),
+            schedule: Schedule::Cosine,
+            iterations: Some(60),
+            seed: Some(3),
+            ..settings(method)
+        };
         let fit = fit(LOGISTIC, &columns, &start, settings).unwrap();
         assert!(fit.loss - best < 1e-4 && fit.loss >= best, "{method:?}: {} {best}", fit.loss);
         assert_eq!(fit.history.len(), 61);
@@ -263,7 +286,8 @@ fn a_step_is_what_the_formula_says() {
                     Method::Adam => {
                         first[i] = 0.9 * first[i] + (1.0 - 0.9) * g[i];
                         second[i] = 0.999 * second[i] + (1.0 - 0.999) * g[i] * g[i];
-                        let (m, v) = (first[i] / (1.0 - 0.9_f64.powi(epoch)), second[i] / (1.0 - 0.999_f64.powi(epoch)));
+                        let (m, v) =
+                            (first[i] / (1.0 - 0.9_f64.powi(epoch)), second[i] / (1.0 - 0.999_f64.powi(epoch)));
                         rate * m / (v.sqrt() + 1e-8)
                     }
                     _ => rate * g[i],
@@ -353,7 +377,8 @@ fn steps_out_of_the_domain_are_too_long() {
     let y: Vec<f64> = x.iter().map(|x| 2.0 * (x + 0.5_f64).ln() + 1.0).collect();
     let text = "param a, b, c; data x, y; y - a*ln(x - b) - c";
     for method in [Method::Lm, Method::Lbfgs] {
-        let fit = fit(text, &[("x", &x), ("y", &y)], &[("a", 40.0), ("b", 0.99), ("c", -7.0)], settings(method)).unwrap();
+        let fit =
+            fit(text, &[("x", &x), ("y", &y)], &[("a", 40.0), ("b", 0.99), ("c", -7.0)], settings(method)).unwrap();
         assert!(fit.reason.converged(), "{method:?}: {}", fit.reason);
         for (found, expected) in values(&fit).into_iter().zip([2.0, -0.5, 1.0]) {
             near(found, expected, 1e-5);
@@ -447,7 +472,9 @@ fn neither_threads_nor_their_number_change_a_fit() {
     let x = noise(15, 20_000);
     let y: Vec<f64> = x.iter().zip(noise(16, 20_000)).map(|(x, e)| (2.0 * x).sin() + e).collect();
     let text = "param a, b; data x, y; y - b*sin(a*x)";
-    for (method, batch, iterations) in [(Method::Lm, 32, 50), (Method::Lbfgs, 32, 10), (Method::Adam, 5_000, 2), (Method::Sgd, 999, 2)] {
+    for (method, batch, iterations) in
+        [(Method::Lm, 32, 50), (Method::Lbfgs, 32, 10), (Method::Adam, 5_000, 2), (Method::Sgd, 999, 2)]
+    {
         let run = |threads, seed| {
             let settings = Settings {
                 threads,
@@ -488,7 +515,13 @@ fn a_resumed_fit_goes_on_as_if_nothing_had_happened() {
     let program = Program::parse(WIGGLY).unwrap();
     for method in [Method::Sgd, Method::Momentum, Method::Adam] {
         let run = |epochs, state| {
-            let settings = Settings { batch: 7, iterations: Some(epochs), seed: Some(4), tolerance: Some(0.0), ..settings(method) };
+            let settings = Settings {
+                batch: 7,
+                iterations: Some(epochs),
+                seed: Some(4),
+                tolerance: Some(0.0),
+                ..settings(method)
+            };
             let mut fit = Fit::new(&program).columns([("x", &x), ("y", &y)]).settings(settings);
             if let Some(state) = state {
                 fit = fit.resume(state);
@@ -551,7 +584,8 @@ fn random_starts_are_drawn_between_bounds() {
     let x = noise(18, 5);
     let mut starts = Vec::new();
     for seed in 0..50 {
-        let settings = Settings { iterations: Some(1), seed: Some(seed), rate: Some(1e-12), spread: 3.0, ..settings(Method::Gd) };
+        let settings =
+            Settings { iterations: Some(1), seed: Some(seed), rate: Some(1e-12), spread: 3.0, ..settings(Method::Gd) };
         let fit = Fit::new(&program).columns([("x", &x)]).bounds([("a", 2.0, 5.0), ("b", 1.0, f64::INFINITY)]);
         let start = values(&fit.at([("c", 7.0)]).settings(settings).run().unwrap());
         assert!((2.0..5.0).contains(&start[0]) && start[1] >= 1.0, "{start:?}");
@@ -596,15 +630,24 @@ fn what_is_wrong_is_told_before_the_fit_begins() {
         (fit().bounds([("a", 2.0, 0.0)]), "the bounds 2..0 of `a` hold no number"),
         (fit().bounds([("a", f64::NAN, 0.0)]), "the bounds NaN..0 of `a` hold no number"),
         (fit().bounds([("a", 2.0, 3.0)]), "`a` begins at 1, outside of its bounds 2..3"),
-        (without().columns([("x", &x), ("y", &y)]).at([("a", f64::NAN), ("b", 1.0)]), "`a` is NaN; a fit begins with a number"),
+        (
+            without().columns([("x", &x), ("y", &y)]).at([("a", f64::NAN), ("b", 1.0)]),
+            "`a` is NaN; a fit begins with a number",
+        ),
         (without().columns([("x", &bad), ("y", &y)]).at(start), "`x` is NaN in row 2"),
         (without().columns([("x", &x[..2]), ("y", &y)]).at(start), "the column `y` has 3 rows, not 2"),
         (without().columns([("x", &x[..0]), ("y", &y[..0])]).at(start), "the data have no rows"),
-        (without().columns([("x", &x[..1]), ("y", &y[..1])]).at(start), "1 residuals can't determine 2 parameters"),
+        (without().columns([("x", &x[..1]), ("y", &y[..1])]).at(start), "1 residual can't determine 2 parameters"),
         (with(&|settings| settings.loss = Some(Loss::Mean)), "minimises squares"),
-        (with(&|settings| settings.validation = 1.0), "the share for validation must be a number from 0 to below 1, not 1"),
+        (
+            with(&|settings| settings.validation = 1.0),
+            "the share for validation must be a number from 0 to below 1, not 1",
+        ),
         (with(&|settings| settings.rate = Some(-1.0)), "the learning rate must be a positive number, not -1"),
-        (with(&|settings| settings.tolerance = Some(f64::NAN)), "the tolerance must be 0 or a positive number, not NaN"),
+        (
+            with(&|settings| settings.tolerance = Some(f64::NAN)),
+            "the tolerance must be 0 or a positive number, not NaN",
+        ),
         (with(&|settings| settings.momentum = 1.5), "the momentum must be"),
         (with(&|settings| settings.batch = 0), "the size of a batch must be at least 1, not 0"),
         (with(&|settings| settings.iterations = Some(0)), "the number of iterations must be at least 1"),

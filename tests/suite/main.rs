@@ -9,6 +9,8 @@ mod docs;
 mod errors;
 #[cfg(feature = "fit")]
 mod fit;
+#[cfg(feature = "cli")]
+mod fit_command;
 mod formula;
 mod graphs;
 mod hostile;

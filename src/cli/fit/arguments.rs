@@ -83,9 +83,11 @@ impl FromStr for ScheduleOption {
         let schedule = match *parts.as_slice() {
             ["constant"] => Some(Schedule::Constant),
             ["cosine"] => Some(Schedule::Cosine),
-            ["step", every, factor] => every.parse().ok().filter(|&every| every > 0).and_then(|every| {
-                Some(Schedule::Step { every, factor: positive(factor)? })
-            }),
+            ["step", every, factor] => every
+                .parse()
+                .ok()
+                .filter(|&every| every > 0)
+                .and_then(|every| Some(Schedule::Step { every, factor: positive(factor)? })),
             ["exponential", factor] => positive(factor).map(|factor| Schedule::Exponential { factor }),
             ["inverse", decay] => positive(decay).map(|decay| Schedule::Inverse { decay }),
             _ => None,
@@ -152,9 +154,13 @@ fn report(message: String, at: usize, len: usize) -> Report {
 /// What may help after an end that is no minimum.
 pub fn advice(reason: Reason) -> Option<&'static str> {
     match reason {
-        Reason::Iterations => Some("`--iterations` (or `--epochs`) allows more, `--save` and `--resume` go on from here"),
+        Reason::Iterations => {
+            Some("`--iterations` (or `--epochs`) allows more, `--save` and `--resume` go on from here")
+        }
         Reason::Diverged => Some("a lower `--rate` takes shorter steps; a residual needs `--loss squares`"),
-        Reason::NotFinite | Reason::Stuck => Some("begin elsewhere by `--at`, or keep parameters apart from the edge by `--bounds`"),
+        Reason::NotFinite | Reason::Stuck => {
+            Some("begin elsewhere by `--at`, or keep parameters apart from the edge by `--bounds`")
+        }
         Reason::Interrupted => Some("this is the best so far; with `--save`, `--resume` goes on from here"),
         Reason::Exact | Reason::Flat | Reason::Level | Reason::Still | Reason::Patience => None,
     }

@@ -34,7 +34,10 @@ pub fn text(fitted: &Fitted) -> String {
             facts.push(vec!["sum of squares".to_owned(), table::number(squares.rss)]);
             if let Some(deviation) = squares.residual_sd {
                 let freedom = squares.degrees_of_freedom;
-                facts.push(vec!["residual deviation".to_owned(), format!("{}, {freedom} degrees of freedom", significant(deviation))]);
+                facts.push(vec![
+                    "residual deviation".to_owned(),
+                    format!("{}, {freedom} degrees of freedom", significant(deviation)),
+                ]);
             }
             if let Some(r2) = squares.r2 {
                 facts.push(vec!["R²".to_owned(), format!("{r2:.8}")]);
@@ -81,11 +84,13 @@ fn without_errors(fitted: &Fitted, squares: &Squares) -> Option<String> {
 
 pub fn json(fitted: &Fitted, method: MethodOption) -> Map<String, Value> {
     let names: Vec<&str> = fitted.params.iter().map(|param| param.name.as_str()).collect();
-    let param = |param: &Parameter| json!({
-        "value": json::number(param.value),
-        "stderr": param.stderr.map(json::number),
-        "at_bound": param.at_bound,
-    });
+    let param = |param: &Parameter| {
+        json!({
+            "value": json::number(param.value),
+            "stderr": param.stderr.map(json::number),
+            "at_bound": param.at_bound,
+        })
+    };
     let mut object = json::object([
         ("params", json::named(&names, fitted.params.iter().map(param))),
         ("loss", json::number(fitted.loss)),
@@ -100,7 +105,9 @@ pub fn json(fitted: &Fitted, method: MethodOption) -> Map<String, Value> {
         object.insert("validation_loss".to_owned(), json::number(validation));
     }
     if let Some(squares) = &fitted.squares {
-        let row = |row: &[f64]| json::named(&names, row.iter().map(|value| (!value.is_nan()).then(|| json::number(*value)).into()));
+        let row = |row: &[f64]| {
+            json::named(&names, row.iter().map(|value| (!value.is_nan()).then(|| json::number(*value)).into()))
+        };
         let rows = |matrix: &Vec<f64>| json::named(&names, matrix.chunks_exact(names.len()).map(row));
         object.extend(json::object([
             ("rss", json::number(squares.rss)),

@@ -42,8 +42,10 @@ impl Saved {
             let help = r#"parameters are written {"params": {"b1": 1.5}}, as `--save` and `--format json` do"#;
             Fault::usage(format!("`{}`: {what}", path.display()), help)
         };
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            data::Error::Io { path: path.to_owned(), doing: "read", error }
+        let text = std::fs::read_to_string(path).map_err(|error| data::Error::Io {
+            path: path.to_owned(),
+            doing: "read",
+            error,
         })?;
         let value: Value = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
         let params = value.get("params").unwrap_or(&value);
@@ -54,7 +56,9 @@ impl Saved {
         };
         let params: Vec<(String, f64)> = params.iter().map(number).collect::<Result<_, Fault>>()?;
         let state = match value.get("state") {
-            Some(state) => Some(read_state(state, &params).ok_or_else(|| wrong("the state can't be understood".to_owned()))?),
+            Some(state) => {
+                Some(read_state(state, &params).ok_or_else(|| wrong("the state can't be understood".to_owned()))?)
+            }
             None => None,
         };
         Ok(Saved { params, state })
@@ -96,7 +100,11 @@ pub fn state(state: &State, method: MethodOption, names: &[&str]) -> Value {
 pub fn write(path: &Path, content: &Map<String, Value>) -> Result<(), Fault> {
     let mut file = data::whole::Whole::create(path)?;
     let text = format!("{:#}\n", Value::Object(content.clone()));
-    file.write_all(text.as_bytes()).map_err(|error| data::Error::Io { path: path.to_owned(), doing: "written", error })?;
+    file.write_all(text.as_bytes()).map_err(|error| data::Error::Io {
+        path: path.to_owned(),
+        doing: "written",
+        error,
+    })?;
     Ok(file.finish()?)
 }
 
