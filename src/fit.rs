@@ -506,7 +506,8 @@ impl<'a> Fit<'a> {
         for &(ref name, least, most) in &self.bounds {
             let place = names.iter().position(|known| known == name);
             let place = place.ok_or_else(|| Error::NotFitted { name: name.clone(), what: "bounds" })?;
-            if !(least <= most) || least == f64::INFINITY || most == f64::NEG_INFINITY {
+            let is_empty = least.is_nan() || most.is_nan() || least > most;
+            if is_empty || least == f64::INFINITY || most == f64::NEG_INFINITY {
                 return Err(Error::NoBounds { name: name.clone(), least, most });
             }
             bounds[place] = (least, most);
@@ -608,7 +609,7 @@ fn canonical(name: &str) -> String {
 
 /// Runs the method. Why it ended, and after how many iterations.
 fn minimise(
-    table: &mut Table,
+    objective: &mut dyn Objective,
     state: &mut State,
     bounds: &Bounds,
     settings: &Settings,
@@ -621,11 +622,11 @@ fn minimise(
     Ok(match method {
         Method::Lm => {
             let limits = least_squares::Limits { tolerance, iterations };
-            least_squares::fit(table, &state.params, bounds, limits, monitor)?
+            least_squares::fit(objective, &state.params, bounds, limits, monitor)?
         }
         Method::Lbfgs => {
             let limits = lbfgs::Limits { tolerance, iterations };
-            lbfgs::fit(table, &state.params, &scale(table, &state.params, loss)?, bounds, limits, monitor)?
+            lbfgs::fit(objective, &state.params, &scale(objective, &state.params, loss)?, bounds, limits, monitor)?
         }
         Method::Gd | Method::Sgd | Method::Momentum | Method::Adam => {
             let training = Training {
@@ -638,17 +639,17 @@ fn minimise(
                 tolerance,
                 seed: settings.seed.unwrap_or(0),
             };
-            (descent::fit(table, state, bounds, &training, monitor)?, state.epoch)
+            (descent::fit(objective, state, bounds, &training, monitor)?, state.epoch)
         }
     })
 }
 
 /// How much of each parameter changes the residuals by about 1, where there are residuals; otherwise 1.
-fn scale(table: &Table, params: &[f64], loss: Loss) -> Result<Vec<f64>, Error> {
+fn scale(objective: &dyn Objective, params: &[f64], loss: Loss) -> Result<Vec<f64>, Error> {
     if loss == Loss::Mean || params.len() > FEW {
         return Ok(vec![1.0; params.len()]);
     }
-    let size = (table.rows() as f64).sqrt();
+    let size = (objective.rows() as f64).sqrt();
     let unit = |length: f64| if length > 0.0 && length.is_finite() { size / length } else { 1.0 };
-    Ok(table.jacobian(params)?.lengths().into_iter().map(unit).collect())
+    Ok(objective.jacobian(params)?.lengths().into_iter().map(unit).collect())
 }

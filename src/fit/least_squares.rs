@@ -143,10 +143,11 @@ impl<'a> Search<'a> {
                 }
                 let loss = self.objective.loss(&trial.params, 0..self.objective.rows())?;
                 let fall = if 0.01 * loss < self.loss { 1.0 - loss / self.loss } else { -1.0 };
-                let trust = if trial.fall == 0.0 { 0.0 } else { fall / trial.fall };
+                // What can't be foretold can't be trusted.
+                let trust = if trial.fall > 0.0 { fall / trial.fall } else { 0.0 };
                 if trust <= 0.25 {
                     let halved = if fall >= 0.0 { 0.5 } else { 0.5 * trial.along / (trial.along + 0.5 * fall) };
-                    let factor = if fall == -1.0 || halved < 0.1 { 0.1 } else { halved };
+                    let factor = if fall > -1.0 && halved >= 0.1 { halved.min(0.5) } else { 0.1 };
                     delta = factor * delta.min(10.0 * trial.length);
                     par /= factor;
                 } else if par == 0.0 || trust >= 0.75 {
