@@ -305,6 +305,7 @@ fn a_step_is_what_the_formula_says() {
         let fit = fit(text, &[("x", &x)], &[("a", 0.3), ("b", 0.6)], settings).unwrap();
         for (found, expected) in fit.state.params.iter().zip(&params) {
             near(*found, *expected, 1e-15);
+            assert!(method != Method::Gd || found == expected, "the gradients are the same to the bit");
         }
     }
 }
@@ -669,4 +670,52 @@ fn what_is_wrong_is_told_before_the_fit_begins() {
     let mean = Settings { loss: Some(Loss::Mean), ..settings(Method::Adam) };
     let error = Fit::new(&several).columns([("x", &x)]).at([("a", 1.0)]).settings(mean).run().unwrap_err();
     assert!(matches!(error, Error::Library(chainrule::Error::SeveralResults { found: 2 })), "{error}");
+}
+
+#[test]
+fn no_fit_ends_worse_than_it_began() {
+    let x: Vec<f64> = (0..12).map(|i| f64::from(i) / 3.0).collect();
+    let y: Vec<f64> = x.iter().zip(noise(20, 12)).map(|(x, e)| 2.0 * (-x).exp() + 0.1 * e).collect();
+    let models = [
+        "y - a*exp(b*x)",
+        "y - a/(b + x)",
+        "y - sqrt(a - x*b)",
+        "y - a*x^b",
+        "y - abs(a - x)*sign(b)",
+        "y - ln(a*x + b)",
+        "y - a*floor(b*x)",
+        "y - if(a > x, b, exp(exp(a*b)))",
+        "y - 1e300*a*b",
+        "y - 1e-300*a*b^3",
+        "y - a*0*b",
+        "a*b",
+        "exp(a*1e3) + b*x - y",
+    ];
+    let scales = [0.0, 1e-300, 1e-5, 1.0, 1e5, 1e150, -1.0, -1e-5];
+    let others = [Method::Lbfgs, Method::Gd, Method::Sgd, Method::Momentum, Method::Adam];
+    let mut fits = 0;
+    for model in models {
+        let text = format!("param a, b; data x, y; {model}");
+        let program = Program::parse(&text).unwrap();
+        for (i, &a) in scales.iter().enumerate() {
+            let b = scales[(3 * i + 1) % scales.len()];
+            for method in [Method::Lm, others[fits % 5]] {
+                let settings = Settings { loss: Some(Loss::Squares), iterations: Some(40), batch: 5, ..settings(method) };
+                let bounds = [("a", -2e5, f64::INFINITY), ("b", -1e150, 1e6)];
+                let fit = Fit::new(&program).columns([("x", &x), ("y", &y)]).at([("a", a), ("b", b)]).bounds(bounds);
+                let fit = match fit.settings(settings).run() {
+                    Ok(fit) => fit,
+                    Err(Error::LossNotFinite { .. } | Error::StartOutside { .. }) => continue,
+                    Err(error) => panic!("{model} {a} {b}: {error}"),
+                };
+                let at = format!("{model} {method:?} from {a}, {b}: {} {:?}", fit.reason, values(&fit));
+                let start = fit.history[0].loss * 12.0;
+                assert!(fit.loss <= start * (1.0 + 1e-12), "{at}: {} {start}", fit.loss);
+                assert!(values(&fit).iter().all(|value| value.is_finite()), "{at}");
+                assert!(fit.params[0].value >= -2e5 && (-1e150..=1e6).contains(&fit.params[1].value), "{at}");
+                fits += 1;
+            }
+        }
+    }
+    assert!(fits > 100, "{fits}");
 }
