@@ -6,10 +6,8 @@ use chainrule::Program;
 use chainrule::fit::{Error, Fit};
 
 /// Volume adsorbed at a pressure: Misra's data in `examples/misra.csv`.
-const X: [f64; 14] =
-    [77.6, 114.9, 141.1, 190.8, 239.9, 289.0, 332.8, 378.4, 434.8, 477.3, 536.8, 593.1, 689.1, 760.0];
-const Y: [f64; 14] =
-    [10.07, 14.73, 17.94, 23.93, 29.61, 35.18, 40.02, 44.82, 50.76, 55.05, 61.01, 66.4, 75.47, 81.78];
+const X: [f64; 14] = [77.6, 114.9, 141.1, 190.8, 239.9, 289.0, 332.8, 378.4, 434.8, 477.3, 536.8, 593.1, 689.1, 760.0];
+const Y: [f64; 14] = [10.07, 14.73, 17.94, 23.93, 29.61, 35.18, 40.02, 44.82, 50.76, 55.05, 61.01, 66.4, 75.47, 81.78];
 
 fn main() -> Result<(), Error> {
     // The model, and the residual of a row. `data` are columns, `param` are fitted.

@@ -415,8 +415,8 @@ impl<'a> Fit<'a> {
         let code = Code::new(self.program, &names, loss, settings.threads)?;
         let mut table = Table::new(&code, &places, &columns, &trained);
         let validation = (!held_out.is_empty()).then(|| Table::new(&code, &places, &columns, &held_out));
-        for (table, rows) in [(&table, &trained)].into_iter().chain(validation.as_ref().map(|table| (table, &held_out)))
-        {
+        let held = validation.as_ref().map(|table| (table, &held_out));
+        for (table, rows) in std::iter::once((&table, &trained)).chain(held) {
             if let Some((row, value)) = table.first_fault(&start)? {
                 return Err(Error::LossNotFinite { row: (!columns.is_empty()).then(|| rows[row]), value });
             }
@@ -427,7 +427,7 @@ impl<'a> Fit<'a> {
         }
 
         let mut state = match &self.state {
-            Some(state) => state.clone(),
+            Some(state) => State { params: start, ..state.clone() },
             None => State::new(start),
         };
         let mut monitor = Monitor {
@@ -445,8 +445,7 @@ impl<'a> Fit<'a> {
         if !settings.method.is_descent() {
             state.params.clone_from(&best);
         }
-        let trained_rows: Vec<usize> = (0..trained.len()).collect();
-        table.reorder(&trained_rows);
+        table.reorder(&(0..trained.len()).collect::<Vec<usize>>());
         let total = table.loss(&best, 0..trained.len())?;
         let squares = match loss {
             Loss::Squares if settings.method == Method::Lm || names.len() <= FEW => {
@@ -455,14 +454,8 @@ impl<'a> Fit<'a> {
             }
             Loss::Squares | Loss::Mean => None,
         };
-        let covariance = squares.as_ref().and_then(|squares| squares.covariance.as_ref());
-        let params = names.into_iter().enumerate().map(|(index, name)| {
-            let at_bound = bounds.is_at(index, best[index]);
-            let variance = covariance.map(|covariance| covariance[index * (best.len() + 1)]);
-            Parameter { name, value: best[index], stderr: variance.map(f64::sqrt).filter(|_| !at_bound), at_bound }
-        });
         Ok(Fitted {
-            params: params.collect(),
+            params: parameters(names, &best, &bounds, squares.as_ref()),
             loss: if loss == Loss::Squares { total } else { total / trained.len() as f64 },
             validation: history.get(at).and_then(|step| step.validation),
             reason,
@@ -523,7 +516,9 @@ impl<'a> Fit<'a> {
     fn start(&self, names: &[String], bounds: &Bounds) -> Result<Vec<f64>, Error> {
         if let Some(state) = &self.state {
             let lengths = [&state.params, &state.first, &state.second].map(Vec::len);
-            return if lengths == [names.len(); 3] { Ok(state.params.clone()) } else { Err(Error::OtherState) };
+            let mut start = state.params.clone();
+            bounds.project(&mut start);
+            return if lengths == [names.len(); 3] { Ok(start) } else { Err(Error::OtherState) };
         }
         let without: Vec<String> = names.iter().filter(|name| self.given(name).is_none()).cloned().collect();
         let Some(seed) = self.settings.seed.or_else(|| without.is_empty().then_some(0)) else {
@@ -601,6 +596,17 @@ fn linear_columns(program: &Program, places: &[Place]) -> Vec<(usize, Option<f64
     let columns = which(|place| matches!(place, Place::Column(_)));
     let params = which(|place| matches!(place, Place::Param(_)));
     statistics::linear_columns(program, &columns, &params)
+}
+
+/// The parameters with their standard errors.
+fn parameters(names: Vec<String>, values: &[f64], bounds: &Bounds, squares: Option<&Squares>) -> Vec<Parameter> {
+    let covariance = squares.and_then(|squares| squares.covariance.as_ref());
+    let parameter = |(index, name)| {
+        let at_bound = bounds.is_at(index, values[index]);
+        let variance = covariance.map(|covariance| covariance[index * (values.len() + 1)]);
+        Parameter { name, value: values[index], stderr: variance.map(f64::sqrt).filter(|_| !at_bound), at_bound }
+    };
+    names.into_iter().enumerate().map(parameter).collect()
 }
 
 fn canonical(name: &str) -> String {

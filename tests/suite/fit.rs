@@ -470,11 +470,11 @@ fn validation_keeps_the_best_and_patience_ends() {
 
 #[test]
 fn neither_threads_nor_their_number_change_a_fit() {
-    let x = noise(15, 20_000);
-    let y: Vec<f64> = x.iter().zip(noise(16, 20_000)).map(|(x, e)| (2.0 * x).sin() + e).collect();
+    let x = noise(15, 6_000);
+    let y: Vec<f64> = x.iter().zip(noise(16, 6_000)).map(|(x, e)| (2.0 * x).sin() + e).collect();
     let text = "param a, b; data x, y; y - b*sin(a*x)";
     for (method, batch, iterations) in
-        [(Method::Lm, 32, 50), (Method::Lbfgs, 32, 10), (Method::Adam, 5_000, 2), (Method::Sgd, 999, 2)]
+        [(Method::Lm, 32, 50), (Method::Lbfgs, 32, 10), (Method::Adam, 3_000, 2), (Method::Sgd, 999, 2)]
     {
         let run = |threads, seed| {
             let settings = Settings {
@@ -700,7 +700,8 @@ fn no_fit_ends_worse_than_it_began() {
         for (i, &a) in scales.iter().enumerate() {
             let b = scales[(3 * i + 1) % scales.len()];
             for method in [Method::Lm, others[fits % 5]] {
-                let settings = Settings { loss: Some(Loss::Squares), iterations: Some(40), batch: 5, ..settings(method) };
+                let settings =
+                    Settings { loss: Some(Loss::Squares), iterations: Some(40), batch: 5, ..settings(method) };
                 let bounds = [("a", -2e5, f64::INFINITY), ("b", -1e150, 1e6)];
                 let fit = Fit::new(&program).columns([("x", &x), ("y", &y)]).at([("a", a), ("b", b)]).bounds(bounds);
                 let fit = match fit.settings(settings).run() {
