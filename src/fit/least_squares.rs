@@ -57,11 +57,13 @@ pub fn fit(
         if reason.converged() && search.polish()? {
             monitor.polished(&search.params);
         }
+        if matches!(reason, Reason::Iterations | Reason::Interrupted | Reason::Patience) {
+            return Ok((reason, iterations));
+        }
         if best.as_ref().is_none_or(|(loss, _)| search.loss < *loss) {
             best = Some((search.loss, reason));
         }
-        let is_told = matches!(reason, Reason::Iterations | Reason::Interrupted | Reason::Patience);
-        if is_told || !(search.has_lost_influence() || reason == Reason::Stuck) {
+        if !search.has_lost_influence() && reason != Reason::Stuck {
             break;
         }
     }
