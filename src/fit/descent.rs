@@ -2,10 +2,12 @@
 //!
 //! With `g` the gradient of the mean loss of a batch and `rate` that of the epoch,
 //!
-//!     gd, sgd     x -= rate*g
-//!     momentum    v = momentum*v + g,      x -= rate*v
-//!     adam        m = b1*m + (1 - b1)*g,   v = b2*v + (1 - b2)*g^2,
-//!                 x -= rate * m/(1 - b1^t) / (sqrt(v/(1 - b2^t)) + 1e-8)     in step t
+//! ```text
+//! gd, sgd     x -= rate*g
+//! momentum    v = momentum*v + g,      x -= rate*v
+//! adam        m = b1*m + (1 - b1)*g,   v = b2*v + (1 - b2)*g^2,
+//!             x -= rate * m/(1 - b1^t) / (sqrt(v/(1 - b2^t)) + 1e-8)     in step t
+//! ```
 //!
 //! and every step ends with a projection between the bounds. The rows come in a new order in every epoch, made from the seed and the
 //! epoch's number only, so a fit that is resumed goes on as if it had not been stopped.

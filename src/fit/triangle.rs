@@ -2,7 +2,9 @@
 //!
 //! With `J = Q*[R; 0]` and `Q'*r = [c; d]`, for every step `p`
 //!
-//!     |J*p + r|^2 = |R*p + c|^2 + |d|^2,      J'*J = R'*R,      J'*r = R'*c
+//! ```text
+//! |J*p + r|^2 = |R*p + c|^2 + |d|^2,      J'*J = R'*R,      J'*r = R'*c
+//! ```
 //!
 //! so the Jacobian is folded into `R` and `c` block of rows by block of rows, and is never whole in memory. A block is taken in
 //! by Householder reflections of each column of `[R; block]`, of which only one row of `R` and the block take part. Unlike
