@@ -120,8 +120,8 @@ impl Method {
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub method: Method,
-    /// [`Loss::Squares`] for [`Method::Lm`] and for programs that plainly are residuals: some column enters linearly, with a slope that
-    /// no parameter changes, as `y` in `y - a*x` and `(y - a*x)/s`. Otherwise [`Loss::Mean`].
+    /// [`Loss::Squares`] for [`Method::Lm`] and for programs that plainly are residuals: they have several results, or some column enters
+    /// linearly, with a slope that no parameter changes, as `y` in `y - a*x` and `(y - a*x)/s`. Otherwise [`Loss::Mean`].
     pub loss: Option<Loss>,
     /// The greatest number of iterations: epochs, those before a resumption among them, or steps that are tried.
     pub iterations: Option<usize>,
@@ -401,7 +401,7 @@ impl<'a> Fit<'a> {
         let settings = &self.settings.clone();
         let places = self.places(&names)?;
         let linear = linear_columns(self.program, &places);
-        let is_residual = settings.method == Method::Lm || !linear.is_empty();
+        let is_residual = settings.method == Method::Lm || self.program.results().len() != 1 || !linear.is_empty();
         let loss = settings.loss.unwrap_or(if is_residual { Loss::Squares } else { Loss::Mean });
         if settings.method == Method::Lm && loss != Loss::Squares {
             return Err(Error::NeedsSquares);
@@ -445,7 +445,7 @@ impl<'a> Fit<'a> {
         if !settings.method.is_descent() {
             state.params.clone_from(&best);
         }
-        table.reorder(&(0..trained.len()).collect::<Vec<usize>>());
+        table.reorder(None);
         let total = table.loss(&best, 0..trained.len())?;
         let squares = match loss {
             Loss::Squares if settings.method == Method::Lm || names.len() <= FEW => {

@@ -67,7 +67,7 @@ pub fn fit(
     }
     while state.epoch < training.epochs {
         if !in_order {
-            objective.reorder(&Random::new(training.seed, Purpose::Epoch(state.epoch)).order(rows));
+            objective.reorder(Some(&Random::new(training.seed, Purpose::Epoch(state.epoch)).order(rows)));
         }
         let mut next = state.clone();
         for start in (0..rows).step_by(training.batch) {

@@ -32,8 +32,8 @@ pub trait Objective {
     /// As [`Objective::loss`].
     fn jacobian(&self, params: &[f64]) -> Result<Triangle, Error>;
 
-    /// Puts the rows into this order: the row that was at `order[i]` by the data comes to `i`.
-    fn reorder(&mut self, order: &[usize]);
+    /// Puts the rows into an order: the row that is at `order[i]` in the data comes to `i`. `None` is the order of the data.
+    fn reorder(&mut self, order: Option<&[usize]>);
 
     /// How often a loss, gradient or Jacobian of all rows has been computed; parts of rows count as parts.
     fn evaluations(&self) -> f64;

@@ -1,5 +1,6 @@
 //! A program at each row of a table, as an objective.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::ops::Range;
 
@@ -51,7 +52,7 @@ pub struct Table<'a> {
     code: &'a Code,
     places: &'a [Place],
     /// The data in their own order, from which every other is made.
-    columns: Vec<Vec<f64>>,
+    columns: Vec<Cow<'a, [f64]>>,
     /// The columns in the present order, if it is another.
     reordered: Vec<Vec<f64>>,
     rows: usize,
@@ -62,18 +63,22 @@ pub struct Table<'a> {
 const BLOCK: usize = 1 << 18;
 
 impl<'a> Table<'a> {
-    /// Of these rows of the columns.
-    pub fn new(code: &'a Code, places: &'a [Place], columns: &[&[f64]], rows: &[usize]) -> Table<'a> {
-        let columns = columns.iter().map(|column| random::pick(column, rows)).collect();
+    /// Of these rows of the columns, which are given in their order.
+    pub fn new(code: &'a Code, places: &'a [Place], columns: &[&'a [f64]], rows: &[usize]) -> Table<'a> {
+        let pick = |&column: &&'a [f64]| {
+            let is_all = column.len() == rows.len();
+            if is_all { Cow::Borrowed(column) } else { Cow::Owned(random::pick(column, rows)) }
+        };
+        let columns = columns.iter().map(pick).collect();
         Table { code, places, columns, reordered: Vec::new(), rows: rows.len(), evaluated: Cell::new(0) }
     }
 
     fn points<'s>(&'s self, params: &[f64], rows: Range<usize>) -> Points<'s> {
         self.evaluated.set(self.evaluated.get() + rows.len());
-        let columns = if self.reordered.is_empty() { &self.columns } else { &self.reordered };
+        let column = |index: usize| self.reordered.get(index).map_or(&*self.columns[index], Vec::as_slice);
         Points::columns(self.places.iter().map(|place| match *place {
             Place::Param(index) => Column::Same(params[index]),
-            Place::Column(index) => Column::Each(&columns[index][rows.clone()]),
+            Place::Column(index) => Column::Each(&column(index)[rows.clone()]),
             Place::Constant(value) => Column::Same(value),
         }))
     }
@@ -128,7 +133,8 @@ impl Objective for Table<'_> {
         Ok(triangle)
     }
 
-    fn reorder(&mut self, order: &[usize]) {
+    fn reorder(&mut self, order: Option<&[usize]>) {
+        let Some(order) = order else { return self.reordered.clear() };
         self.reordered.resize(self.columns.len(), Vec::new());
         for (reordered, column) in self.reordered.iter_mut().zip(&self.columns) {
             reordered.clear();
