@@ -9,12 +9,15 @@ mod report;
 mod rows;
 mod saved;
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use chainrule::data::{self, whole::Whole};
 use chainrule::fit::{Error, Fit as Library, Fitted, Settings, Step};
-use chainrule::{Program, Role, data};
+use chainrule::syntax::canonical_name;
+use chainrule::{Argument, Program, Role};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -128,20 +131,16 @@ impl Fit {
             None => Saved::default(),
         };
         let mut at = self.point.values()?;
-        at.extend(
-            saved
-                .params
-                .iter()
-                .filter(|(name, _)| !at.iter().any(|(given, _)| given == name))
-                .cloned()
-                .collect::<Vec<_>>(),
-        );
+        let given: Vec<String> = at.iter().map(|(name, _)| name.clone()).collect();
+        at.extend(saved.params.iter().filter(|(name, _)| !given.contains(name)).cloned());
         let rows = self.rows(&program, &at, &bounds)?;
         let state = match &self.resume {
             Some(path) => Some(saved.state.clone().ok_or_else(|| saved::without_state(path))?),
             None => None,
         };
 
+        // Found now, not after the fit.
+        let place = self.save.as_ref().map(|path| Whole::create(path)).transpose()?;
         let bar = self.progress();
         let mut show = |step: &Step| report::show(&bar, step);
         _ = ctrlc::set_handler(|| {
@@ -163,10 +162,11 @@ impl Fit {
         if let Some(state) = state {
             fit = fit.resume(state.for_method(self.method)?);
         }
-        let fitted = fit.run()?;
+        let fitted = fit.run();
         bar.finish_and_clear();
-        if let Some(path) = &self.save {
-            saved::write(path, &report::saved(&fitted, self.method))?;
+        let fitted = fitted?;
+        if let Some(place) = place {
+            saved::write(place, report::saved(&fitted, self.method))?;
         }
         let text = || report::text(&fitted);
         let json = || report::json(&fitted, self.method).into();
@@ -194,12 +194,14 @@ impl Fit {
 
     /// The arguments that differ from row to row.
     fn rows(&self, program: &Program, at: &[(String, f64)], bounds: &Bounds) -> Result<Rows, Fault> {
-        let given =
-            |name: &str| at.iter().any(|(given, _)| given == name) || bounds.iter().any(|(given, ..)| given == name);
-        let wrt = self.wrt.wrt.as_ref().map(|names| values::names(names));
+        let started = at.iter().map(|(name, _)| name.as_str()).chain(bounds.iter().map(|(name, ..)| name));
+        let started: Vec<Cow<str>> = started.map(canonical_name).collect();
+        let given = |name: &str| started.iter().any(|given| given == name);
+        let wrt = self.wrt.wrt.as_ref().map(|names| values::names(names).into_iter().map(canonical_name));
+        let wrt: Option<Vec<Cow<str>>> = wrt.map(Iterator::collect);
         let is_declared = program.arguments().iter().any(|argument| argument.role != Role::Param);
-        let is_fitted = |argument: &chainrule::Argument| match &wrt {
-            Some(names) => names.contains(&argument.name.as_str()),
+        let is_fitted = |argument: &Argument| match &wrt {
+            Some(names) => names.iter().any(|name| *name == argument.name),
             None => is_declared && argument.role == Role::Param,
         };
         let rest = program.arguments().iter().filter(|argument| !given(&argument.name) && !is_fitted(argument));
@@ -247,34 +249,36 @@ impl Fit {
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Fault {
-        let help = match &error {
-            Error::Library(_) => {
-                let Error::Library(error) = error else { unreachable!("it was one above") };
-                return Fault::Library(error);
-            }
-            Error::NoStart { names } => {
-                let list: Vec<String> = names.iter().take(5).map(|name| format!("{name}=1.5")).collect();
-                let more = if names.len() > 5 { ",…" } else { "" };
-                format!("`--at {}{more}` says where to begin, `--seed 1` draws them", list.join(","))
-            }
-            Error::NoParameters => "declare them, as in `param a, b`, or name them: `--wrt a,b`".to_owned(),
-            Error::LossNotFinite { .. } => {
-                "begin elsewhere by `--at`; `chainrule eval --explain` tells where it comes from".to_owned()
-            }
-            Error::DataNotFinite { .. } => "`--on-error skip` leaves such rows out".to_owned(),
-            Error::FewRows { .. } => "hold some parameters at a value: `--wrt` names those that are fitted".to_owned(),
-            Error::NeedsSquares => "`--method lbfgs` or `--method adam` minimises a mean".to_owned(),
-            Error::StartOutside { .. } | Error::NoBounds { .. } => {
-                "bounds are written `--bounds b1=0..10,b2=..5`".to_owned()
-            }
-            Error::NotFitted { .. } | Error::ColumnFitted { .. } => {
-                "`--wrt` names the parameters that are fitted".to_owned()
-            }
-            Error::OtherState => "`--params` takes the parameters of any fit as a start".to_owned(),
-            Error::StartNotFinite { .. } | Error::Uneven { .. } | Error::NoRows | Error::Setting { .. } => {
-                return Fault::Usage { message: error.to_string(), help: Vec::new() };
-            }
-        };
-        Fault::usage(error.to_string(), help)
+        match error {
+            Error::Library(error) => Fault::Library(error),
+            error => Fault::Usage { message: error.to_string(), help: help(&error).into_iter().collect() },
+        }
     }
+}
+
+/// How to mend it.
+fn help(error: &Error) -> Option<String> {
+    let help = match error {
+        Error::NoStart { names } => {
+            let list: Vec<String> = names.iter().take(5).map(|name| format!("{name}=1.5")).collect();
+            let more = if names.len() > 5 { ",…" } else { "" };
+            return Some(format!("`--at {}{more}` says where to begin, `--seed 1` draws them", list.join(",")));
+        }
+        Error::NoParameters => "declare them, as in `param a, b`, or name them: `--wrt a,b`",
+        Error::LossNotFinite { .. } => {
+            "begin elsewhere by `--at`; `chainrule eval --explain` tells where it comes from"
+        }
+        Error::DataNotFinite { .. } => "`--on-error skip` leaves such rows out",
+        Error::FewRows { .. } => "hold some parameters at a value: `--wrt` names those that are fitted",
+        Error::NeedsSquares => "`--method lbfgs` or `--method adam` minimises a mean",
+        Error::StartOutside { .. } | Error::NoBounds { .. } => "bounds are written `--bounds b1=0..10,b2=..5`",
+        Error::NotFitted { .. } | Error::ColumnFitted { .. } => "`--wrt` names the parameters that are fitted",
+        Error::OtherState => "`--params` takes the parameters of any fit as a start",
+        Error::Library(_)
+        | Error::StartNotFinite { .. }
+        | Error::Uneven { .. }
+        | Error::NoRows
+        | Error::Setting { .. } => return None,
+    };
+    Some(help.to_owned())
 }

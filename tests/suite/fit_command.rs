@@ -137,6 +137,9 @@ fn parameters_are_what_is_declared_or_given_a_start() {
     let constant = place.json(&["data s; param a; data y; (y - a)*s", "--data", "misra.csv", "--at", "a=1,s=2"]);
     let mean = 591.27 / 14.0;
     assert!((constant["params"]["a"]["value"].as_f64().unwrap() - mean).abs() < 10.0);
+    // Names are compared in NFKC form: U+212B is Å.
+    let angstrom = place.json(&["y - Å*x", "--data", "misra.csv", "--at", "\u{212b}=1"]);
+    assert_eq!(angstrom, place.json(&["y - Å*x", "--data", "misra.csv", "--wrt", "\u{212b}", "--at", "Å=1"]));
     // And no data at all are needed.
     near(&place.json(&["(a - 3)^2", "--at", "a=1", "--method", "lbfgs"])["params"]["a"]["value"], 3.0);
 }
@@ -265,6 +268,7 @@ fn what_is_wrong_is_told() {
         (with(&["--resume", "plain.json"]), vec!["not where a fit ended", "--params"]),
         (with(&["--resume", "state.json"]), vec!["the state can't be understood"]),
         (with(&["--resume", "plain.json", "--params", "plain.json"]), vec!["cannot be used with"]),
+        (with(&["--at", START, "--save", "none/fit.json"]), vec!["`none/fit.json` can't be written: no such file"]),
         (with(&["--at", "b1=1e300,b2=-1e300"]), vec!["the value at row 1 is", "at the start"]),
         (vec!["y - b1*z", "--data", "misra.csv", "--at", "b1=1"], vec!["no column `z`", "it has `x`, `y`"]),
         (

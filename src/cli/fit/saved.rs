@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use chainrule::data;
+use chainrule::data::{self, whole::Whole};
 use chainrule::fit::State;
 use serde_json::{Map, Value, json};
 
@@ -97,14 +97,11 @@ pub fn state(state: &State, method: MethodOption, names: &[&str]) -> Value {
 }
 
 /// Writes a file that appears whole or not at all.
-pub fn write(path: &Path, content: &Map<String, Value>) -> Result<(), Fault> {
-    let mut file = data::whole::Whole::create(path)?;
-    let text = format!("{:#}\n", Value::Object(content.clone()));
-    file.write_all(text.as_bytes()).map_err(|error| data::Error::Io {
-        path: path.to_owned(),
-        doing: "written",
-        error,
-    })?;
+pub fn write(mut file: Whole, content: Map<String, Value>) -> Result<(), Fault> {
+    let text = format!("{:#}\n", Value::Object(content));
+    if let Err(error) = file.write_all(text.as_bytes()) {
+        return Err(data::Error::Io { path: file.path().to_owned(), doing: "written", error }.into());
+    }
     Ok(file.finish()?)
 }
 
