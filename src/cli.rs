@@ -18,6 +18,7 @@ mod emit;
 mod eval;
 mod explain;
 mod fault;
+mod fit;
 mod functions;
 mod grad;
 mod hessian;
@@ -99,6 +100,7 @@ enum Command {
     Emit(emit::Emit),
     Functions(functions::Functions),
     Batch(batch::Batch),
+    Fit(fit::Fit),
     Bench(bench::Bench),
     Completions(completions::Completions),
 }
@@ -119,6 +121,7 @@ impl Command {
             Command::Emit(command) => command.run(),
             Command::Functions(command) => command.run(),
             Command::Batch(command) => command.run(),
+            Command::Fit(command) => command.run(),
             Command::Bench(command) => command.run(),
             Command::Completions(command) => command.run(),
         }

@@ -34,6 +34,8 @@ mod compiled;
 pub mod data;
 pub mod difference;
 pub mod error;
+#[cfg(feature = "fit")]
+pub mod fit;
 pub mod formula;
 pub mod inspect;
 pub mod interp;

@@ -21,7 +21,11 @@ use crate::ast::Role;
 use crate::batch::{Column, Points};
 use crate::compiled::{Compiled, Layout};
 use crate::error::{Error, FormulaError, Problem, Style, Warning, nearest, render_warnings};
+#[cfg(feature = "fit")]
+use crate::ir::{Builder, Output};
 use crate::ir::{Func, Val};
+#[cfg(feature = "fit")]
+use crate::ops::Op;
 use crate::ops::Type;
 use crate::opt::{self, Relaxation};
 use crate::span::Span;
@@ -151,6 +155,12 @@ impl Program {
         Ok(Points::Columns(self.in_order(columns, |_| None)?))
     }
 
+    /// What is given by name, in the order of the arguments.
+    #[cfg(feature = "fit")]
+    pub(crate) fn ordered<'n, T: Copy>(&self, values: impl IntoIterator<Item = (&'n str, T)>) -> Result<Vec<T>, Error> {
+        self.in_order(values, |_| None)
+    }
+
     /// What is given by name, in the order of the arguments. `broken` is a number that is no integer.
     fn in_order<'n, T: Copy>(
         &self,
@@ -227,6 +237,23 @@ impl Program {
     /// The value and the derivatives of orders 1 to `order` of the only result, by one argument.
     pub fn nth(&self, order: usize) -> Request<'_, Nth> {
         Request { order, ..Request::new(self) }
+    }
+
+    /// The sum of the squares of the results, in their order, as a program of the same arguments.
+    #[cfg(feature = "fit")]
+    pub(crate) fn squares(&self) -> Program {
+        let mut builder = Builder::resume(self.func.clone());
+        let mut sum = None;
+        for result in &self.func.results {
+            let number = match self.func.ty(result.value) {
+                Type::Int => builder.unary(Op::ToF64, result.value),
+                Type::F64 | Type::Bool => result.value,
+            };
+            let square = builder.binary(Op::Mul, number, number);
+            sum = Some(sum.map_or(square, |sum| builder.binary(Op::Add, sum, square)));
+        }
+        let value = sum.unwrap_or_else(|| builder.f64(0.0));
+        Program { func: builder.finish(vec![Output { name: String::new(), value }]), ..self.clone() }
     }
 
     /// A failure of a call at run time, in words.

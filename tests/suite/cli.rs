@@ -19,6 +19,7 @@ const COMMANDS: &[&str] = &[
     "emit",
     "functions",
     "batch",
+    "fit",
     "bench",
     "completions",
 ];

@@ -8,6 +8,8 @@ const README: &str = include_str!("../../README.md");
 const LANGUAGE: &str = include_str!("../../docs/language.md");
 const BATCH: &str = include_str!("../../docs/batch.md");
 const PICTURES: &str = include_str!("../../docs/pictures.md");
+#[cfg(feature = "cli")]
+const FIT: &str = include_str!("../../docs/fit.md");
 const TEXT_FORM: &str = include_str!("../../docs/text-form.md");
 
 /// The fenced blocks of a document with a language.
@@ -50,7 +52,7 @@ fn run(line: &str) -> String {
 #[cfg(feature = "cli")]
 #[test]
 fn commands_in_documents_print_what_stands_below_them() {
-    for document in [README, LANGUAGE, BATCH, PICTURES, TEXT_FORM] {
+    for document in [README, LANGUAGE, BATCH, FIT, PICTURES, TEXT_FORM] {
         for block in blocks(document, "console") {
             for command in block.split("$ ").skip(1) {
                 let (line, expected) = command.split_once('\n').expect("a command ends");

@@ -7,6 +7,10 @@ mod cli;
 mod data;
 mod docs;
 mod errors;
+#[cfg(feature = "fit")]
+mod fit;
+#[cfg(feature = "cli")]
+mod fit_command;
 mod formula;
 mod graphs;
 mod hostile;
