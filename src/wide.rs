@@ -10,7 +10,8 @@
 //!
 //! - [`low`] is the program: the machine's own operations on any number of values; [`lower`] makes it of a graph, with [`exact`] for
 //!   operators that take several instructions, which [`range`] makes fewer.
-//! - [`plan`] divides it into what is done once, because it is the same for all points, and loops that fit the instruction cache.
+//! - [`plan`] divides it into what is done once, because it is the same for all points, and loops that fit the instruction cache;
+//!   [`pipeline`] lets a loop finish some points while it begins the next ones, [`schedule`] finds an order.
 //! - [`emit`] writes the code of each loop, [`registers`] knows which value is where, [`encode`] the bytes of instructions.
 //! - [`calls`] is what kernels call, [`frame`] the memory they work in, [`dump`] their code as text, and this file runs them.
 //!
@@ -28,6 +29,7 @@ mod exact;
 mod frame;
 mod low;
 mod lower;
+mod pipeline;
 mod plan;
 mod range;
 mod registers;
@@ -193,6 +195,7 @@ fn machine(func: &Func, uniform: &[bool], options: &Options) -> Result<Machine, 
         cells: program.cells.into(),
         spills: emitted.spills,
         turn: width.lanes() * plan.vectors,
+        carried: plan.carried.unwrap_or(0),
         tiles: plan.slots * plan.tile,
     };
     Ok(Machine { layout, plan, emitted })
@@ -271,7 +274,7 @@ impl Owner {
                 cells.iter().for_each(|&cell| frame.set_cell(self.layout.width, cell as usize, value.to_bits()));
             }
         }
-        frame.set_end(8);
+        frame.set_end(1, 1);
         self.call(&self.before, frame);
 
         let mut begin = head(inputs, outputs, n, turn);
@@ -289,7 +292,7 @@ impl Owner {
             for (column, output) in (inputs.len()..).zip(&mut *outputs) {
                 frame.set_pointer(column, output[begin..].as_mut_ptr() as u64);
             }
-            frame.set_end(8 * points);
+            frame.set_end(points, points / turn + 1);
             self.call(&self.body, frame);
             begin += points;
         }
@@ -317,7 +320,7 @@ impl Owner {
             let tail = frame.tail_address(column);
             frame.set_pointer(column, tail);
         }
-        frame.set_end(8 * self.layout.turn);
+        frame.set_end(self.layout.turn, 2);
         self.call(&self.body, frame);
         for (column, output) in (inputs.len()..).zip(outputs) {
             let lanes = output[points.clone()].iter_mut().zip(frame.tail(column));
