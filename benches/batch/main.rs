@@ -20,7 +20,7 @@ use chainrule::wide::{self, Input, Kernel, Width};
 use chainrule::{Column, Functions, Points, Program, Relaxation, math, opt};
 
 use formulas::{Formula, MIXED, SEED};
-use measure::{Row, median, paired, print};
+use measure::{Row, Timed, median, paired, print};
 
 /// In the second-level cache, and in memory.
 const SIZES: [usize; 2] = [4096, 1 << 20];
@@ -115,7 +115,7 @@ fn measured(
 ) -> Vec<Row> {
     let mut filled = vec![vec![vec![0.0; points]; results]; candidates.len()];
     let (names, mut candidates): (Vec<String>, Vec<Candidate>) = candidates.into_iter().unzip();
-    let mut timed: Vec<(&str, Box<dyn FnMut() + '_>)> = Vec::new();
+    let mut timed: Vec<Timed<'_>> = Vec::new();
     for ((name, candidate), results) in names.iter().zip(&mut candidates).zip(&mut filled) {
         timed.push((name, Box::new(move || candidate(black_box(results)))));
     }
@@ -177,7 +177,7 @@ fn threads(points: usize) {
         let batch = gradient.batch(&each).value(&mut value[..]).gradient([&mut d_x[..], &mut d_z[..]]);
         batch.threads(threads).run().expect("the columns fit");
     };
-    let mut timed: [(&str, Box<dyn FnMut() + '_>); 2] =
+    let mut timed: [Timed<'_>; 2] =
         [("one thread", Box::new(|| batch(one, 1))), ("two threads", Box::new(|| batch(two, 2)))];
     let rows = paired(points, calls, rounds, &mut timed);
     drop(timed);

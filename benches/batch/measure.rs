@@ -2,6 +2,9 @@
 
 use std::time::Instant;
 
+/// Something to time, by its name.
+pub type Timed<'a> = (&'a str, Box<dyn FnMut() + 'a>);
+
 pub struct Row {
     pub name: String,
     /// The least nanoseconds a point.
@@ -11,12 +14,7 @@ pub struct Row {
 }
 
 /// Times candidates in turn, round by round, so that each round sees the same machine.
-pub fn paired(
-    points: usize,
-    calls: usize,
-    rounds: usize,
-    candidates: &mut [(&str, Box<dyn FnMut() + '_>)],
-) -> Vec<Row> {
+pub fn paired(points: usize, calls: usize, rounds: usize, candidates: &mut [Timed<'_>]) -> Vec<Row> {
     let mut times: Vec<Vec<f64>> = vec![Vec::new(); candidates.len()];
     for round in 0..rounds + 1 {
         for ((_, candidate), times) in candidates.iter_mut().zip(&mut times) {
