@@ -122,6 +122,8 @@ struct Owner {
     before: Box<[Entry]>,
     body: Box<[Entry]>,
     layout: Layout,
+    /// Whether operators are called for every point.
+    calls: bool,
     /// Which arguments are uniform, by the cell they go to; `None`: a column.
     uniform: Box<[Option<Vec<u32>>]>,
     /// The points of a tile; unlimited where there is one loop.
@@ -150,7 +152,7 @@ pub fn compile(func: &Func, uniform: &[bool], width: Option<Width>) -> Result<Ke
 /// # Panics
 /// As [`compile`].
 pub fn compile_with(func: &Func, uniform: &[bool], options: &Options) -> Result<Kernel, Unsupported> {
-    let Machine { layout, plan, emitted } = machine(func, uniform, options)?;
+    let Machine { layout, calls, plan, emitted } = machine(func, uniform, options)?;
     if !layout.width.is_available() {
         return Err(Unsupported("this processor has no such vectors"));
     }
@@ -171,12 +173,13 @@ pub fn compile_with(func: &Func, uniform: &[bool], options: &Options) -> Result<
     let uniform = uniform.iter().enumerate().map(|(param, &uniform)| uniform.then(|| cells(param))).collect();
     let tile = if body.len() > 1 { plan.tile } else { usize::MAX };
     let frames = Mutex::new(Vec::new());
-    Ok(Kernel(Arc::new(Owner { before, body, layout, uniform, tile, frames, code })))
+    Ok(Kernel(Arc::new(Owner { before, body, layout, calls, uniform, tile, frames, code })))
 }
 
 /// What a kernel is made of.
 struct Machine {
     layout: Layout,
+    calls: bool,
     plan: plan::Plan,
     emitted: emit::Emitted,
 }
@@ -188,6 +191,7 @@ fn machine(func: &Func, uniform: &[bool], options: &Options) -> Result<Machine, 
     let plan = plan::plan(&mut program, options.segment);
     let (n_inputs, n_outputs) = (func.params.len(), func.results.len());
     let emitted = emit::emit(&program, &plan, n_inputs, n_outputs)?;
+    let calls = program.insts.iter().any(low::Inst::is_unconditional_call);
     let layout = Layout {
         width,
         n_inputs,
@@ -198,7 +202,7 @@ fn machine(func: &Func, uniform: &[bool], options: &Options) -> Result<Machine, 
         carried: plan.carried.unwrap_or(0),
         tiles: plan.slots * plan.tile,
     };
-    Ok(Machine { layout, plan, emitted })
+    Ok(Machine { layout, calls, plan, emitted })
 }
 
 /// How many points are computed first, so that the loop reads and writes whole cache lines: of all columns, where they lie alike.
@@ -233,6 +237,11 @@ impl fmt::Debug for Kernel {
 impl Kernel {
     pub fn width(&self) -> Width {
         self.0.layout.width
+    }
+
+    /// Whether there are operators that are called for every point.
+    pub fn has_calls(&self) -> bool {
+        self.0.calls
     }
 
     /// How many bytes of code there are.

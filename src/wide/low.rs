@@ -100,6 +100,11 @@ impl Inst {
         inst
     }
 
+    /// Whether it calls an operator whatever the numbers are.
+    pub fn is_unconditional_call(&self) -> bool {
+        matches!(self.op, Low::Call(_)) && self.args[N_ARGS - 1] == NONE
+    }
+
     /// The operands that there are.
     pub fn args(&self) -> impl Iterator<Item = Id> + '_ {
         self.args.iter().copied().filter(|&arg| arg != NONE)
