@@ -123,7 +123,7 @@ fn hessian_over(func: &Func, wrt: Wrt, inner: Mode) -> Func {
                 false => {
                     let rank = func.params[and_by].shape.len();
                     rows[column][row - column].map(|block| turned(&mut pass.builder, block, rank))
-                },
+                }
             };
             pass.push_derivative(name, block, &[pass.inputs[by], pass.inputs[and_by]]);
         }
@@ -246,7 +246,9 @@ impl<'a> Pass<'a> {
         for &input in &inputs {
             let rank = self.shape(&[input]).len();
             let dots = in_all_directions(&mut self.builder, input, &outputs);
-            columns.push(dots.into_iter().map(|dot| dot.map(|dot| turned(&mut self.builder, dot, rank))).collect::<Vec<_>>());
+            columns.push(
+                dots.into_iter().map(|dot| dot.map(|dot| turned(&mut self.builder, dot, rank))).collect::<Vec<_>>(),
+            );
         }
         (0..outputs.len()).map(|row| columns.iter().map(|column| column[row]).collect()).collect()
     }

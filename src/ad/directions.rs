@@ -36,8 +36,7 @@ fn unit(builder: &mut Builder, like: Val) -> (Vec<Loop>, Val) {
 
 fn cell(builder: &mut Builder, loops: &[Loop], shape: &[usize], value: Val) -> Cell {
     let subscripts = loops.iter().map(|each| each.index).collect();
-    let update =
-        Update { kind: UpdateKind::Store, subscripts, value, factor: None, guard: builder.bool(true) };
+    let update = Update { kind: UpdateKind::Store, subscripts, value, factor: None, guard: builder.bool(true) };
     Cell { ty: Type::F64, shape: shape.into(), bound: None, init: None, updates: Box::new([update]) }
 }
 
@@ -78,4 +77,3 @@ pub fn turned(builder: &mut Builder, array: Val, leading: usize) -> Val {
     loops.rotate_left(leading);
     builder.array(&loops, element)
 }
-

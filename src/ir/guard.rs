@@ -126,11 +126,8 @@ impl Guards {
                 // A check may stand before the region, which it therefore can't ask: what matters in some turns is taken to matter in all.
                 let asks_for_values = matches!(self.question, Question::Values { .. });
                 let sequential = !region.states.is_empty() || region.cells.iter().any(|cell| cell.bound.is_some());
-                let any = if asks_for_values && sequential {
-                    begins(builder, region)
-                } else {
-                    any(builder, region, inside)
-                };
+                let any =
+                    if asks_for_values && sequential { begins(builder, region) } else { any(builder, region, inside) };
                 let edge = builder.binary(Op::And, guard, any);
                 self.join(builder, capture, edge);
             }

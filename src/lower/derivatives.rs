@@ -91,9 +91,8 @@ impl Lowering<'_> {
         let one = self.builder.f64(1.0);
         let is_array = |val: Val| self.builder.func().is_array(val);
         let (y_is_array, x_is_array) = (is_array(y), is_array(x));
-        let number_wanted = |operand: &Operand| {
-            Err(Problem::WrongKind { at: operand.at, wanted: "a number", found: "an array" })
-        };
+        let number_wanted =
+            |operand: &Operand| Err(Problem::WrongKind { at: operand.at, wanted: "a number", found: "an array" });
         if y_is_array && matches!(which, Derivative::D | Derivative::Grad | Derivative::Hessian) {
             return number_wanted(&operands[0]);
         }
@@ -102,8 +101,12 @@ impl Lowering<'_> {
         }
         let builder = &mut self.builder;
         Ok(match which {
-            Derivative::D | Derivative::Grad | Derivative::Jacobian if !x_is_array => tangents(builder, &[(x, one)], &[y])[0],
-            Derivative::D | Derivative::Grad | Derivative::Jacobian if !y_is_array => adjoints(builder, &[(y, one)], &[x])[0],
+            Derivative::D | Derivative::Grad | Derivative::Jacobian if !x_is_array => {
+                tangents(builder, &[(x, one)], &[y])[0]
+            }
+            Derivative::D | Derivative::Grad | Derivative::Jacobian if !y_is_array => {
+                adjoints(builder, &[(y, one)], &[x])[0]
+            }
             Derivative::D | Derivative::Grad | Derivative::Jacobian => {
                 let size = |val: Val| builder.func().shape(val).iter().product::<usize>();
                 if size(y) <= size(x) {
