@@ -108,7 +108,8 @@ impl<'a, K: Kind> Call<'a, K> {
         let mut arrays: Vec<Array> = results.iter().map(|result| zero(func.shape(result.value))).collect();
         let mut outs: Vec<&mut [f64]> = arrays.iter_mut().map(|array| array.data.as_mut_slice()).collect();
         code.call_arrays(&args, &mut outs)?;
-        let names = results.iter().map(|result| result.name.clone());
+        let name = |name: &String| if name.is_empty() { "value".to_owned() } else { name.clone() };
+        let names = results.iter().map(|result| name(&result.name));
         Ok(Answer { results: names.zip(arrays).collect(), kind: PhantomData })
     }
 }
@@ -170,10 +171,21 @@ fn seed_arrays<K: Kind>(
 /// What a call has computed: the results of the graph by their names. The value is `value` or has the name that the text gives
 /// it, `d_x` is the derivative by `x`, `d_x_z` the second one; of several results `y_d_x` is the derivative of `y`. What directions
 /// and weights give is `y_dot`, `x_bar`, `hv_x`.
-#[derive(Clone, PartialEq)]
 pub struct Answer<K> {
     results: Vec<(String, Array)>,
     kind: PhantomData<fn() -> K>,
+}
+
+impl<K> Clone for Answer<K> {
+    fn clone(&self) -> Self {
+        Answer { results: self.results.clone(), kind: PhantomData }
+    }
+}
+
+impl<K> PartialEq for Answer<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.results == other.results
+    }
 }
 
 impl<K> fmt::Debug for Answer<K> {

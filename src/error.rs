@@ -355,6 +355,14 @@ pub enum Problem {
         at: Span,
         arguments: Vec<String>,
     },
+    TooManyDimensions {
+        at: Span,
+        limit: usize,
+    },
+    TooManyLoops {
+        at: Span,
+        limit: usize,
+    },
     TooManyElements {
         at: Span,
         elements: f64,

@@ -18,6 +18,9 @@
 //! relaxations; it gives the derivative as a graph ([`Request::graph`], whose text form is stable) or as code
 //! ([`Request::compile`]).
 //!
+//! Programs may be over arrays: [`Request::with`] begins a call by name that takes the sizes from what is passed, and
+//! [`Program::bind`] gives sizes beforehand.
+//!
 //! Below that, the crate is a pipeline of functions from graph to graph. In reading order: [`ops`] is the operator table,
 //! [`ir`] the graph, [`interp`] its meaning, [`ad`] differentiation, [`opt`] optimisation, [`syntax`] and [`lower`] the way
 //! from text to graph, [`jit`] the way to machine code, `wide` to machine code for many points at once, [`batch`] what takes
@@ -71,3 +74,8 @@ pub use syntax::Limits;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// So does that of the page about arrays.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/arrays.md")]
+struct Arrays;

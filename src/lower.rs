@@ -177,6 +177,8 @@ struct Lowering<'a> {
     loops: HashMap<Val, Loop>,
     /// What the text calls the indices.
     index_names: HashMap<Val, Name>,
+    /// How many loops of forms are open.
+    depth: usize,
     /// Clauses that have been lowered and are not yet an array.
     clauses: Vec<define::Equation>,
     /// Where arrays have elements that no clause defines.
@@ -223,6 +225,7 @@ impl<'a> Lowering<'a> {
             subscripts: Vec::new(),
             loops: HashMap::new(),
             index_names: HashMap::new(),
+            depth: 0,
             clauses: Vec::new(),
             holes: HashMap::new(),
             hole_reads: Vec::new(),
@@ -253,6 +256,7 @@ impl<'a> Lowering<'a> {
         }
         let roots: Vec<Val> = results.iter().map(|result| result.value).collect();
         self.check_sites(&roots)?;
+        self.check_memory(root)?;
         // What derivatives inside the program have left behind goes; what has a name stays, used or not.
         let n_results = results.len();
         let named = self.definitions.iter().map(|&(_, _, value)| Output { name: String::new(), value });
@@ -285,6 +289,7 @@ impl<'a> Lowering<'a> {
             }
         }
         self.scope = ScopeId(0);
+        self.depth = 0;
         self.clauses.clear();
         self.values.clear();
         self.values.push((Value::Unknown, Node { kind: NodeKind::Integer(0), span: Span::default() }));
@@ -496,6 +501,7 @@ impl<'a> Lowering<'a> {
                     return Ok(());
                 }
                 NodeKind::Subscript { subscripts } => {
+                    self.rounded(subscripts as usize);
                     let operands = self.take(subscripts as usize + 1);
                     self.subscript(&operands, node.span)?
                 }

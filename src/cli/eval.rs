@@ -29,7 +29,7 @@ const EXAMPLES: &str = examples!(
     "eval 'sqrt(x^2 + y^2)' --at x=3,y=4",
     "eval 'r = hypot(x, y); φ = atan2(y, x); r, φ' --at x=3,y=4 --format json",
     "eval -x --at x=1",
-    "eval 'sum[i](w[i]*x[i])' --args examples/weights.json --data x=examples/vector.csv",
+    "eval 'sum[i](x[i]^2)' --data x=examples/vector.csv",
 );
 
 impl Eval {

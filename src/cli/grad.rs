@@ -33,7 +33,7 @@ const EXAMPLES: &str = examples!(
     "grad 'exp(x*z) + x*z/ln(x)' --at x=2,z=3",
     "grad 'exp(x*z) + x*z/ln(x)' --at x=2,z=3 --wrt z --format json",
     "grad '-x^2' --at x=1",
-    "grad 'c + sum[i](w[i]*x[i])^2' --args examples/weights.json --data x=examples/vector.csv --at c=1",
+    "grad 'c + sum[i](w[i]*x[i])^2' --args examples/line.json",
 );
 
 impl Grad {

@@ -49,10 +49,12 @@ pub fn lines<'a>(entries: impl IntoIterator<Item = (String, &'a Array)>) -> Stri
             [outer @ .., inner] => {
                 rows.push(vec![name, shape_text(&array.shape)]);
                 let lists: usize = outer.iter().product();
+                let width = subscripts(lists.saturating_sub(1), outer).len();
                 rows.extend(shortened(lists, ROWS).map(|index| match index {
                     Some(index) => {
                         let numbers = &array.data[index * inner..(index + 1) * inner];
-                        vec![String::new(), format!("{}  {}", subscripts(index, outer), list(numbers))]
+                        let place = subscripts(index, outer);
+                        vec![String::new(), format!("{place:width$}  {}", list(numbers))]
                     }
                     None => vec![String::new(), "…".to_owned()],
                 }));

@@ -7,11 +7,14 @@
 use super::arith::{self, Operand};
 use super::infer::Subscript;
 use super::{Lowering, Value};
-use crate::ast::BinaryOp;
+use crate::ast::{BinaryOp, NodeKind};
 use crate::error::Problem;
 use crate::ir::{Builder, Cell, Inst, Region, Update, UpdateKind, Val};
 use crate::ops::{Op, Type};
 use crate::span::Span;
+
+/// So many dimensions an array has at most.
+const DIMENSIONS: usize = 32;
 
 /// A value of the graph as a value of the text.
 pub fn value_of(builder: &Builder, val: Val) -> Value {
@@ -107,8 +110,11 @@ impl Lowering<'_> {
         value_of(&self.builder, val)
     }
 
-    /// Refuses an array that no memory can hold.
+    /// Refuses an array that no memory can hold, or no person can think.
     pub(super) fn affordable(&self, shape: &[usize], at: Span) -> Result<(), Problem> {
+        if shape.len() > DIMENSIONS {
+            return Err(Problem::TooManyDimensions { at, limit: DIMENSIONS });
+        }
         let elements = shape.iter().map(|&extent| extent as f64).product::<f64>();
         if elements > self.limits.elements as f64 {
             return Err(Problem::TooManyElements { at, elements, limit: self.limits.elements });
@@ -216,6 +222,20 @@ impl Lowering<'_> {
         let val = self.builder.read(array, places);
         self.note_holes(array, places, val);
         self.value(val)
+    }
+
+    /// Rounded constants among the last values are integers where these may stand.
+    pub(super) fn rounded(&mut self, count: usize) {
+        let first = self.values.len() - count;
+        for (value, node) in &mut self.values[first..] {
+            if let (Value::Scalar(val), NodeKind::Call { .. }) = (&value, node.kind)
+                && let Some(number) = self.builder.func().constant(*val)
+                && number.fract() == 0.0
+                && number.abs() < 9e15
+            {
+                *value = Value::Scalar(self.builder.int(number as i64));
+            }
+        }
     }
 
     /// An integer: a subscript or a bound. What is rounded may stand there too.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::{Lowering, Names, Task, Value};
 use crate::ast::{Ast, Name, Node, NodeKind, Role, TreeId};
@@ -30,6 +30,7 @@ type Sizes = HashMap<Name, (i64, Option<Span>)>;
 /// The sizes that follow from what is known.
 fn sizes(ast: &Ast, names: &Names, binding: &Binding, problems: &mut Vec<Problem>) -> Sizes {
     let mut sizes = Sizes::new();
+    let is_size: HashSet<Name> = names.sizes.iter().map(|&(name, _)| name).collect();
     for &(name, _) in &names.sizes {
         if let Some(&size) = binding.sizes.get(ast.name(name)) {
             sizes.insert(name, (size, None));
@@ -44,7 +45,7 @@ fn sizes(ast: &Ast, names: &Names, binding: &Binding, problems: &mut Vec<Problem
         }
         for (&dim, &extent) in argument.dims.iter().zip(shape) {
             let [Node { kind: NodeKind::Name { name, .. }, span }] = *ast.tree(dim) else { continue };
-            if !names.sizes.iter().any(|&(size, _)| size == name) {
+            if !is_size.contains(&name) {
                 continue;
             }
             match sizes.get(&name) {

@@ -127,7 +127,13 @@ impl Lowering<'_> {
     pub(super) fn put(&mut self, value: Value, opaque: Val, argument: Val) -> Value {
         match value {
             Value::Scalar(val) => Value::Scalar(self.builder.substitute(val, opaque, argument)),
-            Value::Array(val) => Value::Array(self.builder.substitute(val, opaque, argument)),
+            Value::Array(val) => {
+                let new = self.builder.substitute(val, opaque, argument);
+                if let Some(holes) = self.holes.get(&val).cloned() {
+                    self.holes.insert(new, holes);
+                }
+                Value::Array(new)
+            }
             Value::Tuple(members) => {
                 Value::Tuple(members.iter().map(|member| self.put(member.clone(), opaque, argument)).collect())
             }

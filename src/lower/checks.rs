@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 
 use super::Lowering;
 use super::interval::{Affine, Ranges};
+use crate::ast::BlockId;
 use crate::error::Problem;
 use crate::ir::{Check, Func, Inst, Loop, Val, guard};
 use crate::ops::Op;
@@ -19,9 +20,11 @@ impl Lowering<'_> {
     pub(super) fn check_sites(&mut self, roots: &[Val]) -> Result<(), Vec<Problem>> {
         let loops = self.all_loops();
         let hole_reads: HashMap<Val, Val> = self.hole_reads.iter().copied().collect();
-        let is_open = |func: &Func, site: Val| {
-            func.may_fault(site)
-                && (hole_reads.contains_key(&site) || !has_result(&Ranges::new(func, &loops), func, site))
+        let endless = &self.endless;
+        let is_open = |func: &Func, site: Val| match func.inst(site) {
+            Inst::Region(_) => endless.contains(&site),
+            _ if hole_reads.contains_key(&site) => true,
+            _ => func.may_fault(site) && !has_result(&Ranges::new(func, &loops), func, site),
         };
         guard::add_checks(&mut self.builder, roots, is_open);
         let mut problems = Vec::new();
@@ -33,7 +36,9 @@ impl Lowering<'_> {
                 .is_none_or(|&defined| under(func, &loops, check.guard, |ranges| ranges.decide(defined) == Some(true)));
             // What is defined is inside.
             if !is_defined && let Some(&defined) = hole_reads.get(&check.site) {
-                self.check_defined(check, defined);
+                let hole = self.builder.not(defined);
+                let guard = self.builder.binary(Op::And, check.guard, hole);
+                self.builder.check(Check { guard, missing: true, ..check });
             } else if !is_inside {
                 let always = func.inst(check.guard) == Inst::Bool(true);
                 match self.outside(&loops, check.site).filter(|_| always) {
@@ -44,6 +49,19 @@ impl Lowering<'_> {
             }
         }
         if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// Refuses a program whose arrays together are too large.
+    pub(super) fn check_memory(&self, root: BlockId) -> Result<(), Vec<Problem>> {
+        let func = self.builder.func();
+        let size = |val: Val| func.shape(val).iter().map(|&extent| extent as f64).product::<f64>();
+        let is_array = |val: &Val| func.is_array(*val) && matches!(func.inst(*val), Inst::Param(_) | Inst::Result(..));
+        let elements: f64 = func.vals().filter(is_array).map(size).sum();
+        if elements <= self.limits.elements as f64 {
+            return Ok(());
+        }
+        let at = self.ast.block(root).span;
+        Err(vec![Problem::TooManyElements { at, elements, limit: self.limits.elements }])
     }
 
     /// The loops of all indices that have one range wherever they are bound.
@@ -65,17 +83,6 @@ impl Lowering<'_> {
             loops.remove(index);
         });
         loops
-    }
-
-    /// Reading an element that no clause defines is reading outside of the array.
-    fn check_defined(&mut self, check: Check, defined: Val) {
-        let operands = self.builder.func().operands(check.site).as_slice().to_vec();
-        let nowhere = self.builder.int(-1);
-        let mut subscripts = operands[1..].to_vec();
-        subscripts[0] = self.builder.select(defined, subscripts[0], nowhere);
-        self.builder.span = self.builder.func().span(check.site);
-        let site = self.builder.read(operands[0], &subscripts);
-        self.builder.check(Check { guard: check.guard, site });
     }
 
     /// The problem of a subscript that certainly leaves its array, in some turn of the loops around it.

@@ -9,6 +9,8 @@
 
 use std::rc::Rc;
 
+use hashbrown::HashMap;
+
 use super::arith;
 use super::forms::{Closed, Index};
 use super::groups::Group;
@@ -17,7 +19,7 @@ use super::names::{Clause, Place};
 use super::{Lowering, Task, Value};
 use crate::ast::BlockId;
 use crate::error::Problem;
-use crate::ir::{Cell, Inst, Loop, Region, Update, UpdateKind, Val};
+use crate::ir::{Cell, Func, Inst, Loop, Region, Update, UpdateKind, Val};
 use crate::ops::{Op, Type};
 use crate::span::Span;
 
@@ -67,7 +69,7 @@ impl Lowering<'_> {
         self.tasks.push(Task::Group { block, group: Rc::clone(group), next: next + 1 });
         let Some(clause) = self.names.clauses.get(&(block, statement)).map(Rc::clone) else { return Ok(()) };
         self.open(self.scope);
-        self.clause(Rc::clone(&clause));
+        self.clause(Rc::clone(&clause))?;
         // Fixed places don't see the indices; they come first.
         for place in clause.places.iter().rev() {
             if let Place::Fixed(tree) = *place {
@@ -113,6 +115,7 @@ impl Lowering<'_> {
             let at = equations[unused].clause.at;
             return Err(Problem::UnusedClause { name, at, other: equations[0].clause.at });
         }
+        let at_places = by_place(self.builder.func(), &sets);
         // Regions from the last clause to the first; clauses without loops share one.
         let mut array: Option<Val> = None;
         let mut number = equations.len();
@@ -125,7 +128,7 @@ impl Lowering<'_> {
             self.builder.span = equations[number].clause.at;
             let mut updates = Vec::new();
             for each in (number..last).rev() {
-                let guard = self.unclaimed(&sets[..each], &sets[each]);
+                let guard = self.unclaimed(&sets, each, &at_places);
                 if self.builder.func().inst(guard) == Inst::Bool(false) {
                     let other = equations[0].clause.at;
                     return Err(Problem::UnusedClause { name, at: equations[each].clause.at, other });
@@ -266,9 +269,16 @@ impl Lowering<'_> {
     }
 
     /// Where none of the clauses before fits.
-    fn unclaimed(&mut self, before: &[Set], set: &Set) -> Val {
+    fn unclaimed(&mut self, sets: &[Set], number: usize, by_place: &HashMap<Option<i64>, Vec<usize>>) -> Val {
         let mut guard = self.builder.bool(true);
+        let set = &sets[number];
+        let mut before: Vec<usize> = match fixed_place(self.builder.func(), set) {
+            None => (0..number).collect(),
+            place => [place, None].iter().filter_map(|place| by_place.get(place)).flatten().copied().collect(),
+        };
+        before.retain(|&other| other < number);
         for other in before {
+            let other = &sets[other];
             let Some(conditions) = self.membership(other, &set.places) else { continue };
             let mut fits = self.builder.bool(true);
             for condition in conditions {
@@ -350,8 +360,24 @@ struct Coverage {
     unused: Option<usize>,
 }
 
+/// The clauses by what they fix the first subscript to.
+fn by_place(func: &Func, sets: &[Set]) -> HashMap<Option<i64>, Vec<usize>> {
+    let mut by_place: HashMap<Option<i64>, Vec<usize>> = HashMap::new();
+    for (number, set) in sets.iter().enumerate() {
+        by_place.entry(fixed_place(func, set)).or_default().push(number);
+    }
+    by_place
+}
+
+fn fixed_place(func: &Func, set: &Set) -> Option<i64> {
+    match func.inst(*set.places.first()?) {
+        Inst::Int(place) => Some(place),
+        _ => None,
+    }
+}
+
 /// Marks the elements that each equation defines, if they can be counted. A single box that is the whole array needs no counting.
-fn coverage(func: &crate::ir::Func, sets: &[Set], extents: &[usize]) -> Coverage {
+fn coverage(func: &Func, sets: &[Set], extents: &[usize]) -> Coverage {
     let is_whole = |set: &Set| {
         let spans = |(&place, &extent): (&Val, &usize)| {
             let turns = set.loops.iter().find(|turns| turns.index == place);
@@ -370,10 +396,11 @@ fn coverage(func: &crate::ir::Func, sets: &[Set], extents: &[usize]) -> Coverage
     let count = extents.iter().try_fold(1usize, |count, &extent| count.checked_mul(extent));
     let Some(count) = count.filter(|&count| count <= COUNTED) else { return unknown };
     let mut seen = vec![false; count];
+    let mut left = 4 * COUNTED;
     let mut unused = None;
     for (number, set) in sets.iter().enumerate() {
         let mut is_used = false;
-        let counted = each_place(func, set, &mut |place| {
+        let counted = each_place(func, set, &mut left, &mut |place| {
             let mut element = 0;
             for (&subscript, &extent) in place.iter().zip(extents) {
                 element = element * extent + usize::try_from(subscript).unwrap_or(0);
@@ -393,8 +420,9 @@ fn coverage(func: &crate::ir::Func, sets: &[Set], extents: &[usize]) -> Coverage
     Coverage { complete: seen.iter().all(|&seen| seen), unused }
 }
 
-/// Calls `visit` with the subscripts of every element that an equation defines; `None` if a bound isn't known.
-fn each_place(func: &crate::ir::Func, set: &Set, visit: &mut impl FnMut(&[i64])) -> Option<()> {
+/// Calls `visit` with the subscripts of every element that an equation defines; `None` if a bound isn't known, or if there are more
+/// than are `left`.
+fn each_place(func: &Func, set: &Set, left: &mut usize, visit: &mut impl FnMut(&[i64])) -> Option<()> {
     let bounds: Vec<(Affine, Affine)> =
         set.loops.iter().map(|turns| (Affine::of(func, turns.low), Affine::of(func, turns.high))).collect();
     let places: Vec<Affine> = set.places.iter().map(|&place| Affine::of(func, place)).collect();
@@ -406,6 +434,7 @@ fn each_place(func: &crate::ir::Func, set: &Set, visit: &mut impl FnMut(&[i64]))
     };
     let mut indices: Vec<i64> = Vec::new();
     loop {
+        *left = left.checked_sub(1)?;
         // Down to the innermost loop, then the next turn of the innermost that has one.
         let entered = indices.len();
         if entered < bounds.len() {

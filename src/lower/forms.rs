@@ -16,6 +16,9 @@ use crate::ir::{Inst, Loop, Val};
 use crate::ops::{Op, Type};
 use crate::span::Span;
 
+/// So many loops stand in each other at most.
+pub(super) const DEEPEST: usize = 64;
+
 /// A form whose loops are being opened, or whose body is being lowered.
 pub(super) struct Frame {
     binders: Rc<[Binder]>,
@@ -86,18 +89,22 @@ impl Lowering<'_> {
             }
         };
         self.open(self.scope);
-        self.enter(binders.as_slice().into(), what, at);
-        Ok(())
+        self.enter(binders.as_slice().into(), what, at)
     }
 
     /// Pushes the tasks that make an equation of a clause.
-    pub(super) fn clause(&mut self, clause: Rc<Clause>) {
-        self.enter(Rc::clone(&clause.binders), What::Clause(clause.clone()), clause.at);
+    pub(super) fn clause(&mut self, clause: Rc<Clause>) -> Result<(), Problem> {
+        self.enter(Rc::clone(&clause.binders), What::Clause(clause.clone()), clause.at)
     }
 
-    fn enter(&mut self, binders: Rc<[Binder]>, what: What, at: Span) {
+    fn enter(&mut self, binders: Rc<[Binder]>, what: What, at: Span) -> Result<(), Problem> {
         let before = self.subscripts.len();
+        self.depth += binders.len();
+        if self.depth > DEEPEST {
+            return Err(Problem::TooManyLoops { at, limit: DEEPEST });
+        }
         self.tasks.push(Task::Loops(Box::new(Frame { binders, indices: Vec::new(), before, at, what })));
+        Ok(())
     }
 
     /// Opens the next loop of a form, or goes on to its body.
@@ -131,9 +138,11 @@ impl Lowering<'_> {
 
     /// The bounds of the next loop are on the stack.
     pub(super) fn bounds(&mut self, mut frame: Box<Frame>) -> Result<(), Problem> {
+        self.rounded(2);
         let [low, high] = self.operands();
         let binder = frame.binders[frame.indices.len()].clone();
         if low.value == Value::Unknown || high.value == Value::Unknown {
+            self.depth -= frame.binders.len();
             self.abandon(*frame);
             return Ok(());
         }
@@ -180,6 +189,7 @@ impl Lowering<'_> {
 
     /// The condition and the body of a form are on the stack: it gets its value.
     pub(super) fn close(&mut self, mut frame: Frame) -> Result<(), Problem> {
+        self.depth -= frame.binders.len();
         let [body] = self.operands();
         let mut guard = self.builder.bool(true);
         if let What::Reduce { condition: Some(_), .. } = frame.what {

@@ -8,7 +8,7 @@ use super::arith;
 use super::{Lowering, Task, Value};
 use crate::ast::{Binder, Form, FormId, Name, Node, NodeKind, TreeId};
 use crate::error::Problem;
-use crate::ir::{Inst, Loop, Region, State, Val};
+use crate::ir::{Loop, Region, State, Val};
 use crate::ops::{Op, Type};
 use crate::span::Span;
 
@@ -240,10 +240,5 @@ impl Lowering<'_> {
             Value::Array(val) => format!("{kind} of shape {:?}", self.builder.func().shape(*val)),
             _ => kind.to_owned(),
         }
-    }
-
-    /// Whether a region is a `while` whose turns only the limit counts.
-    pub(super) fn is_endless(&self, val: Val) -> bool {
-        matches!(self.builder.func().inst(val), Inst::Region(_)) && self.endless.contains(&val)
     }
 }

@@ -10,9 +10,9 @@ use chainrule::ops::Fault;
 use chainrule::syntax::{Limits, parse};
 
 /// An argument: its name, its extents, its elements row by row.
-type Argument<'a> = (&'a str, &'a [usize], &'a [f64]);
+pub type Argument<'a> = (&'a str, &'a [usize], &'a [f64]);
 
-fn lowered(text: &str, args: &[Argument]) -> Result<Lowered, String> {
+pub fn lowered(text: &str, args: &[Argument]) -> Result<Lowered, String> {
     let fail = |problems| FormulaError::new("formula", text, problems).to_string();
     let limits = Limits::default();
     let (ast, _) = parse(text, &limits).map_err(fail)?;
@@ -47,10 +47,10 @@ fn gives(text: &str, args: &[Argument], expected: &[f64]) {
     assert!(equal, "{text}\nis {:?}, not {expected:?}", results[0]);
 }
 
-const X: Argument = ("x", &[4], &[0.5, -1.5, 2.0, 3.25]);
-const Y: Argument = ("y", &[4], &[1.0, 4.0, -2.0, 0.5]);
-const W: Argument = ("W", &[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-const V: Argument = ("v", &[3], &[0.5, 0.25, -1.0]);
+pub const X: Argument = ("x", &[4], &[0.5, -1.5, 2.0, 3.25]);
+pub const Y: Argument = ("y", &[4], &[1.0, 4.0, -2.0, 0.5]);
+pub const W: Argument = ("W", &[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+pub const V: Argument = ("v", &[3], &[0.5, 0.25, -1.0]);
 
 #[test]
 fn reductions_over_inferred_ranges() {
@@ -152,7 +152,7 @@ fn definitions_by_index() {
         &[X],
         &[0.5, 0.0, 0.0, -1.5, -1.5, 0.0, 2.0, 2.0, 2.0],
     );
-    gives("L[i, j] = i + j for i in 0..4, j in 0..=i; sum[i in 0..4, j in 0..=i](L[i, j])", &[], &[30.0]);
+    gives("L[i, j] = (i + j)/2 for i in 0..4, j in 0..=i; sum[i in 0..4, j in 0..=i](L[i, j])", &[], &[15.0]);
     gives("a[i] = 2*x[i]; b[0] = 1; a[4] = 5; b[i] = a[i] for i in 1..5", &[X], &[1.0, -3.0, 4.0, 6.5, 5.0]);
     gives("param x[N]; z[N - 1] = 8; z[i] = x[i]", &[X], &[0.5, -1.5, 2.0, 8.0]);
 }
@@ -161,6 +161,7 @@ fn definitions_by_index() {
 fn integers_as_subscripts() {
     let obs: Argument = ("obs", &[3, 2], &[2.0, 0.0, 0.0, 1.0, 3.0, 2.0]);
     gives("index obs[P, 2]; param x[N]; sum[p](x[obs[p, 0]])", &[obs, X], &[2.0 + 0.5 + 3.25]);
+    gives("x[floor(2.7)]", &[X], &[2.0]);
     gives("param x[N], t; x[round(t)]", &[X, ("t", &[], &[2.6])], &[3.25]);
     gives("x[argmax[i](x[i]) - 1]", &[X], &[2.0]);
     gives("at(i, j) = div(i*(i - 1), 2) + j; sum[i in 0..3](sum[j in 0..i](x[at(i, j)]))", &[X], &[1.0]);
@@ -199,13 +200,16 @@ fn what_stays_inside_is_not_checked() {
         "sum[i in 0..4 if i != 3](x[i + 1])",
         "sum[i in 0..10](x[mod(i, 4)] + x[div(i, 3)] + x[min(i, 3)])",
         "sum[i in 0..4](x[argmax[j](x[j])])",
-        "L[i, j] = i + j for i in 0..4, j in 0..=i; sum[i in 0..4, j in 0..=i](L[i, j])",
+        "L[i, j] = (i + j)/2 for i in 0..4, j in 0..=i; sum[i in 0..4, j in 0..=i](L[i, j])",
         "z[0] = 1; z[i] = x[i - 1] for i in 1..=4; sum[i in 0..5](z[i])",
         "z[i] = x[i - 1] for i in 1..=4; sum[i in 0..5](if(i > 0, z[i], 0))",
     ] {
         assert_eq!(checks(text, &[X]), 0, "{text}");
     }
-    assert_eq!(checks("index k; param x[N]; sum[i](if(k >= 0 and k < 4, x[k], 0))", &[X, ("k", &[], &[9.0])]), 0);
+    assert_eq!(
+        checks("index k; param x[N]; sum[i in 0..3](if(k >= 0 and k < 4, x[k], 0))", &[X, ("k", &[], &[9.0])]),
+        0
+    );
     assert_eq!(checks("index k; param x[N]; x[k]", &[X, ("k", &[], &[9.0])]), 1);
 }
 
@@ -231,7 +235,7 @@ fn what_may_leave_its_array_is_checked() {
     fails("param x[N], t; x[floor(t)]", &[X, ("t", &[], &[f64::NAN])], Fault::NoInteger, "floor(t)");
     fails("param x[N]; sum[i](x[floor(x[i])])", &[X], Fault::Outside, "x[floor(x[i])]");
     fails("index k; argmax[i in 0..k](sin(i))", &[k(&[0.0])], Fault::Outside, "argmax[i in 0..k](sin(i))");
-    fails("index k; L[i, j] = i + j for i in 0..4, j in 0..=i; L[1, k]", &[k(&[2.0])], Fault::Outside, "L[1, k]");
+    fails("index k; L[i, j] = i + j for i in 0..4, j in 0..=i; L[1, k]", &[k(&[2.0])], Fault::Missing, "L[1, k]");
     gives("index k; L[i, j] = i + j for i in 0..4, j in 0..=i; L[1, k]", &[k(&[1.0])], &[2.0]);
 }
 
@@ -240,4 +244,124 @@ fn equal_calls_and_maps_are_one() {
     let lowered = lowered("param x[N], y[N]; a = x + y; b = x + y; sum[i](a[i]*b[i])", &[X, Y]).unwrap();
     let regions = lowered.func.insts().iter().filter(|inst| matches!(inst, chainrule::ir::Inst::Region(_))).count();
     assert_eq!(regions, 2);
+}
+
+/// Numbers that look like data.
+fn noise(count: usize, seed: f64) -> Vec<f64> {
+    (0..count).map(|index| ((index as f64 + seed) * 12.9898).sin()).collect()
+}
+
+#[test]
+fn the_log_posterior_of_a_gaussian_mixture() {
+    let text = "
+        data x[N, D], γ
+        index m
+        param alpha[K], mu[K, D], q[K, D], l[K, div(D*(D-1), 2)]
+        at(i, j) = div(j*(2*D - j - 1), 2) + i - j - 1
+        y[n,k,i] = exp(q[k,i])*(x[n,i] - mu[k,i]) + sum[j in 0..i](l[k, at(i,j)]*(x[n,j] - mu[k,j]))
+        mix = sum[n](logsumexp[k](alpha[k] + sum[i](q[k,i]) - sum[i](y[n,k,i]^2)/2))
+        prior = sum[k](γ^2/2*(sum[i](exp(2*q[k,i])) + sum[p](l[k,p]^2)) - m*sum[i](q[k,i]))
+        mix - N*logsumexp[k](alpha[k]) - N*D/2*ln(tau) - prior";
+    let (n, d, k) = (5, 4, 3);
+    let (gamma, wishart) = (0.7, 2.0);
+    let p = d * (d - 1) / 2;
+    let (x, alpha, mu, q, l) =
+        (noise(n * d, 1.0), noise(k, 2.0), noise(k * d, 3.0), noise(k * d, 4.0), noise(k * p, 5.0));
+    let logsumexp = |terms: &[f64]| terms.iter().map(|term| term.exp()).sum::<f64>().ln();
+    let mut value = 0.0;
+    for n in 0..n {
+        let terms: Vec<f64> = (0..k)
+            .map(|k| {
+                let mut term = alpha[k];
+                for i in 0..d {
+                    let mut y = q[k * d + i].exp() * (x[n * d + i] - mu[k * d + i]);
+                    // The packed columns of a lower triangle, one after the other.
+                    let mut place = 0;
+                    for column in 0..d {
+                        for row in column + 1..d {
+                            if row == i {
+                                y += l[k * p + place] * (x[n * d + column] - mu[k * d + column]);
+                            }
+                            place += 1;
+                        }
+                    }
+                    term += q[k * d + i] - y * y / 2.0;
+                }
+                term
+            })
+            .collect();
+        value += logsumexp(&terms);
+    }
+    value -= n as f64 * logsumexp(&alpha);
+    value -= (n * d) as f64 / 2.0 * std::f64::consts::TAU.ln();
+    for k in 0..k {
+        let squares: f64 = q[k * d..][..d].iter().map(|q| (2.0 * q).exp()).sum::<f64>()
+            + l[k * p..][..p].iter().map(|l| l * l).sum::<f64>();
+        value -= gamma * gamma / 2.0 * squares - wishart * q[k * d..][..d].iter().sum::<f64>();
+    }
+    let args: [Argument; 7] = [
+        ("x", &[n, d], &x),
+        ("γ", &[], &[gamma]),
+        ("m", &[], &[wishart]),
+        ("alpha", &[k], &alpha),
+        ("mu", &[k, d], &mu),
+        ("q", &[k, d], &q),
+        ("l", &[k, p], &l),
+    ];
+    let found = at(text, &args)[0][0];
+    assert!((found - value).abs() < 1e-12 * value.abs(), "{found} is not {value}");
+    // Subscripts by `div` are the only ones that are looked at.
+    assert_eq!(checks(text, &args), 1);
+}
+
+#[test]
+fn what_is_passed_must_fit() {
+    let told = |text: &str, args: &[Argument]| lowered(text, args).err().unwrap_or_default();
+    insta::assert_snapshot!(told("param W[H, D], v[D]; sum[h, d](W[h, d]*v[d])", &[W, ("v", &[4], &[0.0; 4])]));
+    insta::assert_snapshot!(told("param W[H, D], v[2*D]; sum[h, d](W[h, d]*v[d])", &[W, V]));
+    insta::assert_snapshot!(told("param W[H, D]; sum[h, d](W[h, d])", &[("W", &[6], &[0.0; 6])]));
+    insta::assert_snapshot!(told("param W[H, D]; sum[h, d](W[h, d])", &[]));
+    insta::assert_snapshot!(told("sum[i](x[i])", &[]));
+    insta::assert_snapshot!(told("index n; z[i] = i for i in 0..2*n; sum[i](z[i])", &[]));
+}
+
+#[test]
+fn sizes_by_name() {
+    let (ast, _) = parse("param W[H, D]; sum[h, d](W[h, d]) + D", &Limits::default()).unwrap();
+    let sizes = [("H".to_owned(), 2), ("D".to_owned(), 5)].into();
+    let lowered = lower(&ast, &Limits::default(), &Binding { sizes, ..Binding::default() }).unwrap();
+    assert_eq!(lowered.arguments[0].shape, [2, 5]);
+    assert_eq!(*lowered.func.params[0].shape, [2, 5]);
+}
+
+#[test]
+fn values_of_index_arguments_are_part_of_the_graph_where_an_extent_needs_them() {
+    let specialised = |text: &str| lowered(text, &[("n", &[], &[3.0]), ("k", &[], &[1.0])]).unwrap().specialised;
+    assert_eq!(specialised("index n, k; z[i] = i^2 for i in 0..2*n; z[k]"), ["n"]);
+    assert_eq!(specialised("index n, k; sum[i in 0..n](i/k)"), [""; 0]);
+}
+
+#[test]
+fn an_index_may_hide() {
+    let warnings = |text: &str| {
+        let (ast, _) = parse(text, &Limits::default()).unwrap();
+        lower(&ast, &Limits::default(), &Binding::default()).unwrap().warnings.len()
+    };
+    assert_eq!(warnings("param x[3]; sum[d](x[d]*sum[d](x[d]))"), 1);
+    assert_eq!(warnings("param x[3]; a = x[0]; sum[a](x[a])"), 0);
+    assert_eq!(warnings("param x[3]; sum[gamma](x[gamma])"), 0);
+}
+
+#[test]
+fn nothing_is_too_large_to_be_refused() {
+    let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
+    let nested = format!("{}x{}", "sum[i in 0..2](".repeat(5000), ")".repeat(5000));
+    let wide = format!("sum[{}](1)", (0..5000).map(|i| format!("i{i} in 0..2")).collect::<Vec<_>>().join(", "));
+    let clauses: String = (0..20_000).map(|i| format!("z[{i}] = {i}\n")).collect();
+    let large = "[i for i in 0..1000000000]";
+    for text in [&deep, &nested, &wide] {
+        assert!(lowered(text, &[]).is_err());
+    }
+    assert_eq!(at(&format!("{clauses}z[7]"), &[]), [[7.0]]);
+    assert!(lowered(&format!("a = {large}; b = {large}; a[1] + b[2] + [2*i for i in 0..1000000000][3]"), &[]).is_err());
 }

@@ -6,6 +6,7 @@ use chainrule::ops::{OPS, Surface};
 
 const README: &str = include_str!("../../README.md");
 const LANGUAGE: &str = include_str!("../../docs/language.md");
+const ARRAYS: &str = include_str!("../../docs/arrays.md");
 const BATCH: &str = include_str!("../../docs/batch.md");
 const TEXT_FORM: &str = include_str!("../../docs/text-form.md");
 
@@ -43,7 +44,7 @@ fn run(line: &str) -> String {
 #[cfg(feature = "cli")]
 #[test]
 fn commands_in_documents_print_what_stands_below_them() {
-    for document in [README, LANGUAGE, BATCH, TEXT_FORM] {
+    for document in [README, LANGUAGE, ARRAYS, BATCH, TEXT_FORM] {
         for block in blocks(document, "console") {
             for command in block.split("$ ").skip(1) {
                 let (line, expected) = command.split_once('\n').expect("a command ends");

@@ -20,6 +20,8 @@ mod math;
 mod meaning;
 mod modes;
 mod mutants;
+#[cfg(feature = "cli")]
+mod nested;
 mod properties;
 mod random;
 #[cfg(feature = "jit")]
