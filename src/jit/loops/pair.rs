@@ -450,6 +450,7 @@ impl<'a> Emitter<'a, '_, '_> {
         let used: Vec<Val> = turns.values.keys().copied().collect();
         let numbers: Vec<Val> = (0..region.results())
             .filter_map(|number| self.plan.results.get(&(nest.val, number as u32)).copied())
+            .filter(|&result| !self.func.is_array(result))
             .collect();
         let lanes = self.each_lane(turns, &used, |emitter, _| {
             emitter.nest(nest);
