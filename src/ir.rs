@@ -285,12 +285,25 @@ impl Func {
         here.chain(inside).collect::<HashSet<Val>>().into_iter()
     }
 
-    /// The guards that the checks inside of a region look at.
+    /// What the guards of the checks inside of a region take from outside.
     pub fn guards_inside(&self, region: &Region) -> Vec<Val> {
         if !self.has_checks_inside() {
             return Vec::new();
         }
-        self.guards_at(&self.body(region).into_iter().collect()).collect()
+        let binds: Vec<Val> = region.binds().collect();
+        let mut stack: Vec<Val> = self.guards_at(&self.body(region).into_iter().collect()).collect();
+        let (mut seen, mut outside) = (HashSet::new(), Vec::new());
+        while let Some(val) = stack.pop() {
+            if !seen.insert(val) {
+                continue;
+            }
+            if self.depends(val, &binds) {
+                stack.extend(self.operands(val).iter());
+            } else {
+                outside.push(val);
+            }
+        }
+        outside
     }
 
     pub fn span(&self, val: Val) -> Span {
