@@ -561,8 +561,11 @@ fn hessians_have_a_block_for_each_pair_of_arguments() {
     assert_close(&product[4..].concat(), &expected[1..], 1e-7, "hessian times a direction");
 }
 
+/// Arrays among the arguments, each with its shape.
+type Shapes = &'static [(&'static str, &'static [usize])];
+
 /// The function that a text means for arguments of these shapes.
-fn program(text: &str, shapes: &[(&str, &[usize])]) -> Func {
+fn program(text: &str, shapes: Shapes) -> Func {
     let limits = Limits::default();
     let (ast, _) =
         parse(text, &limits).unwrap_or_else(|problems| panic!("{}", FormulaError::new("formula", text, problems)));
@@ -613,7 +616,7 @@ fn an_array_element_that_no_turn_wants_contributes_nothing() {
 
 #[test]
 fn programs_with_arrays_up_to_the_third_order() {
-    let texts: &[(&str, &[(&str, &[usize])])] = &[
+    let texts: &[(&str, Shapes)] = &[
         ("sum[n](logsumexp[k](a[k]*x[n]))", &[("a", &[3]), ("x", &[2])]),
         ("p[n,k] = softmax[k](z[n,k])\nsum[n, k](p[n,k]^2*y[n])", &[("z", &[2, 3]), ("y", &[2])]),
         ("sum[i](prod[j in 0..i](x[j])*x[i])", &[("x", &[4])]),
