@@ -226,6 +226,11 @@ impl Func {
         &self.regions[region.0 as usize]
     }
 
+    /// All regions, in the order in which they were made.
+    pub fn regions(&self) -> &[Region] {
+        &self.regions
+    }
+
     /// The region that a value is, or is a result of, with the number of the result.
     pub fn region_of(&self, val: Val) -> Option<&Region> {
         match self.inst(val) {
