@@ -147,6 +147,9 @@ pub fn failure(func: &Func, values: &[Value]) -> Option<Failure> {
     at_top.filter(|check| values[check.guard.index()].bool()).find_map(|check| {
         let operands: Vec<Value> =
             func.operands(check.site).iter().map(|operand| values[operand.index()].clone()).collect();
+        if check.missing {
+            return Some(Failure { site: check.site, fault: Fault::Missing });
+        }
         let endless = || region::endless(func, check.site, &values[check.site.index()]);
         region::fault(func, check.site, &operands).or_else(endless).map(|fault| Failure { site: check.site, fault })
     })

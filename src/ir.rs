@@ -108,6 +108,8 @@ pub struct Output {
 pub struct Check {
     pub guard: Val,
     pub site: Val,
+    /// The site, which reads an element, reads one that is missing wherever the guard is true.
+    pub missing: bool,
 }
 
 /// A function from arguments to results.

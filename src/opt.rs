@@ -72,12 +72,11 @@ impl Rebuild<'_> {
 
 /// Builds a function anew: `step` says what becomes of each live instruction, operands first.
 pub(crate) fn rebuild(func: &Func, step: impl FnMut(&mut Rebuild, Val) -> Val) -> Func {
-    rebuild_in(func, order(func, |val| needs(func, val)), step)
+    rebuild_in(func, &func.live(), order(func, |val| needs(func, val)), step)
 }
 
-/// The same in an order of the caller's.
-fn rebuild_in(func: &Func, order: Vec<Val>, mut step: impl FnMut(&mut Rebuild, Val) -> Val) -> Func {
-    let live = func.live();
+/// The same of what the caller says is live, in an order of the caller's.
+fn rebuild_in(func: &Func, live: &[bool], order: Vec<Val>, mut step: impl FnMut(&mut Rebuild, Val) -> Val) -> Func {
     let mut pass = Rebuild { from: func, builder: Builder::new(&func.name), map: vec![None; func.len()] };
     pass.builder.copy_params(func);
     // Arguments come first and in their order, wherever the old function has them.
@@ -103,7 +102,7 @@ fn rebuild_in(func: &Func, order: Vec<Val>, mut step: impl FnMut(&mut Rebuild, V
     for check in func.checks.iter().filter(|check| live[check.site.index()]) {
         let (site, guard) = (pass.get(check.site), pass.get(check.guard));
         if pass.builder.func().may_fault(site) {
-            pass.builder.check(Check { guard, site });
+            pass.builder.check(Check { guard, site, ..*check });
         }
     }
     let results: Vec<Output> =

@@ -654,7 +654,7 @@ macro_rules! kinds {
         counts: |$m:ident, $n:ident, $k:ident| $counts:expr
         $(, seeds: $seeds:expr)?;)*) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug)]
+        #[derive(Clone, Copy, PartialEq, Debug)]
         pub struct $kind;
 
         impl sealed::Sealed for $kind {}

@@ -6,7 +6,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::{Array, Failure, Value, apply};
 use crate::ir::region::LANES;
-use crate::ir::{Cell, Direction, Func, Inst, Reduction, Region, RegionId, Update, UpdateKind, Val};
+use crate::ir::{Cell, Check, Direction, Func, Inst, Reduction, Region, RegionId, Update, UpdateKind, Val};
 use crate::ops::{Fault, Op, Type};
 
 /// The state of a run.
@@ -19,7 +19,7 @@ pub struct Machine<'a> {
     pub failure: Option<Failure>,
     results: HashMap<Val, Vec<Value>>,
     plans: HashMap<RegionId, Rc<Plan>>,
-    guards: HashMap<Val, Vec<Val>>,
+    checks: HashMap<Val, Vec<Check>>,
     /// The arrays that regions are making.
     buffers: Vec<Array>,
     /// Where the cells are that have a name.
@@ -45,17 +45,17 @@ struct Plan {
     levels: Vec<Vec<Val>>,
     /// What the test of `while` needs, of the last level.
     test: Vec<Val>,
-    /// The checks of each level: guard and site.
-    checks: Vec<Vec<(Val, Val)>>,
+    /// The checks of each level.
+    checks: Vec<Vec<Check>>,
     /// Cells of regions inside that add in place: the region, its cell, our cell, our update.
     in_place: Vec<(Val, usize, usize, usize)>,
 }
 
 impl<'a> Machine<'a> {
     pub fn new(func: &'a Func) -> Machine<'a> {
-        let mut guards: HashMap<Val, Vec<Val>> = HashMap::new();
-        for check in &func.checks {
-            guards.entry(check.site).or_default().push(check.guard);
+        let mut checks: HashMap<Val, Vec<Check>> = HashMap::new();
+        for &check in &func.checks {
+            checks.entry(check.site).or_default().push(check);
         }
         // A guard may be a constant that is younger than the region that looks at it.
         let constant = |val: Val| match func.inst(val) {
@@ -70,7 +70,7 @@ impl<'a> Machine<'a> {
             failure: None,
             results: HashMap::new(),
             plans: HashMap::new(),
-            guards,
+            checks,
             buffers: Vec::new(),
             named: HashMap::new(),
             redirected: HashMap::new(),
@@ -149,7 +149,7 @@ impl<'a> Machine<'a> {
         let plan = match self.plans.get(&id) {
             Some(plan) => plan.clone(),
             None => {
-                let plan = Rc::new(Plan::of(func, region, &self.guards));
+                let plan = Rc::new(Plan::of(func, region, &self.checks));
                 self.plans.insert(id, plan.clone());
                 plan
             }
@@ -269,10 +269,11 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn check(&mut self, checks: &[(Val, Val)]) {
-        for &(guard, site) in checks {
+    fn check(&mut self, checks: &[Check]) {
+        for &Check { guard, site, missing } in checks {
             if self.failure.is_none() && self.holds(guard) {
                 let fault = match self.func.inst(site) {
+                    _ if missing => Some(Fault::Missing),
                     Inst::Read(_) => self.read(site).1,
                     _ => {
                         let operands: Vec<Value> =
@@ -368,7 +369,7 @@ struct Turns {
 }
 
 impl Plan {
-    fn of(func: &Func, region: &Region, guards: &HashMap<Val, Vec<Val>>) -> Plan {
+    fn of(func: &Func, region: &Region, all: &HashMap<Val, Vec<Check>>) -> Plan {
         let binds: Vec<Val> = region.binds().collect();
         let body = func.body(region);
         let depth = region.loops.len();
@@ -383,10 +384,11 @@ impl Plan {
         };
         let mut checks = vec![Vec::new(); depth + 1];
         for &site in &body {
-            for &guard in guards.get(&site).into_iter().flatten() {
+            for &check in all.get(&site).into_iter().flatten() {
+                let guard = check.guard;
                 let inside = |name: &Val| binds.contains(name) || func.free(site).contains(name);
                 if func.free(guard).iter().all(inside) {
-                    checks[level(site).max(level(guard))].push((guard, site));
+                    checks[level(site).max(level(guard))].push(check);
                 }
             }
         }

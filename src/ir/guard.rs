@@ -410,7 +410,7 @@ pub fn add_checks(builder: &mut Builder, roots: &[Val], may_fault: impl Fn(&Func
     for site in sites {
         let here = guards.guard.get(site).filter(|_| builder.func().free(site).is_empty());
         if let Some(guard) = here.copied().or_else(|| found.get(&site).copied()) {
-            builder.check(Check { guard, site });
+            builder.check(Check { guard, site, missing: false });
         }
     }
 }

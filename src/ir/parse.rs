@@ -356,10 +356,13 @@ impl Reader {
 
     fn check(&mut self, pair: Pair<Rule>) -> Result<(), String> {
         let place = pair.clone();
-        let vals = pair.into_inner().map(|part| self.operand(part)).collect::<Result<Vec<_>, _>>()?;
+        let (missing, operands): (Vec<Pair<Rule>>, Vec<Pair<Rule>>) =
+            pair.into_inner().partition(|part| part.as_rule() == Rule::missing);
+        let missing = !missing.is_empty();
+        let vals = operands.into_iter().map(|part| self.operand(part)).collect::<Result<Vec<_>, _>>()?;
         match vals[..] {
             [site, guard] if self.builder.func().may_fault(site) => {
-                self.builder.check(Check { guard, site });
+                self.builder.check(Check { guard, site, missing });
                 Ok(())
             }
             // What was folded to a constant has a result.

@@ -60,7 +60,8 @@ impl Display for Func {
         let at_top: Vec<Val> = self.vals().filter(|&val| self.free(val).is_empty()).collect();
         names.lines(f, &at_top, 1)?;
         for check in &self.checks {
-            writeln!(f, "  check {} if {}", names.get(check.site), names.get(check.guard))?;
+            let missing = if check.missing { " missing" } else { "" };
+            writeln!(f, "  check {} if {}{missing}", names.get(check.site), names.get(check.guard))?;
         }
         write!(f, "  return")?;
         for (index, result) in self.results.iter().enumerate() {

@@ -36,7 +36,9 @@ impl Lowering<'_> {
                 .is_none_or(|&defined| under(func, &loops, check.guard, |ranges| ranges.decide(defined) == Some(true)));
             // What is defined is inside.
             if !is_defined && let Some(&defined) = hole_reads.get(&check.site) {
-                self.check_defined(check, defined);
+                let hole = self.builder.not(defined);
+                let guard = self.builder.binary(Op::And, check.guard, hole);
+                self.builder.check(Check { guard, missing: true, ..check });
             } else if !is_inside {
                 let always = func.inst(check.guard) == Inst::Bool(true);
                 match self.outside(&loops, check.site).filter(|_| always) {
@@ -81,17 +83,6 @@ impl Lowering<'_> {
             loops.remove(index);
         });
         loops
-    }
-
-    /// Reading an element that no clause defines is reading outside of the array.
-    fn check_defined(&mut self, check: Check, defined: Val) {
-        let operands = self.builder.func().operands(check.site).as_slice().to_vec();
-        let nowhere = self.builder.int(-1);
-        let mut subscripts = operands[1..].to_vec();
-        subscripts[0] = self.builder.select(defined, subscripts[0], nowhere);
-        self.builder.span = self.builder.func().span(check.site);
-        let site = self.builder.read(operands[0], &subscripts);
-        self.builder.check(Check { guard: check.guard, site });
     }
 
     /// The problem of a subscript that certainly leaves its array, in some turn of the loops around it.

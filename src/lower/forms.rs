@@ -17,7 +17,7 @@ use crate::ops::{Op, Type};
 use crate::span::Span;
 
 /// So many loops stand in each other at most.
-const DEEPEST: usize = 64;
+pub(super) const DEEPEST: usize = 64;
 
 /// A form whose loops are being opened, or whose body is being lowered.
 pub(super) struct Frame {

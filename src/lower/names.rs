@@ -10,6 +10,7 @@ use std::rc::Rc;
 use hashbrown::{HashMap, HashSet};
 
 use super::builtin::{self, Builtin};
+use super::forms::DEEPEST;
 use super::groups::{self, Group};
 use crate::ast::{Ast, Binder, BlockId, Form, FormId, Name, NodeKind, Role, Statement, StatementKind, Target, TreeId};
 use crate::error::{Problem, Warning, nearest};
@@ -122,6 +123,8 @@ struct Scope {
     names: HashMap<Name, (Meaning, Span)>,
     /// Everything that the block defines, wherever.
     defines: HashMap<Name, Span>,
+    /// How many indices there are around it.
+    loops: usize,
 }
 
 enum Work {
@@ -173,7 +176,8 @@ impl<'a> Walk<'a> {
                 self.found.groups.insert((block, statement), Rc::clone(&group));
             }
         }
-        self.scopes.push(Scope { parent, names: HashMap::new(), defines });
+        let loops = parent.map_or(0, |parent| self.scopes[parent].loops);
+        self.scopes.push(Scope { parent, names: HashMap::new(), defines, loops });
         self.scopes.len() - 1
     }
 
@@ -250,7 +254,8 @@ impl<'a> Walk<'a> {
             size: 0.0,
         };
         self.found.functions.insert(body, function);
-        self.scopes.push(Scope { parent: Some(scope), names, defines: HashMap::new() });
+        let loops = self.scopes[scope].loops;
+        self.scopes.push(Scope { parent: Some(scope), names, defines: HashMap::new(), loops });
         self.scopes.len() - 1
     }
 
@@ -595,12 +600,17 @@ impl<'a> Walk<'a> {
             self.found.warnings.push(Warning::Hides { name: self.ast.name(name).to_owned(), at, other });
         }
         let names = HashMap::from_iter([(name, (meaning, at))]);
-        self.scopes.push(Scope { parent: Some(parent), names, defines: HashMap::new() });
+        let loops = self.scopes[parent].loops + usize::from(matches!(meaning, Meaning::Index));
+        self.scopes.push(Scope { parent: Some(parent), names, defines: HashMap::new(), loops });
         self.scopes.len() - 1
     }
 
-    /// The scope inside indices; the range of each sees those before it.
-    fn binders(&mut self, binders: &[Binder], mut scope: usize, owner: Option<TreeId>) -> usize {
+    /// The scope inside indices, unless these are too many; the range of each sees those before it.
+    fn binders(&mut self, binders: &[Binder], mut scope: usize, owner: Option<TreeId>) -> Option<usize> {
+        if let Some(last) = binders.last().filter(|_| self.scopes[scope].loops + binders.len() > DEEPEST) {
+            self.found.problems.push(Problem::TooManyLoops { at: last.span, limit: DEEPEST });
+            return None;
+        }
         for (index, binder) in binders.iter().enumerate() {
             if let Some(first) = binders[..index].iter().find(|first| first.name == binder.name) {
                 let name = self.ast.name(binder.name).to_owned();
@@ -612,28 +622,29 @@ impl<'a> Walk<'a> {
             }
             scope = self.inner(scope, binder.name, binder.span, Meaning::Index);
         }
-        scope
+        Some(scope)
     }
 
     fn form(&mut self, form: FormId, scope: usize, owner: Option<TreeId>) {
         match self.ast.form(form) {
             Form::Reduce { reduction, binders, condition, body } => {
                 let inner = if self.ast.name(*reduction) == "softmax" {
-                    self.shares(binders, scope, owner)
+                    Some(self.shares(binders, scope, owner))
                 } else {
                     self.binders(binders, scope, owner)
                 };
+                let Some(inner) = inner else { return };
                 condition.iter().for_each(|&condition| self.tree(condition, inner, owner, None));
                 self.tree(*body, inner, owner, None);
             }
             Form::Comprehension { body, binders } => {
                 self.found.makes_arrays = true;
-                let inner = self.binders(binders, scope, owner);
+                let Some(inner) = self.binders(binders, scope, owner) else { return };
                 self.tree(*body, inner, owner, None);
             }
             Form::Iterate { state, start, counter, condition, body } => {
                 self.tree(*start, scope, owner, None);
-                let mut inner = self.binders(counter.as_slice(), scope, owner);
+                let Some(mut inner) = self.binders(counter.as_slice(), scope, owner) else { return };
                 for &(name, at) in state {
                     inner = self.inner(inner, name, at, Meaning::Value);
                 }
@@ -723,7 +734,7 @@ impl<'a> Walk<'a> {
             }
         }
         let binders: Rc<[Binder]> = order.iter().map(|&(_, index)| binders[index].clone()).collect();
-        let inner = self.binders(&binders, inner, owner);
+        let Some(inner) = self.binders(&binders, inner, owner) else { return };
         self.tree(value, inner, owner, None);
         let clause = Clause {
             name,

@@ -3,6 +3,7 @@
 //! None changes a value by a bit: what a turn computes and the order of the turns stay as they are.
 
 mod absorb;
+mod accumulate;
 mod inline;
 mod merge;
 mod names;
@@ -42,7 +43,7 @@ pub fn tidy(func: &Func) -> Func {
         }
         level += 1;
     }
-    func
+    compact(&accumulate::accumulate(&func))
 }
 
 /// Where regions stand.

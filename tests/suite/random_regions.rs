@@ -230,7 +230,7 @@ impl<'a> Maker<'a> {
         let func = self.b.func();
         let is_known = guard < site && func.free(guard).iter().all(|name| func.free(site).contains(name));
         let guard = if is_known { guard } else { self.b.bool(true) };
-        self.b.check(Check { guard, site });
+        self.b.check(Check { guard, site, missing: false });
     }
 
     fn row(&mut self) {
@@ -358,7 +358,7 @@ impl<'a> Maker<'a> {
         let inside = if down { self.b.binary(op, index, edge) } else { self.b.binary(op, edge, index) };
         let element = self.b.read(cell, &[before]);
         if self.choose(2) == 1 {
-            self.b.check(Check { guard: inside, site: element });
+            self.b.check(Check { guard: inside, site: element, missing: false });
         }
         let start = self.number();
         let previous = self.b.select(inside, element, start);

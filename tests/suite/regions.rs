@@ -5,6 +5,9 @@ use chainrule::interp::call;
 use chainrule::ir::verify::verify;
 use chainrule::ir::{Builder, Cell, Direction, Func, Loop, Output, Reduction, Region, State, Update, UpdateKind, Val};
 use chainrule::ops::{Op, Type};
+use proptest::prelude::*;
+
+use crate::random_regions;
 
 /// A builder with shorter words.
 struct Graph(Builder);
@@ -553,8 +556,78 @@ fn hessians_have_a_block_for_each_pair_of_arguments() {
     assert_close(&product[4..].concat(), &expected[1..], 1e-7, "hessian times a direction");
 }
 
-#[test]
-fn zz_print() {
-    println!("{}", network());
-    println!("{}", gradient(&network(), &[0, 1, 2], Mode::Reverse));
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Fuller loops compute the same, to the bit.
+    #[test]
+    fn tidied_graphs_mean_the_same(choices in random_regions::choices(60), seed in any::<u64>()) {
+        let func = random_regions::graph(&choices);
+        let tidied = chainrule::opt::loops::tidy(&func);
+        prop_assert!(verify(&tidied).is_ok(), "{:?}\n{func}\n{tidied}", verify(&tidied));
+        let args = random_regions::arguments(seed);
+        match (results(&func, &args), results(&tidied, &args)) {
+            (Ok(before), Ok(after)) => prop_assert_eq!(bits(&before), bits(&after), "{}\n{}", func, tidied),
+            // What nobody asks for may go, and with it what could fail.
+            (Err(()), _) => {}
+            (Ok(_), Err(())) => prop_assert!(false, "it fails now\n{func}\n{tidied}"),
+        }
+    }
+
+    /// Forward and reverse mode are each other's transpose, and so are their derivatives.
+    #[test]
+    fn the_modes_are_dual(choices in random_regions::choices(40), seed in any::<u64>()) {
+        let func = random_regions::graph(&choices);
+        let args = random_regions::arguments(seed);
+        if results(&func, &args).is_ok() {
+            dual(&func, &args, seed);
+            let wrt: Vec<usize> = (0..func.params.len()).filter(|&param| func.params[param].ty == Type::F64).collect();
+            let reverse = vjp(&func, &wrt);
+            if reverse.len() < 800 {
+                let more = reverse.params[args.len()..].iter().map(|param| numbers(param.shape.iter().product(), seed ^ 3));
+                let args: Vec<Vec<f64>> = args.iter().cloned().chain(more).collect();
+                dual(&reverse, &args, seed);
+            }
+        }
+    }
+}
+
+fn results(func: &Func, args: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, ()> {
+    let args: Vec<&[f64]> = args.iter().map(Vec::as_slice).collect();
+    call(func, &args).map(|results| results.iter().map(chainrule::interp::Value::numbers).collect()).map_err(|_| ())
+}
+
+/// The bits of numbers; all NaNs are one.
+fn bits(results: &[Vec<f64>]) -> Vec<Vec<u64>> {
+    let bits = |x: &f64| if x.is_nan() { f64::NAN.to_bits() } else { x.to_bits() };
+    results.iter().map(|result| result.iter().map(bits).collect()).collect()
+}
+
+/// `w . (J v)` is `(w J) . v`, as far as everything is finite.
+#[track_caller]
+fn dual(func: &Func, args: &[Vec<f64>], seed: u64) {
+    let wrt: Vec<usize> = (0..func.params.len()).filter(|&param| func.params[param].ty == Type::F64).collect();
+    let v: Vec<Vec<f64>> = wrt.iter().map(|&param| numbers(args[param].len(), seed ^ param as u64)).collect();
+    let is_number = |index: &usize| func.ty(func.results[*index].value) == Type::F64;
+    let outputs: Vec<usize> = (0..func.results.len()).filter(is_number).collect();
+    let w: Vec<Vec<f64>> = outputs
+        .iter()
+        .map(|&index| numbers(func.shape(func.results[index].value).iter().product(), seed ^ (99 + index as u64)))
+        .collect();
+    let forward = run(&jvp(func, &wrt), &[args.to_vec(), v.clone()].concat());
+    let reverse = run(&vjp(func, &wrt), &[args.to_vec(), w.clone()].concat());
+    let dots: Vec<f64> = outputs.iter().flat_map(|&index| forward[func.results.len() + index].clone()).collect();
+    let bars = reverse[func.results.len()..].concat();
+    let (v, w) = (v.concat(), w.concat());
+    let size = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a * b).abs()).sum::<f64>();
+    let scale = 1.0 + size(&dots, &w) + size(&bars, &v);
+    // What is far from 1 has lost its digits on the way.
+    if scale < 1e8 {
+        assert!(
+            (dot(&dots, &w) - dot(&bars, &v)).abs() <= 1e-9 * scale,
+            "{} and {}\n{func}",
+            dot(&dots, &w),
+            dot(&bars, &v)
+        );
+    }
 }

@@ -318,9 +318,13 @@ impl<'b> Emitter<'_, 'b, '_> {
     pub fn check(&mut self, number: u32) {
         let func = self.func;
         let check = func.checks[number as usize];
-        let Some((fault, record)) = self.fault(check.site) else { return };
         let guard = self.get(check.guard);
-        let fails = self.builder().ins().band(guard, fault);
+        let (fails, record) = if check.missing {
+            (guard, vec![self.lowering.int_const(0)])
+        } else {
+            let Some((fault, record)) = self.fault(check.site) else { return };
+            (self.builder().ins().band(guard, fault), record)
+        };
         let (failed, passed) = (self.builder().create_block(), self.builder().create_block());
         self.builder().set_cold_block(failed);
         self.builder().ins().brif(fails, failed, &[], passed, &[]);

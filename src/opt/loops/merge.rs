@@ -24,7 +24,7 @@ pub fn merge(func: &Func, level: usize) -> Option<Func> {
         members => members.iter().flat_map(|&member| needs(func, member)).collect(),
     });
     let mut merged: HashMap<Val, Merged> = HashMap::new();
-    Some(rebuild_in(func, order, |pass, val| match func.inst(val) {
+    Some(rebuild_in(func, &func.live(), order, |pass, val| match func.inst(val) {
         Inst::Region(_) => match groups.members_with(val) {
             [] | [_] => pass.copy(val),
             members => {

@@ -16,9 +16,10 @@ const DEEPEST: usize = 24;
 
 pub fn share(func: &Func) -> Func {
     let names = names(func);
+    let mut made: HashMap<Val, Val> = HashMap::new();
     rebuild(func, |pass, val| match names.get(&val) {
-        Some(&name) if name != val => pass.get(name),
-        _ => pass.copy(val),
+        Some(&name) => *made.entry(name).or_insert_with(|| pass.copy(val)),
+        None => pass.copy(val),
     })
 }
 

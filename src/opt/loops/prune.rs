@@ -2,14 +2,15 @@
 
 use hashbrown::{HashMap, HashSet};
 
-use super::super::{Rebuild, compact, rebuild};
+use super::super::{Rebuild, needs, order, rebuild_in};
 use crate::ir::{Func, Inst, Region, Val};
 
 pub fn prune(func: &Func) -> Func {
-    let wanted = wanted(func);
+    let (wanted, live) = wanted(func);
     // The new numbers of the results that stay.
     let number = |region: Val, number: usize| wanted[&region][..number].iter().filter(|&&wanted| wanted).count();
-    compact(&rebuild(func, |pass, val| match func.inst(val) {
+    let order = order(func, |val| needs(func, val));
+    rebuild_in(func, &live, order, |pass, val| match func.inst(val) {
         Inst::Region(id) => {
             let region = kept(func.region(id), &wanted[&val]);
             let region = pass.region(&region);
@@ -17,7 +18,7 @@ pub fn prune(func: &Func) -> Func {
         }
         Inst::Result(region, old) => result(pass, region, number(region, old as usize)),
         _ => pass.copy(val),
-    }))
+    })
 }
 
 fn result(pass: &mut Rebuild, region: Val, number: usize) -> Val {
@@ -56,36 +57,39 @@ fn kept(region: &Region, wanted: &[bool]) -> Region {
     }
 }
 
-/// Which results of each region are wanted.
-fn wanted(func: &Func) -> HashMap<Val, Vec<bool>> {
+/// Which results of each region are wanted, and what is live then.
+fn wanted(func: &Func) -> (HashMap<Val, Vec<bool>>, Vec<bool>) {
     let mut wanted: HashMap<Val, Vec<bool>> = HashMap::new();
     let mut live = vec![false; func.len()];
     func.roots().for_each(|root| live[root.index()] = true);
-    // What checks inside of regions look at stays as it is.
-    for check in func.checks.iter().filter(|check| !func.free(check.site).is_empty()) {
-        live[check.guard.index()] = true;
-        live[check.site.index()] = true;
-    }
-    for val in func.vals().rev() {
-        let is_live = live[val.index()];
-        match func.inst(val) {
-            Inst::Region(id) => {
-                let region = func.region(id);
-                let results = wanted.entry(val).or_insert_with(|| vec![false; region.results()]);
-                if is_live {
-                    close(func, region, results).into_iter().for_each(|used| live[used.index()] = true);
+    loop {
+        for val in func.vals().rev() {
+            let is_live = live[val.index()];
+            match func.inst(val) {
+                Inst::Region(id) => {
+                    let region = func.region(id);
+                    let results = wanted.entry(val).or_insert_with(|| vec![false; region.results()]);
+                    if is_live {
+                        close(func, region, results).into_iter().for_each(|used| live[used.index()] = true);
+                    }
                 }
+                Inst::Result(region, number) if is_live => {
+                    let all = func.region_of(region).map_or(0, Region::results);
+                    wanted.entry(region).or_insert_with(|| vec![false; all])[number as usize] = true;
+                    live[region.index()] = true;
+                }
+                _ if is_live => func.operands(val).iter().for_each(|operand| live[operand.index()] = true),
+                _ => {}
             }
-            Inst::Result(region, number) if is_live => {
-                let all = func.region_of(region).map_or(0, Region::results);
-                wanted.entry(region).or_insert_with(|| vec![false; all])[number as usize] = true;
-                live[region.index()] = true;
-            }
-            _ if is_live => func.operands(val).iter().for_each(|operand| live[operand.index()] = true),
-            _ => {}
         }
+        // The guard of a check inside a region is younger than the region.
+        let late = func.checks.iter().filter(|check| live[check.site.index()] && !live[check.guard.index()]);
+        let guards: Vec<Val> = late.map(|check| check.guard).collect();
+        if guards.is_empty() {
+            return (wanted, live);
+        }
+        guards.into_iter().for_each(|guard| live[guard.index()] = true);
     }
-    wanted
 }
 
 /// Adds the states and cells that others look at; gives back everything that is used.
