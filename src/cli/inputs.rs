@@ -45,18 +45,20 @@ impl Inputs {
         Ok((program, Given { values, binding }))
     }
 
-    /// A program with its sizes as far as they are given, and these.
-    pub fn bind(&self, program: &Program) -> Result<(Program, Binding), Fault> {
+    /// A program with its sizes, and whatever arguments are given.
+    pub fn bind(&self, program: &Program) -> Result<(Program, Given), Fault> {
+        let values = self.values(program)?;
         let mut binding = Binding::new();
-        for (name, array) in self.values(program)? {
-            let is_index = program.arguments().iter().any(|each| each.name == name && each.role == Role::Index);
+        for (name, array) in &values {
+            let is_index = program.arguments().iter().any(|each| each.name == *name && each.role == Role::Index);
             binding = match array.number() {
-                Some(number) if is_index => binding.index(&name, number as i64),
+                Some(number) if is_index => binding.index(name, number as i64),
                 Some(_) => binding,
-                None => binding.shape(&name, &array.shape),
+                None => binding.shape(name, &array.shape),
             };
         }
-        bound(program, binding, &self.sizes()?)
+        let (program, binding) = bound(program, binding, &self.sizes()?)?;
+        Ok((program, Given { values, binding }))
     }
 
     pub fn is_given(&self) -> bool {
