@@ -438,6 +438,11 @@ pub enum Problem {
         at: Span,
         other: Span,
     },
+    MissingElement {
+        name: String,
+        at: Span,
+        defined: Span,
+    },
     MissingElements {
         name: String,
         at: Span,

@@ -13,10 +13,11 @@
 //! - [`build`] makes graphs: hash-consing, folding, exact identities.
 //! - [`region`] says what a loop is and in which order it computes.
 //! - [`guard`] knows under which condition a node matters.
-//! - [`mod@print`] and [`parse`] are the text form, and `parse(print(f)) == f`.
+//! - [`mod@print`] and [`parse`] are the text form, and `parse(print(f)) == f`; [`to_dot`] is for Graphviz.
 //! - [`verify`] says what a well-formed graph is.
 
 pub mod build;
+mod dot;
 pub mod guard;
 pub mod parse;
 pub mod print;
@@ -25,6 +26,7 @@ pub mod slots;
 pub mod verify;
 
 pub use build::Builder;
+pub use dot::to_dot;
 pub use region::{Cell, Direction, Loop, Reduction, Region, RegionId, Shape, State, Update, UpdateKind};
 
 use hashbrown::HashSet;
@@ -283,12 +285,25 @@ impl Func {
         here.chain(inside).collect::<HashSet<Val>>().into_iter()
     }
 
-    /// The guards that the checks inside of a region look at.
+    /// What the guards of the checks inside of a region take from outside.
     pub fn guards_inside(&self, region: &Region) -> Vec<Val> {
         if !self.has_checks_inside() {
             return Vec::new();
         }
-        self.guards_at(&self.body(region).into_iter().collect()).collect()
+        let binds: Vec<Val> = region.binds().collect();
+        let mut stack: Vec<Val> = self.guards_at(&self.body(region).into_iter().collect()).collect();
+        let (mut seen, mut outside) = (HashSet::new(), Vec::new());
+        while let Some(val) = stack.pop() {
+            if !seen.insert(val) {
+                continue;
+            }
+            if self.depends(val, &binds) {
+                stack.extend(self.operands(val).iter());
+            } else {
+                outside.push(val);
+            }
+        }
+        outside
     }
 
     pub fn span(&self, val: Val) -> Span {

@@ -39,6 +39,8 @@ mod compiled;
 pub mod data;
 pub mod difference;
 pub mod error;
+#[cfg(feature = "fit")]
+pub mod fit;
 pub mod formula;
 pub mod inspect;
 pub mod interp;
@@ -49,6 +51,8 @@ pub mod lower;
 pub mod math;
 pub mod ops;
 pub mod opt;
+#[cfg(feature = "plot")]
+pub mod plot;
 mod program;
 pub mod span;
 pub mod special;

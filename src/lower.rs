@@ -256,12 +256,12 @@ impl<'a> Lowering<'a> {
         }
         let roots: Vec<Val> = results.iter().map(|result| result.value).collect();
         self.check_sites(&roots)?;
-        self.check_memory(root)?;
         // What derivatives inside the program have left behind goes; what has a name stays, used or not.
         let n_results = results.len();
         let named = self.definitions.iter().map(|&(_, _, value)| Output { name: String::new(), value });
         results.extend(named);
         let mut func = opt::compact(&std::mem::take(&mut self.builder).finish(results));
+        self.check_memory(&func, root)?;
         for (definition, output) in self.definitions.iter_mut().zip(func.results.drain(n_results..)) {
             definition.2 = output.value;
         }

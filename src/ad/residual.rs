@@ -55,7 +55,7 @@ impl Sweep<'_> {
             }
         } else {
             for state in &states {
-                let first = self.from_the_first(region, state.bound);
+                let first = self.state_again(region, state.bound);
                 pairs.push((state.bound, Residual::Again(first)));
             }
         }
@@ -95,7 +95,7 @@ impl Sweep<'_> {
     }
 
     /// A state at the beginning of a turn, from the first turn on: the same loop up to this turn, under another index.
-    fn from_the_first(&mut self, region: &Region, state: Val) -> Val {
+    fn state_again(&mut self, region: &Region, state: Val) -> Val {
         let each = region.loops[0];
         let index = self.builder.index();
         let renamed = self.builder.replace(&region.asking(Box::new([])), &[(each.index, index)]);

@@ -471,6 +471,10 @@ impl Problem {
                 report(format!("this clause of `{}` is never used", shorten(name)), *at, "other clauses fit before it")
                     .other(*other, "clauses begin here; the first that fits counts")
             }
+            Problem::MissingElement { name, at, defined } => {
+                report(format!("this element of `{}` is not defined", shorten(name)), *at, "no clause fits")
+                    .other(*defined, "the clauses begin here")
+            }
             Problem::MissingElements { name, at, defined } => {
                 report(format!("elements of `{}` are not defined", shorten(name)), *at, "all of them are needed here")
                     .other(*defined, "this clause leaves some out")

@@ -36,6 +36,11 @@ impl Lowering<'_> {
                 .is_none_or(|&defined| under(func, &loops, check.guard, |ranges| ranges.decide(defined) == Some(true)));
             // What is defined is inside.
             if !is_defined && let Some(&defined) = hole_reads.get(&check.site) {
+                let is_hole = Ranges::new(func, &loops).decide(defined) == Some(false);
+                if is_hole && func.inst(check.guard) == Inst::Bool(true) {
+                    problems.extend(self.hole(check.site));
+                    continue;
+                }
                 let hole = self.builder.not(defined);
                 let guard = self.builder.binary(Op::And, check.guard, hole);
                 self.builder.check(Check { guard, missing: true, ..check });
@@ -52,8 +57,7 @@ impl Lowering<'_> {
     }
 
     /// Refuses a program whose arrays together are too large.
-    pub(super) fn check_memory(&self, root: BlockId) -> Result<(), Vec<Problem>> {
-        let func = self.builder.func();
+    pub(super) fn check_memory(&self, func: &Func, root: BlockId) -> Result<(), Vec<Problem>> {
         let size = |val: Val| func.shape(val).iter().map(|&extent| extent as f64).product::<f64>();
         let is_array = |val: &Val| func.is_array(*val) && matches!(func.inst(*val), Inst::Param(_) | Inst::Result(..));
         let elements: f64 = func.vals().filter(is_array).map(size).sum();
@@ -83,6 +87,13 @@ impl Lowering<'_> {
             loops.remove(index);
         });
         loops
+    }
+
+    /// The problem of an element that no clause defines.
+    fn hole(&self, site: Val) -> Option<Problem> {
+        let func = self.builder.func();
+        let holes = self.holes.get(func.operands(site).as_slice().first()?)?;
+        Some(Problem::MissingElement { name: holes.name.clone(), at: func.span(site), defined: holes.at() })
     }
 
     /// The problem of a subscript that certainly leaves its array, in some turn of the loops around it.

@@ -33,10 +33,19 @@ pub(super) struct Equation {
 /// Which elements of an array are defined.
 #[derive(Clone, Debug)]
 pub(super) struct Holes {
-    name: String,
+    pub name: String,
     sets: Rc<[Set]>,
+    /// The clauses by what they fix the first subscript to.
+    by_place: Rc<HashMap<Option<i64>, Vec<usize>>>,
     /// The subscripts that are fixed already: the array is a row of another.
     row: Vec<Val>,
+}
+
+impl Holes {
+    /// The first clause of the array.
+    pub fn at(&self) -> Span {
+        self.sets.first().map_or(Span::default(), |set| set.at)
+    }
 }
 
 /// The elements that one equation defines.
@@ -148,7 +157,8 @@ impl Lowering<'_> {
         }
         let array = array.unwrap_or_else(|| self.builder.int(0));
         if !coverage.complete {
-            self.holes.insert(array, Rc::new(Holes { name, sets: sets.into(), row: Vec::new() }));
+            let holes = Holes { name, sets: sets.into(), by_place: Rc::new(at_places), row: Vec::new() };
+            self.holes.insert(array, Rc::new(holes));
         }
         Ok(array)
     }
@@ -272,12 +282,8 @@ impl Lowering<'_> {
     fn unclaimed(&mut self, sets: &[Set], number: usize, by_place: &HashMap<Option<i64>, Vec<usize>>) -> Val {
         let mut guard = self.builder.bool(true);
         let set = &sets[number];
-        let mut before: Vec<usize> = match fixed_place(self.builder.func(), set) {
-            None => (0..number).collect(),
-            place => [place, None].iter().filter_map(|place| by_place.get(place)).flatten().copied().collect(),
-        };
-        before.retain(|&other| other < number);
-        for other in before {
+        let first = fixed_place(self.builder.func(), set);
+        for other in candidates(by_place, first, number) {
             let other = &sets[other];
             let Some(conditions) = self.membership(other, &set.places) else { continue };
             let mut fits = self.builder.bool(true);
@@ -326,13 +332,17 @@ impl Lowering<'_> {
         let Some(holes) = self.holes.get(&array).map(Rc::clone) else { return };
         let subscripts = [holes.row.as_slice(), places].concat();
         if subscripts.len() < holes.sets[0].places.len() {
-            let row = Holes { name: holes.name.clone(), sets: Rc::clone(&holes.sets), row: subscripts };
+            let row = Holes { row: subscripts, ..Holes::clone(&holes) };
             self.holes.insert(read, Rc::new(row));
             return;
         }
         let mut defined = self.builder.bool(false);
-        for set in holes.sets.iter() {
-            let Some(conditions) = self.membership(set, &subscripts) else { continue };
+        let first = match self.builder.func().inst(subscripts[0]) {
+            Inst::Int(place) => Some(place),
+            _ => None,
+        };
+        for number in candidates(&holes.by_place, first, holes.sets.len()) {
+            let Some(conditions) = self.membership(&holes.sets[number], &subscripts) else { continue };
             let mut fits = self.builder.bool(true);
             for condition in conditions {
                 fits = self.builder.binary(Op::And, fits, condition);
@@ -348,7 +358,7 @@ impl Lowering<'_> {
     pub(super) fn check_complete(&self, val: Val, at: Span) -> Result<(), Problem> {
         match self.holes.get(&val) {
             None => Ok(()),
-            Some(holes) => Err(Problem::MissingElements { name: holes.name.clone(), at, defined: holes.sets[0].at }),
+            Some(holes) => Err(Problem::MissingElements { name: holes.name.clone(), at, defined: holes.at() }),
         }
     }
 }
@@ -367,6 +377,16 @@ fn by_place(func: &Func, sets: &[Set]) -> HashMap<Option<i64>, Vec<usize>> {
         by_place.entry(fixed_place(func, set)).or_default().push(number);
     }
     by_place
+}
+
+/// The clauses before number `end` that may define elements with this first subscript.
+fn candidates(by_place: &HashMap<Option<i64>, Vec<usize>>, first: Option<i64>, end: usize) -> Vec<usize> {
+    let mut numbers: Vec<usize> = match first {
+        None => (0..end).collect(),
+        first => [first, None].iter().filter_map(|first| by_place.get(first)).flatten().copied().collect(),
+    };
+    numbers.retain(|&number| number < end);
+    numbers
 }
 
 fn fixed_place(func: &Func, set: &Set) -> Option<i64> {

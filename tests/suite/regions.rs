@@ -1,10 +1,13 @@
 //! Derivatives of regions: forward, reverse and mixed, against differences, each other and closed forms.
 
 use chainrule::ad::{Mode, gradient, hessian, hessian_vector, jacobian, jvp, vjp};
+use chainrule::error::FormulaError;
 use chainrule::interp::call;
 use chainrule::ir::verify::verify;
 use chainrule::ir::{Builder, Cell, Direction, Func, Loop, Output, Reduction, Region, State, Update, UpdateKind, Val};
+use chainrule::lower::{Binding, lower};
 use chainrule::ops::{Op, Type};
+use chainrule::syntax::{Limits, parse};
 use proptest::prelude::*;
 
 use crate::random_regions;
@@ -554,6 +557,35 @@ fn hessians_have_a_block_for_each_pair_of_arguments() {
     let gradient = gradient(&func, &[0, 1, 2], Mode::Reverse);
     let expected = difference(&gradient, &args, &direction, 4);
     assert_close(&product[4..].concat(), &expected[1..], 1e-7, "hessian times a direction");
+}
+
+/// The function that a text means for arguments of these shapes.
+fn program(text: &str, shapes: &[(&str, &[usize])]) -> Func {
+    let limits = Limits::default();
+    let (ast, _) =
+        parse(text, &limits).unwrap_or_else(|problems| panic!("{}", FormulaError::new("formula", text, problems)));
+    let mut binding = Binding::default();
+    binding.shapes.extend(shapes.iter().map(|&(name, shape)| (name.to_owned(), shape.to_vec())));
+    lower(&ast, &limits, &binding)
+        .unwrap_or_else(|problems| panic!("{}", FormulaError::new("formula", text, problems)))
+        .func
+}
+
+#[test]
+fn programs_with_arrays_up_to_the_third_order() {
+    let texts: &[(&str, &[(&str, &[usize])])] = &[
+        ("sum[n](logsumexp[k](a[k]*x[n]))", &[("a", &[3]), ("x", &[2])]),
+        ("p[n,k] = softmax[k](z[n,k])\nsum[n, k](p[n,k]^2*y[n])", &[("z", &[2, 3]), ("y", &[2])]),
+        ("sum[i](prod[j in 0..i](x[j])*x[i])", &[("x", &[4])]),
+        ("max[i](x[i]*y) + min[i, j](x[i]*W[i,j])", &[("x", &[3]), ("W", &[3, 2])]),
+        ("(x, v) = iterate (x, v) from (a, b) for k in 0..4 do (x + 0.1*v, v - 0.1*sin(x)*c)\nx*v", &[]),
+        ("r = iterate r from 1 + a while r*r - a > 0.001 do (r + a/r)/2\nr", &[]),
+        ("f(t) = t^3*sin(t)\nsum[i](f'(x[i])*y[i])", &[("x", &[3]), ("y", &[3])]),
+        ("mean[i](abs(x[i] - 2)) + x[0]*x[2]", &[("x", &[3])]),
+    ];
+    for (text, shapes) in texts {
+        check(&program(text, shapes));
+    }
 }
 
 proptest! {
