@@ -418,7 +418,6 @@ impl Program {
     }
 }
 
-<<<<<<< HEAD
 /// Whether there is any array, or loop, in a text.
 fn mentions_arrays(ast: &Ast) -> bool {
     let is_array = |kind: NodeKind| matches!(kind, NodeKind::Subscript { .. } | NodeKind::Array(_) | NodeKind::Form(_));
@@ -429,7 +428,8 @@ fn mentions_arrays(ast: &Ast) -> bool {
     };
     ast.nodes.iter().any(|node| is_array(node.kind))
         || ast.blocks.iter().flat_map(|block| &block.statements).any(is_shaped)
-=======
+}
+
 /// The square of a number; of an array the sum of the squares of its elements.
 #[cfg(feature = "fit")]
 fn square(builder: &mut Builder, val: Val) -> Val {
@@ -445,7 +445,6 @@ fn square(builder: &mut Builder, val: Val) -> Val {
         square = builder.sum(index, low, high, square);
     }
     square
->>>>>>> arrays
 }
 
 /// Whether a number can be an `index` argument.
