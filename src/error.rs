@@ -377,7 +377,6 @@ pub enum Problem {
     },
     FunctionOfArray {
         at: Span,
-        call: Span,
     },
     DifferentShapes {
         at: Span,
@@ -427,7 +426,6 @@ pub enum Problem {
     /// `z[i + 1] = …`
     ShiftedPlace {
         at: Span,
-        index: Span,
     },
     NegativePlace {
         at: Span,

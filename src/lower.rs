@@ -8,6 +8,7 @@
 //!   expanded once; a program that would explode meets [`Limits::operations`](crate::Limits).
 //! - Where a derivative is taken by a parameter, the parameter is an **opaque** value while the body is expanded, and
 //!   the argument is put in its place afterwards: `f(t) = t*x; f'(x)` is `x`, not `2*x`.
+//! - An index is a name that a region binds; see `lower/forms.rs`. Sizes are numbers by now; see `lower/bind.rs`.
 //! - A statement in error leaves its names `Unknown`, and what uses them says nothing more.
 
 mod arith;

@@ -722,7 +722,7 @@ impl<'a> Walk<'a> {
             match self.shifted(tree, &binders, scope) {
                 Some((index, span)) => {
                     let at = self.ast.tree_span(tree);
-                    self.found.problems.push(Problem::ShiftedPlace { at, index: span });
+                    self.found.problems.push(Problem::ShiftedPlace { at });
                     inner = self.inner(inner, index, span, Meaning::Index);
                 }
                 None => self.tree(tree, scope, owner, None),
