@@ -141,6 +141,11 @@ impl Lowering<'_> {
         let name = self.ast.name(equations[0].clause.name).to_owned();
         let coverage = coverage(self.builder.func(), &sets, &extents);
         if let Some(unused) = coverage.unused {
+            // More likely the text doesn't say how far it goes.
+            let mut indices = equations[unused].closed.iter().flat_map(|closed| &closed.indices);
+            if let Some(index) = indices.find(|index| index.range.is_none()) {
+                return Err(self.without_range(index));
+            }
             let at = equations[unused].clause.at;
             return Err(Problem::UnusedClause { name, at, other: equations[0].clause.at });
         }
