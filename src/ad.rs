@@ -33,10 +33,21 @@ pub use forward::tangents;
 pub use reverse::adjoints;
 pub use rules::check_rules;
 
-use crate::ir::{Builder, Val};
+use crate::ir::{Builder, Inst, Val};
+use crate::ops::Op;
 
 /// 0 in the shape of a value.
 fn zero(builder: &mut Builder, like: Val) -> Val {
     let shape = builder.func().shape(like).to_vec();
     builder.zeros(&shape)
+}
+
+/// What an instruction with the adjoint `bar` sends back to operand number `slot` where it matters; `None` where that is zero by
+/// structure.
+pub fn contribution(builder: &mut Builder, val: Val, slot: usize, bar: Val) -> Option<Val> {
+    match builder.func().inst(val) {
+        // Through a `select` the seed passes as it is, and is masked like any other contribution.
+        Inst::Ternary(Op::Select, ..) => (slot > 0).then_some(bar),
+        _ => rules::rule(builder, val, slot, bar),
+    }
 }

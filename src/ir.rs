@@ -13,10 +13,11 @@
 //! - [`build`] makes graphs: hash-consing, folding, exact identities.
 //! - [`region`] says what a loop is and in which order it computes.
 //! - [`guard`] knows under which condition a node matters.
-//! - [`mod@print`] and [`parse`] are the text form, and `parse(print(f)) == f`.
+//! - [`mod@print`] and [`parse`] are the text form, and `parse(print(f)) == f`; [`to_dot`] is for Graphviz.
 //! - [`verify`] says what a well-formed graph is.
 
 pub mod build;
+mod dot;
 pub mod guard;
 pub mod parse;
 pub mod print;
@@ -25,6 +26,7 @@ pub mod slots;
 pub mod verify;
 
 pub use build::Builder;
+pub use dot::to_dot;
 pub use region::{Cell, Direction, Loop, Reduction, Region, RegionId, Shape, State, Update, UpdateKind};
 
 use hashbrown::HashSet;

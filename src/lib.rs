@@ -18,6 +18,9 @@
 //! relaxations; it gives the derivative as a graph ([`Request::graph`], whose text form is stable) or as code
 //! ([`Request::compile`]).
 //!
+//! Programs may be over arrays: [`Request::with`] begins a call by name that takes the sizes from what is passed, and
+//! [`Program::bind`] gives sizes beforehand.
+//!
 //! Below that, the crate is a pipeline of functions from graph to graph. In reading order: [`ops`] is the operator table,
 //! [`ir`] the graph, [`interp`] its meaning, [`ad`] differentiation, [`opt`] optimisation, [`syntax`] and [`lower`] the way
 //! from text to graph, [`jit`] the way to machine code, `wide` to machine code for many points at once, [`batch`] what takes
@@ -36,6 +39,8 @@ mod compiled;
 pub mod data;
 pub mod difference;
 pub mod error;
+#[cfg(feature = "fit")]
+pub mod fit;
 pub mod formula;
 pub mod inspect;
 pub mod interp;
@@ -46,6 +51,8 @@ pub mod lower;
 pub mod math;
 pub mod ops;
 pub mod opt;
+#[cfg(feature = "plot")]
+pub mod plot;
 mod program;
 pub mod span;
 pub mod special;
@@ -71,3 +78,8 @@ pub use syntax::Limits;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// So does that of the page about arrays.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/arrays.md")]
+struct Arrays;

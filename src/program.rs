@@ -26,7 +26,11 @@ use crate::batch::{Column, Points};
 use crate::call::{Cache, Call};
 use crate::compiled::Compiled;
 use crate::error::{Error, FormulaError, Problem, Style, Warning, nearest, render_warnings};
+#[cfg(feature = "fit")]
+use crate::ir::{Builder, Output};
 use crate::ir::{Func, Val};
+#[cfg(feature = "fit")]
+use crate::ops::Op;
 use crate::ops::Type;
 use crate::opt::{self, Relaxation};
 use crate::span::Span;
@@ -262,6 +266,12 @@ impl Program {
         Ok(Points::Columns(self.in_order(columns, |_| None)?))
     }
 
+    /// What is given by name, in the order of the arguments.
+    #[cfg(feature = "fit")]
+    pub(crate) fn ordered<'n, T: Copy>(&self, values: impl IntoIterator<Item = (&'n str, T)>) -> Result<Vec<T>, Error> {
+        self.in_order(values, |_| None)
+    }
+
     /// What is given by name, in the order of the arguments. `broken` is a number that is no integer.
     fn in_order<'n, T: Copy>(
         &self,
@@ -349,6 +359,19 @@ impl Program {
         request
     }
 
+    /// The sum of the squares of the results, in their order, as a program of the same arguments.
+    #[cfg(feature = "fit")]
+    pub(crate) fn squares(&self) -> Program {
+        let mut builder = Builder::resume(self.func.clone());
+        let mut sum = None;
+        for result in &self.func.results {
+            let square = square(&mut builder, result.value);
+            sum = Some(sum.map_or(square, |sum| builder.binary(Op::Add, sum, square)));
+        }
+        let value = sum.unwrap_or_else(|| builder.f64(0.0));
+        Program { func: builder.finish(vec![Output { name: String::new(), value }]), ..self.clone() }
+    }
+
     /// A failure of a call at run time, in words.
     pub(crate) fn problem(&self, problem: Problem) -> Error {
         self.wrong(vec![problem])
@@ -371,6 +394,23 @@ impl Program {
     pub(crate) fn without_code(&self) -> Program {
         Program { cache: Cache::default(), ..self.clone() }
     }
+}
+
+/// The square of a number; of an array the sum of the squares of its elements.
+#[cfg(feature = "fit")]
+fn square(builder: &mut Builder, val: Val) -> Val {
+    let extents = builder.func().shape(val).to_vec();
+    let indices: Vec<Val> = extents.iter().map(|_| builder.index()).collect();
+    let mut number = builder.read(val, &indices);
+    if builder.func().ty(number) == Type::Int {
+        number = builder.unary(Op::ToF64, number);
+    }
+    let mut square = builder.binary(Op::Mul, number, number);
+    for (&index, &extent) in indices.iter().zip(&extents).rev() {
+        let (low, high) = (builder.int(0), builder.int(extent as i64));
+        square = builder.sum(index, low, high, square);
+    }
+    square
 }
 
 /// Whether a number can be an `index` argument.

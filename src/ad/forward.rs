@@ -28,11 +28,24 @@ pub fn tangents(builder: &mut Builder, seeds: &[(Val, Val)], outputs: &[Val]) ->
     let inputs: Vec<Val> = seeds.iter().map(|&(input, _)| input).collect();
     let active = Active::between(builder, &inputs, outputs);
     let mut sweep = Sweep { builder, dots: vec![None; active.len()], results: HashMap::new(), active };
+    let mut apart: Vec<(Val, Val)> = Vec::new();
     for &(input, seed) in seeds {
-        sweep.set(input, Some(seed));
+        let free = sweep.builder.func().free(seed).to_vec();
+        if free.is_empty() {
+            sweep.set(input, Some(seed));
+        } else {
+            // A loop in between may bind the same name; the seed has a name of its own until all is made.
+            let shape = sweep.builder.func().shape(seed).to_vec();
+            let opaque = sweep.builder.opaque_array(Type::F64, &shape);
+            apart.push((opaque, seed));
+            sweep.set(input, Some(opaque));
+        }
     }
     sweep.run();
-    outputs.iter().map(|&output| sweep.dot(output)).collect()
+    let dots: Vec<Option<Val>> = outputs.iter().map(|&output| sweep.dot(output)).collect();
+    let found: Vec<Val> = dots.iter().flatten().copied().collect();
+    let mut found = builder.substitute_all(&found, &apart).into_iter();
+    dots.into_iter().map(|dot| dot.and_then(|_| found.next())).collect()
 }
 
 struct Sweep<'a> {

@@ -41,6 +41,21 @@ impl Sweep<'_> {
             return;
         }
 
+        // An adjoint from outside may know one of the names that the region binds by another meaning; it has a name of its own until
+        // the reverse region is made.
+        let binds: Vec<Val> = region.binds().collect();
+        let mut apart: Vec<(Val, Val)> = Vec::new();
+        let mut bars = bars.to_vec();
+        for (_, bar) in &mut bars {
+            if self.builder.func().depends(*bar, &binds) {
+                let shape = self.builder.func().shape(*bar).to_vec();
+                let opaque = self.builder.opaque_array(Type::F64, &shape);
+                apart.push((opaque, std::mem::replace(bar, opaque)));
+            }
+        }
+        let bar_of = |number: usize| bars.iter().find(|bar| bar.0 == number).map(|bar| bar.1);
+        let cell_bar = |number: usize| bar_of(region.first_cell() + number);
+
         let body = self.builder.func().body(region);
         let mut inner = Scope::sparse();
         self.guard_body(&mut inner, val, region, &body);
@@ -94,7 +109,6 @@ impl Sweep<'_> {
             }
             cells.push(Cell { bound: Some(bound), init: cell_bar(number), ..adjoint });
         }
-        let binds: Vec<Val> = region.binds().collect();
         let indices: Vec<Val> = region.loops.iter().map(|each| each.index).collect();
         let mut reductions = Vec::new();
         let mut out: Vec<(Val, Vec<Val>, usize)> = Vec::new();
@@ -128,6 +142,9 @@ impl Sweep<'_> {
         let reverse = self.with_residuals(val, region, reverse);
         let whole = self.builder.region(reverse);
 
+        let whole = self.builder.substitute_all(&[whole], &apart)[0];
+        let original = |bar: Val| apart.iter().find(|pair| pair.0 == bar).map_or(bar, |pair| pair.1);
+
         let mut place = 0;
         for (state, carried) in region.states.iter().zip(&carried) {
             if carried.is_some() {
@@ -142,7 +159,7 @@ impl Sweep<'_> {
                     place += 1;
                     Some(self.builder.result(whole, place - 1))
                 }
-                None => cell_bar(number),
+                None => cell_bar(number).map(original),
             };
             if let Some(bar) = bar {
                 self.initial(outer, edge, region, cell, bar);
@@ -241,12 +258,14 @@ impl Sweep<'_> {
         if updates.is_empty() {
             return self.send(outer, edge, init, bar);
         }
-        let kept = Cell { bound: None, init: Some(bar), updates: updates.into(), ..cell.clone() };
+        let apart = self.builder.opaque_array(Type::F64, &cell.shape);
+        let kept = Cell { bound: None, init: Some(apart), updates: updates.into(), ..cell.clone() };
         let mut clearing = region.asking(Box::new([]));
         let number = clearing.first_reduction();
         clearing.cells = clearing.cells.iter().cloned().chain([kept]).collect();
         let clearing = self.builder.region(clearing);
-        let bar = self.builder.result(clearing, number);
+        let cleared = self.builder.result(clearing, number);
+        let bar = self.builder.substitute(cleared, apart, bar);
         self.send(outer, edge, init, bar);
     }
 

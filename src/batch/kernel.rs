@@ -97,6 +97,16 @@ impl Kernel {
         "interpreter"
     }
 
+    /// From so many operations on, over all points, it is worth waking a thread for them.
+    pub fn worth_a_thread(&self) -> usize {
+        // Vectors without calls do many more in the same time.
+        #[cfg(feature = "wide")]
+        if self.wide.as_ref().is_some_and(|kernel| !kernel.has_calls()) {
+            return 1 << 20;
+        }
+        1 << 16
+    }
+
     /// Computes `points` points. There is an input for each parameter and an output of that length for each wanted result.
     ///
     /// # Errors

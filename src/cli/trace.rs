@@ -6,20 +6,21 @@ use chainrule::inspect::{self, Step};
 use chainrule::ir::{Inst, Val};
 use chainrule::ops::Op;
 use chainrule::span::Span;
-use chainrule::{Argument, Program};
-use clap::Args;
+use chainrule::{Argument, Program, plot};
+use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::fault::Fault;
 use super::inputs::{Given, Inputs};
-use super::options::{Output, Text, result_names};
+use super::options::{self, Text, result_names};
 use super::{examples, json, table};
 
 /// Every value on the way with its adjoint: a forward and a reverse sweep by hand
 ///
 /// Values are computed downwards. The adjoint says how much the result grows with the value; adjoints are computed
-/// upwards, and those of the arguments are the derivatives. Of a formula with arrays, what has a name is shown.
+/// upwards, and those of the arguments are the derivatives. Of a formula with arrays, what has a name is shown. As SVG it is a picture
+/// of the graph: on each edge the value that goes forward and, below it, the adjoint that comes back.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Trace {
@@ -27,13 +28,23 @@ pub struct Trace {
     text: Text,
     #[command(flatten)]
     inputs: Inputs,
-    #[command(flatten)]
-    output: Output,
+    /// How the answer is written
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Format {
+    #[default]
+    Text,
+    Json,
+    Svg,
 }
 
 const EXAMPLES: &str = examples!(
     "trace 'exp(x*z) + x*z/ln(x)' --at x=2,z=3",
     "trace 'a = x*z; b = ln(x); exp(a) + a/b' --at x=2,z=3 --format json",
+    "trace 'sigmoid(w*x + b)' --at w=2,x=-1,b=3 --format svg",
 );
 
 /// So much of an expression is shown in the table.
@@ -43,6 +54,10 @@ impl Trace {
     pub fn run(&self) -> Result<Answer, Fault> {
         let (program, given) = self.inputs.of(&self.text.parse()?)?;
         if program.has_arrays() {
+            if self.format == Format::Svg {
+                let help = "`chainrule emit … --stage dot` writes graphs with loops for Graphviz";
+                return Err(Fault::usage("only computations without arrays are drawn", help));
+            }
             return self.arrays(&program, &given);
         }
         let point = program.point(given.numbers())?;
@@ -50,6 +65,10 @@ impl Trace {
         let names = result_names(&program);
         let mut values = vec![0.0; names.len()];
         program.value().backend(chainrule::Backend::Interpreter).compile()?.call_into(&point, &mut values)?;
+        if self.format == Format::Svg {
+            let picture = picture(&program, &point)?;
+            return Ok(Answer::about(&program, options::Format::Text, || picture, || Value::Null));
+        }
         let steps = inspect::trace(program.graph(), &point);
         let rows = rows(&program, &steps);
         let text = || table(&names, &rows);
@@ -57,7 +76,11 @@ impl Trace {
             let steps: Vec<Value> = rows.iter().map(entry).collect();
             Value::Object(json::object([("value", json::numbers(&values)), ("steps", steps.into())]))
         };
-        Ok(Answer::about(&program, self.output.format, text, json))
+        Ok(Answer::about(&program, self.format(), text, json))
+    }
+
+    fn format(&self) -> options::Format {
+        if self.format == Format::Json { options::Format::Json } else { options::Format::Text }
     }
 }
 
@@ -104,7 +127,7 @@ impl Trace {
             }).collect();
                 Value::Object(json::object([("value", json::results(values.iter())), ("steps", steps.into())]))
             };
-        Ok(Answer::about(program, self.output.format, text, json))
+        Ok(Answer::about(program, self.format(), text, json))
     }
 }
 
@@ -112,6 +135,14 @@ impl Trace {
 fn one_or_all(adjoints: impl Iterator<Item = Option<Value>>) -> Value {
     let mut adjoints: Vec<Value> = adjoints.map(Option::unwrap_or_default).collect();
     if adjoints.len() == 1 { adjoints.remove(0) } else { adjoints.into() }
+}
+
+fn picture(program: &Program, point: &[f64]) -> Result<String, Fault> {
+    let names: Vec<(String, Val)> =
+        program.definitions().iter().map(|definition| (definition.name.clone(), definition.value)).collect();
+    plot::computation(program.graph(), &names, point).map_err(|error| {
+        Fault::usage(error.to_string(), "`chainrule emit … --stage dot` writes graphs of any size for Graphviz")
+    })
 }
 
 /// A step in the words of the text.

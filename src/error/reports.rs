@@ -508,17 +508,23 @@ impl Problem {
                     .help("a function that calls another twice, many levels deep, doubles with each level")
             }
             Problem::NoInteger { at, fault } => {
-                let message = match fault {
-                    Fault::Overflow => "the integer is too large for 64 bits",
-                    Fault::DivisionByZero => "integer division by zero",
-                    Fault::NegativePower => "a negative power of an integer is not an integer",
-                    Fault::NoInteger => "this number is no integer of 64 bits",
-                    Fault::Outside => "this subscript is outside of its array",
-                    Fault::Missing => "this element has no value here",
-                    Fault::Endless => "the loop has reached the limit of its turns",
+                let (message, here) = match fault {
+                    Fault::Overflow => ("the integer is too large for 64 bits", "at this point there is no integer here"),
+                    Fault::DivisionByZero => ("integer division by zero", "at this point there is no integer here"),
+                    Fault::NegativePower => {
+                        ("a negative power of an integer is not an integer", "at this point there is no integer here")
+                    }
+                    Fault::NoInteger => ("a number is no integer of 64 bits", "at this point there is no integer here"),
+                    Fault::Outside => ("a subscript is outside of its array", "this element does not exist"),
+                    Fault::Missing => ("an element has no value yet", "nothing has defined it where it is read"),
+                    Fault::Endless => ("the loop has reached the limit of its turns", "its condition still holds"),
                 };
-                report(message, *at, "at this point there is no integer here")
-                    .help("guard it: what stands in the branch of an `if` that is not taken does not matter")
+                let help = match fault {
+                    Fault::Endless => "allow more turns, or end it by `for k in 0..n` too",
+                    Fault::Missing => "define it by a clause of its own, or don't read it: `if(condition, …, 0)`",
+                    _ => "guard it: what stands in the branch of an `if` that is not taken does not matter",
+                };
+                report(message, *at, here).help(help)
             }
             Problem::NotYet { at, what } => {
                 report(format!("{what} is not supported yet"), *at, "this comes later")

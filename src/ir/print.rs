@@ -82,13 +82,13 @@ fn shaped(ty: Type, shape: &[usize]) -> String {
 }
 
 /// What each value is called.
-struct Names<'a> {
+pub(super) struct Names<'a> {
     func: &'a Func,
     number: Vec<u32>,
 }
 
 impl Names<'_> {
-    fn of(func: &Func) -> Names<'_> {
+    pub(super) fn of(func: &Func) -> Names<'_> {
         let mut next = 0;
         let number = func
             .insts()
@@ -102,7 +102,7 @@ impl Names<'_> {
         Names { func, number }
     }
 
-    fn get(&self, val: Val) -> String {
+    pub(super) fn get(&self, val: Val) -> String {
         match self.func.inst(val) {
             Inst::Param(index) => format!("%{}", self.func.params[index as usize].name),
             Inst::Opaque(index) => format!("?{index}"),

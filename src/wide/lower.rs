@@ -113,7 +113,7 @@ impl Lowering<'_> {
         }
         let id = match self.func.inst(val) {
             Inst::Param(index) if self.uniform[index as usize] => self.program.cell(Cell::Param(index)),
-            Inst::Param(index) => self.program.add(Low::Column { column: index, vector: 0 }, &[]),
+            Inst::Param(index) => self.program.add(Low::Column { column: index, vector: 0, late: false }, &[]),
             Inst::Opaque(_) => self.f64(f64::NAN),
             Inst::F64(bits) => self.f64(bits.value()),
             // Only an exponent, which its operator looks at.
@@ -137,7 +137,7 @@ impl Lowering<'_> {
             let (one, zero) = (self.f64(1.0), self.f64(0.0));
             id = self.blend(id, one, zero);
         }
-        self.program.add(Low::Store { output, vector: 0 }, &[id]);
+        self.program.add(Low::Store { output, vector: 0, late: false }, &[id]);
     }
 
     fn operation(&mut self, op: Op, val: Val) -> Result<Id, Unsupported> {

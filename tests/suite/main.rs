@@ -8,12 +8,17 @@ mod cli;
 mod data;
 mod docs;
 mod errors;
+#[cfg(feature = "fit")]
+mod fit;
+#[cfg(feature = "cli")]
+mod fit_command;
 mod formula;
 mod graphs;
 mod hostile;
 mod inspect;
 #[cfg(feature = "jit")]
 mod jit;
+mod latex;
 #[cfg(feature = "jit")]
 mod loops;
 mod math;
@@ -22,6 +27,8 @@ mod modes;
 mod mutants;
 #[cfg(feature = "cli")]
 mod nested;
+#[cfg(feature = "plot")]
+mod pictures;
 mod properties;
 mod random;
 #[cfg(feature = "jit")]
