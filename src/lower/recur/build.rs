@@ -28,6 +28,8 @@ struct Unfolding<'a> {
     times: Vec<Val>,
     /// For each array what a turn makes.
     made: Vec<Vec<Made>>,
+    /// What rows keep of before the loop, whether it is defined or not.
+    kept: Vec<Val>,
 }
 
 /// What a turn makes of an array: an element or a row, where the guard holds.
@@ -58,6 +60,7 @@ impl Lowering<'_> {
             turning: Vec::new(),
             times: Vec::new(),
             made: vec![Vec::new(); plans.len()],
+            kept: Vec::new(),
         };
         for (array, plan) in plans.iter().enumerate() {
             // Where the order isn't certain every element must have its turn.
@@ -113,7 +116,9 @@ impl Lowering<'_> {
             let mut hull: Option<(i64, i64)> = None;
             let mut names = Vec::new();
             for (array, plan) in unfolding.plans.iter().enumerate() {
-                for (clause, set) in plan.sets.iter().enumerate().filter(|&(clause, _)| unfolding.turning[array][clause]) {
+                for (clause, set) in
+                    plan.sets.iter().enumerate().filter(|&(clause, _)| unfolding.turning[array][clause])
+                {
                     let reach = self.reach(&equations[array][clause], set, dimension)?;
                     let (low, high) = reach.unwrap_or((0, plan.shape[dimension] as i64));
                     hull = Some(hull.map_or((low, high), |hull| (hull.0.min(low), hull.1.max(high))));
@@ -141,7 +146,7 @@ impl Lowering<'_> {
     }
 
     /// What a turn makes of an array.
-    fn made(&mut self, unfolding: &Unfolding, array: usize) -> Vec<Made> {
+    fn made(&mut self, unfolding: &mut Unfolding, array: usize) -> Vec<Made> {
         let plan = &unfolding.plans[array];
         let turning: Vec<usize> = (0..plan.sets.len()).filter(|&clause| unfolding.turning[array][clause]).collect();
         let mut names = unfolding.times.clone();
@@ -177,7 +182,11 @@ impl Lowering<'_> {
                 guard = self.builder.binary(Op::And, guard, other);
             }
             let mut value = match unfolding.inits[array] {
-                Some(init) => self.builder.read(init, &names),
+                Some(init) => {
+                    let kept = self.builder.read(init, &names);
+                    unfolding.kept.push(kept);
+                    kept
+                }
                 None => self.nothing(plan),
             };
             for element in mixed {
@@ -254,7 +263,10 @@ impl Lowering<'_> {
         let roots: Vec<Val> = region.body().collect();
         let mut found = Vec::new();
         for val in super::super::checks::needed(func, roots.into_iter()) {
-            let Inst::Read(_) = func.inst(val) else { continue };
+            let is_read = matches!(func.inst(val), Inst::Read(_)) && !unfolding.kept.contains(&val);
+            if !is_read {
+                continue;
+            }
             let operands = func.operands(val);
             let source = sources.iter().find(|source| source.0 == operands.as_slice()[0]);
             found.extend(source.map(|source| (val, *source, operands.as_slice()[1..].to_vec())));
@@ -272,9 +284,8 @@ impl Lowering<'_> {
                 defined.insert(read, condition);
             }
         }
-        let may_be_missing = defined.into_iter().filter(|&(_, defined)| {
-            self.builder.func().inst(defined) != Inst::Bool(true)
-        });
+        let may_be_missing =
+            defined.into_iter().filter(|&(_, defined)| self.builder.func().inst(defined) != Inst::Bool(true));
         self.hole_reads.extend(may_be_missing);
     }
 

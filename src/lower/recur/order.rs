@@ -6,9 +6,9 @@
 
 use hashbrown::{HashMap, HashSet};
 
+use super::super::Lowering;
 use super::super::define::Plan;
 use super::super::interval::{Affine, Ranges};
-use super::super::Lowering;
 use crate::error::Problem;
 use crate::ir::{Direction, Func, Inst, Loop, Val};
 
@@ -105,9 +105,7 @@ impl Lowering<'_> {
         };
         let same: Vec<usize> = (0..readings.len()).filter(|&number| is_same(&readings[number])).collect();
         match sequence(plans.len(), readings, &same) {
-            Ok(sequence) => {
-                Ok(Order { directions: vec![Direction::Up; rank], sequence, same, is_certain: false })
-            }
+            Ok(sequence) => Ok(Order { directions: vec![Direction::Up; rank], sequence, same, is_certain: false }),
             Err(number) => {
                 let Reading { reader, clause, from, read, .. } = readings[number];
                 Err(Problem::DependsOnItself {
