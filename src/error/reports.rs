@@ -484,7 +484,7 @@ impl Problem {
             }
             Problem::DependsOnItself { name, at, through, defined } => {
                 let label = match through {
-                    Some(through) => format!("`{}` depends on this element of `{}`", shorten(through), shorten(name)),
+                    Some(through) => format!("this element of `{}` is computed from it", shorten(through)),
                     None => "this is the element that is defined".to_string(),
                 };
                 report(format!("an element of `{}` depends on itself", shorten(name)), *at, label)

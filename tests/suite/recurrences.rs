@@ -460,6 +460,7 @@ fn what_is_not_there_yet() {
     missing("F[n] = F[n-1] + F[n-2] for n in 2..9; F[0] = 1; F[8]");
     missing("a[0] = 1; a[i] = sum[k](a[k]) for i in 1..4; a[2]");
     missing("a[0] = 1.5; a[i] = sum[k](a[k]) for i in 1..4; a[2]");
+    missing("f(u) = u + u; a[0] = 0; a[i] = f(a)[i] + 1 for i in 1..4; a[2]");
     missing("a[i] = a[3-i] + 1 for i in 0..4; a[2]");
     missing("a[i] = max[k](a[k]) + 1 for i in 0..4; a[2]");
     missing("a[0] = 0; a[i] = a[i+1] + a[i-1] for i in 1..4; a[4] = 1; a[2]");
