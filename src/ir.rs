@@ -296,19 +296,33 @@ impl Func {
             return Vec::new();
         }
         let binds: Vec<Val> = region.binds().collect();
+        let (mut taken, mut seen) = (Vec::new(), HashSet::new());
         let mut stack: Vec<Val> = self.guards_at(&self.body(region).into_iter().collect()).collect();
-        let (mut seen, mut outside) = (HashSet::new(), Vec::new());
         while let Some(val) = stack.pop() {
             if !seen.insert(val) {
                 continue;
             }
-            if self.depends(val, &binds) {
-                stack.extend(self.operands(val).iter());
-            } else {
-                outside.push(val);
+            match self.depends(val, &binds) {
+                true => stack.extend(self.operands(val).iter()),
+                false => taken.push(val),
             }
         }
-        outside
+        taken
+    }
+
+    /// Whether a guard can be looked at where a region that binds these names computes a site: it depends on nothing but what this
+    /// region binds, and what the regions around bind that the site is in.
+    pub fn is_known_at(&self, guard: Val, site: Val, binds: &[Val]) -> bool {
+        let free = self.free(site);
+        // What is carried from turn to turn is there in one loop only, with its index.
+        let is_around = |region: &Region, name: Val| {
+            let carries = region.binds().skip(region.loops.len()).any(|carried| free.contains(&carried));
+            carries && region.loops.iter().any(|each| each.index == name)
+        };
+        self.free(guard).iter().all(|&name| {
+            let is_bound = binds.contains(&name) || free.contains(&name);
+            is_bound || self.regions.iter().any(|region| is_around(region, name))
+        })
     }
 
     pub fn span(&self, val: Val) -> Span {
