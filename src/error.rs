@@ -377,7 +377,6 @@ pub enum Problem {
     },
     FunctionOfArray {
         at: Span,
-        call: Span,
     },
     DifferentShapes {
         at: Span,
@@ -427,7 +426,6 @@ pub enum Problem {
     /// `z[i + 1] = …`
     ShiftedPlace {
         at: Span,
-        index: Span,
     },
     NegativePlace {
         at: Span,
@@ -437,6 +435,11 @@ pub enum Problem {
         name: String,
         at: Span,
         other: Span,
+    },
+    MissingElement {
+        name: String,
+        at: Span,
+        defined: Span,
     },
     MissingElements {
         name: String,

@@ -8,6 +8,7 @@
 //!   expanded once; a program that would explode meets [`Limits::operations`](crate::Limits).
 //! - Where a derivative is taken by a parameter, the parameter is an **opaque** value while the body is expanded, and
 //!   the argument is put in its place afterwards: `f(t) = t*x; f'(x)` is `x`, not `2*x`.
+//! - An index is a name that a region binds; see `lower/forms.rs`. Sizes are numbers by now; see `lower/bind.rs`.
 //! - A statement in error leaves its names `Unknown`, and what uses them says nothing more.
 
 mod arith;
@@ -261,12 +262,12 @@ impl<'a> Lowering<'a> {
         }
         let roots: Vec<Val> = results.iter().map(|result| result.value).collect();
         self.check_sites(&roots)?;
-        self.check_memory(root, &roots)?;
         // What derivatives inside the program have left behind goes; what has a name stays, used or not.
         let n_results = results.len();
         let named = self.definitions.iter().map(|&(_, _, value)| Output { name: String::new(), value });
         results.extend(named);
         let mut func = opt::compact(&std::mem::take(&mut self.builder).finish(results));
+        self.check_memory(&func, root)?;
         for (definition, output) in self.definitions.iter_mut().zip(func.results.drain(n_results..)) {
             definition.2 = output.value;
         }

@@ -53,7 +53,7 @@ fn collected(builder: &mut Builder, loops: &[Loop], values: Vec<Option<Val>>) ->
     }
     let mut cells = Vec::new();
     for &value in values.iter().flatten() {
-        let shape = [extents.as_slice(), &builder.func().shape(value).to_vec()].concat();
+        let shape = [extents.as_slice(), builder.func().shape(value)].concat();
         cells.push(cell(builder, loops, &shape, value));
     }
     if cells.is_empty() {

@@ -55,7 +55,7 @@ impl Sweep<'_> {
             }
         } else {
             for state in &states {
-                let first = self.from_the_first(region, state.bound);
+                let first = self.state_again(region, state.bound);
                 pairs.push((state.bound, Residual::Again(first)));
             }
         }
@@ -95,7 +95,7 @@ impl Sweep<'_> {
     }
 
     /// A state at the beginning of a turn, from the first turn on: the same loop up to this turn, under another index.
-    fn from_the_first(&mut self, region: &Region, state: Val) -> Val {
+    fn state_again(&mut self, region: &Region, state: Val) -> Val {
         let each = region.loops[0];
         let index = self.builder.index();
         let renamed = self.builder.replace(&region.asking(Box::new([])), &[(each.index, index)]);
@@ -197,9 +197,9 @@ pub(super) struct Extents {
 impl Extents {
     pub fn of(func: &Func) -> Extents {
         let mut extents = Extents { ranges: HashMap::new() };
-        for val in func.vals() {
-            let Inst::Region(region) = func.inst(val) else { continue };
-            for each in &func.region(region).loops {
+        // What stands around is younger than what stands inside.
+        for region in func.regions().iter().rev() {
+            for each in &region.loops {
                 let range = extents.range(func, each.low, 0).zip(extents.range(func, each.high, 0));
                 let range = range.map(|(low, high)| (low.0, high.1.saturating_sub(1)));
                 let joined = match extents.ranges.get(&each.index) {

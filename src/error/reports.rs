@@ -412,7 +412,7 @@ impl Problem {
                 }
                 report
             }
-            Problem::FunctionOfArray { at, call: _ } => {
+            Problem::FunctionOfArray { at } => {
                 report("this function is of numbers, not of arrays", *at, "this is an array")
                     .help("element by element it is `[f(u[i]) for i]`")
             }
@@ -460,7 +460,7 @@ impl Problem {
                 report(format!("`{}` has a range and does not stand on the left", shorten(name)), *at, "which subscript?")
                     .other(*left, "not here")
             }
-            Problem::ShiftedPlace { at, index: _ } => {
+            Problem::ShiftedPlace { at } => {
                 report("a left side has plain indices and fixed places", *at, "this is neither")
                     .help("shift the right side instead: `z[i] = x[i-1] for i in 1..n`")
             }
@@ -470,6 +470,10 @@ impl Problem {
             Problem::UnusedClause { name, at, other } => {
                 report(format!("this clause of `{}` is never used", shorten(name)), *at, "other clauses fit before it")
                     .other(*other, "clauses begin here; the first that fits counts")
+            }
+            Problem::MissingElement { name, at, defined } => {
+                report(format!("this element of `{}` is not defined", shorten(name)), *at, "no clause fits")
+                    .other(*defined, "the clauses begin here")
             }
             Problem::MissingElements { name, at, defined } => {
                 report(format!("elements of `{}` are not defined", shorten(name)), *at, "all of them are needed here")

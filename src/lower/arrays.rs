@@ -89,9 +89,9 @@ pub fn check_operands(
 }
 
 /// Built-in functions are of numbers.
-pub fn check_arguments(args: &[Operand], at: Span) -> Result<(), Problem> {
+pub fn check_arguments(args: &[Operand]) -> Result<(), Problem> {
     match args.iter().find(|arg| matches!(arg.value, Value::Array(_))) {
-        Some(arg) => Err(Problem::FunctionOfArray { at: arg.at, call: at }),
+        Some(arg) => Err(Problem::FunctionOfArray { at: arg.at }),
         None => Ok(()),
     }
 }

@@ -151,9 +151,13 @@ impl Lowering<'_> {
                 self.needed.push(name);
             }
         }
-        self.tasks.push(Task::Tree { tree: dim, next: 0 });
+        self.tasks = vec![Task::Tree { tree: dim, next: 0 }];
+        self.values.clear();
         while let Some(task) = self.tasks.pop() {
-            self.step(task)?;
+            if let Err(problem) = self.step(task) {
+                self.tasks.clear();
+                return Err(problem);
+            }
         }
         match self.values.pop().map(|(value, _)| value) {
             Some(Value::Scalar(val)) => match self.builder.func().inst(val) {

@@ -52,7 +52,7 @@ impl Lowering<'_> {
             let Body::Builtin(builtin) = function.body else { return Ok(()) };
             self.builder.span = at;
             check_arity(builtin.arity(), args.len(), at)?;
-            arrays::check_arguments(&args, at)?;
+            arrays::check_arguments(&args)?;
             let value = arith::call(&mut self.builder, builtin, &args)?;
             return self.push(value, root);
         };

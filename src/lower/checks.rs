@@ -37,6 +37,12 @@ impl Lowering<'_> {
                 .is_none_or(|&defined| under(func, &loops, check.guard, |ranges| ranges.decide(defined) == Some(true)));
             // What is defined is inside.
             if !is_defined && let Some(&defined) = hole_reads.get(&check.site) {
+                let is_hole = Ranges::new(func, &loops).decide(defined) == Some(false);
+                let always = func.inst(check.guard) == Inst::Bool(true);
+                if let Some(problem) = self.hole(check.site).filter(|_| is_hole && always) {
+                    problems.push(problem);
+                    continue;
+                }
                 let hole = self.builder.not(defined);
                 let guard = self.builder.binary(Op::And, check.guard, hole);
                 self.builder.check(Check { guard, missing: true, ..check });
@@ -55,13 +61,10 @@ impl Lowering<'_> {
     }
 
     /// Refuses a program whose arrays together are too large.
-    pub(super) fn check_memory(&self, root: BlockId, roots: &[Val]) -> Result<(), Vec<Problem>> {
-        let func = self.builder.func();
+    pub(super) fn check_memory(&self, func: &Func, root: BlockId) -> Result<(), Vec<Problem>> {
         let size = |val: Val| func.shape(val).iter().map(|&extent| extent as f64).product::<f64>();
         let is_array = |val: &Val| func.is_array(*val) && matches!(func.inst(*val), Inst::Param(_) | Inst::Result(..));
-        let named = self.definitions.iter().map(|&(_, _, value)| value);
-        let needed = needed(func, roots.iter().copied().chain(named));
-        let elements: f64 = needed.into_iter().filter(is_array).map(size).sum();
+        let elements: f64 = func.vals().filter(is_array).map(size).sum();
         if elements <= self.limits.elements as f64 {
             return Ok(());
         }
@@ -91,6 +94,13 @@ impl Lowering<'_> {
         }
         loops.retain(|index, _| !varied.contains(index));
         loops
+    }
+
+    /// The problem of an element that no clause defines.
+    fn hole(&self, site: Val) -> Option<Problem> {
+        let func = self.builder.func();
+        let holes = self.holes.get(func.operands(site).as_slice().first()?)?;
+        Some(Problem::MissingElement { name: holes.name.clone(), at: func.span(site), defined: holes.at() })
     }
 
     /// The problem of a subscript that certainly leaves its array, in some turn of the loops around it.

@@ -179,25 +179,31 @@ impl<'a> Ranges<'a> {
 
     /// Whether a condition is certainly true, or certainly false.
     pub fn decide(&self, condition: Val) -> Option<bool> {
+        self.decide_within(condition, DEPTH)
+    }
+
+    fn decide_within(&self, condition: Val, depth: u32) -> Option<bool> {
+        let depth = depth.checked_sub(1)?;
+        let decide = |condition: Val| self.decide_within(condition, depth);
         let affine = |val: Val| Affine::of(self.func, val);
         let never_positive = |sum: Affine| self.highest(&sum).is_some_and(|bound| bound <= 0);
         let one = Affine::constant(1);
         match self.func.inst(condition) {
             Inst::Bool(value) => Some(value),
-            Inst::Unary(Op::Not, a) => self.decide(a).map(|holds| !holds),
-            Inst::Binary(Op::And, a, b) => match (self.decide(a), self.decide(b)) {
+            Inst::Unary(Op::Not, a) => decide(a).map(|holds| !holds),
+            Inst::Binary(Op::And, a, b) => match (decide(a), decide(b)) {
                 (Some(true), Some(true)) => Some(true),
                 (Some(false), _) | (_, Some(false)) => Some(false),
                 _ => None,
             },
             // The second is asked only where the first doesn't hold.
-            Inst::Binary(Op::Or, a, b) => match self.decide(a) {
+            Inst::Binary(Op::Or, a, b) => match decide(a) {
                 Some(true) => Some(true),
-                Some(false) => self.decide(b),
+                Some(false) => decide(b),
                 None => {
                     let mut otherwise = self.clone();
                     otherwise.assume(a, false);
-                    (otherwise.decide(b) == Some(true)).then_some(true)
+                    (otherwise.decide_within(b, depth) == Some(true)).then_some(true)
                 }
             },
             Inst::Binary(Op::ILe | Op::ILt, a, b) => {

@@ -79,6 +79,8 @@ pub struct Names {
     pub clauses: HashMap<(BlockId, usize), Rc<Clause>>,
     /// The arrays made together, by block and number of the last clause.
     pub groups: HashMap<(BlockId, usize), Rc<Group>>,
+    /// Whether an argument is an array whose extents aren't numbers in the text.
+    open_shapes: bool,
     /// Whether an array's extent may depend on the value of an `index` argument.
     makes_arrays: bool,
     pub problems: Vec<Problem>,
@@ -88,8 +90,8 @@ pub struct Names {
 impl Names {
     /// Whether sizes, shapes or values of integers must be known before there is a graph.
     pub fn needs_binding(&self) -> bool {
-        let is_free = |argument: &Argument| argument.rank > 0 || (argument.role == Role::Index && self.makes_arrays);
-        !self.sizes.is_empty() || self.arguments.iter().any(is_free)
+        let has_index = || self.arguments.iter().any(|argument| argument.role == Role::Index && argument.rank == 0);
+        self.open_shapes || !self.sizes.is_empty() || (self.makes_arrays && has_index())
     }
 }
 
@@ -240,6 +242,7 @@ impl<'a> Walk<'a> {
     fn function_scope(&mut self, body: TreeId, params: &[(Name, Span)], scope: usize) -> usize {
         let mut names = HashMap::new();
         for (index, &(name, span)) in params.iter().enumerate() {
+            self.warn_of_hiding(scope, name, span);
             if let Some((_, first)) = names.insert(name, (Meaning::Parameter { function: body, index }, span)) {
                 let name = self.ast.name(name).to_owned();
                 self.found.problems.push(Problem::DefinedTwice { name, at: span, first });
@@ -561,6 +564,7 @@ impl<'a> Walk<'a> {
             self.found.problems.push(Problem::UnclearRank { name, at: first, other });
         }
         let rank = subscripted.map_or(0, |((rank, _), _)| rank);
+        self.found.open_shapes |= rank > 0;
         let argument = Argument { name, role: Role::Param, at, rank, dims: Vec::new(), shape: Vec::new() };
         self.found.arguments.push(argument);
     }
@@ -586,6 +590,7 @@ impl<'a> Walk<'a> {
     fn sizes(&mut self, dim: TreeId, scope: usize) {
         for node in self.ast.tree(dim) {
             let NodeKind::Name { name, .. } = node.kind else { continue };
+            self.found.open_shapes = true;
             let is_known = self.declared.contains(&name) || self.lookup(scope, name).is_some();
             if !is_known && builtin::constant(self.ast.name(name)).is_none() {
                 self.define(scope, name, node.span, Meaning::Size);
@@ -594,11 +599,16 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// A scope with one more name, which may hide others.
-    fn inner(&mut self, parent: usize, name: Name, at: Span, meaning: Meaning) -> usize {
-        if let Some((Meaning::Index | Meaning::Size, other)) = self.lookup(parent, name) {
+    /// Hiding a size or an index is seldom meant.
+    fn warn_of_hiding(&mut self, scope: usize, name: Name, at: Span) {
+        if let Some((Meaning::Index | Meaning::Size, other)) = self.lookup(scope, name) {
             self.found.warnings.push(Warning::Hides { name: self.ast.name(name).to_owned(), at, other });
         }
+    }
+
+    /// A scope with one more name, which may hide others.
+    fn inner(&mut self, parent: usize, name: Name, at: Span, meaning: Meaning) -> usize {
+        self.warn_of_hiding(parent, name, at);
         let names = HashMap::from_iter([(name, (meaning, at))]);
         let loops = self.scopes[parent].loops + usize::from(matches!(meaning, Meaning::Index));
         self.scopes.push(Scope { parent: Some(parent), names, defines: HashMap::new(), loops });
@@ -712,7 +722,7 @@ impl<'a> Walk<'a> {
             match self.shifted(tree, &binders, scope) {
                 Some((index, span)) => {
                     let at = self.ast.tree_span(tree);
-                    self.found.problems.push(Problem::ShiftedPlace { at, index: span });
+                    self.found.problems.push(Problem::ShiftedPlace { at });
                     inner = self.inner(inner, index, span, Meaning::Index);
                 }
                 None => self.tree(tree, scope, owner, None),

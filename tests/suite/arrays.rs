@@ -365,3 +365,77 @@ fn nothing_is_too_large_to_be_refused() {
     assert_eq!(at(&format!("{clauses}z[7]"), &[]), [[7.0]]);
     assert!(lowered(&format!("a = {large}; b = {large}; a[1] + b[2] + [2*i for i in 0..1000000000][3]"), &[]).is_err());
 }
+
+#[test]
+fn the_largest_range_is_that_of_counting() {
+    let (mut found, mut refused) = (0, 0);
+    for (a, b, c) in (-2..=3).flat_map(|a| (-1..=2).flat_map(move |b| (-2..=6).map(move |c| (a, b, c)))) {
+        if a == 0 {
+            continue;
+        }
+        let inside = |i: i32| (0..3).all(|k| (0..7).contains(&(a * i + b * k + c)));
+        let count = (0..100).take_while(|&i| inside(i)).count();
+        // Where it is inside from a later index on, a range from 0 is not what is meant.
+        let begins_later = count == 0 && (0..100).any(inside);
+        let text = format!("sum[i, k in 0..3](x[{a}*i + {b}*k + {c}])");
+        match lowered(&text, &[("x", &[7], &[1.0; 7])]) {
+            Ok(_) => {
+                assert!(!begins_later, "{text}");
+                gives(&text, &[("x", &[7], &[1.0; 7])], &[3.0 * count as f64]);
+                found += usize::from(count > 0);
+            }
+            Err(error) => {
+                assert!(count == 0 && error.contains("the range of `i` can't be seen"), "{text}\n{error}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(found > 50 && refused > 20, "{found} found, {refused} refused");
+}
+
+#[test]
+fn subscripts_are_checked_as_counting_says() {
+    // Whatever the guard and the subscript are: a program without checks stays inside, one with a check fails if and only if
+    // some element that matters is outside.
+    let ones: Argument = ("x", &[5], &[1.0; 5]);
+    let subscripts: [(&str, fn(i64, i64) -> i64); 8] = [
+        ("i - j", |i, j| i - j),
+        ("i + j - 2", |i, j| i + j - 2),
+        ("2*i - j", |i, j| 2 * i - j),
+        ("mod(i - j, 5)", |i, j| (i - j).rem_euclid(5)),
+        ("div(i*j, 3)", |i, j| (i * j).div_euclid(3)),
+        ("min(i + j, 4)", |i, j| (i + j).min(4)),
+        ("abs(i - j)", |i, j| (i - j).abs()),
+        ("i*j", |i, j| i * j),
+    ];
+    let guards: [(&str, fn(i64, i64) -> bool); 7] = [
+        ("j <= i", |i, j| j <= i),
+        ("not (i < j) and i < 3", |i, j| i >= j && i < 3),
+        ("i == j or i == j + 1", |i, j| i == j || i == j + 1),
+        ("i != 0 and j != 0", |i, j| i != 0 && j != 0),
+        ("i + j >= 2 and i + j < 6", |i, j| (2..6).contains(&(i + j))),
+        ("i*j < 5", |i, j| i * j < 5),
+        ("i > 9", |i, _| i > 9),
+    ];
+    let (mut proved, mut checked) = (0, 0);
+    for (subscript, at) in subscripts {
+        for (guard, holds) in guards {
+            for text in [
+                format!("sum[i in 0..5, j in 0..5 if {guard}](x[{subscript}])"),
+                format!("sum[i in 0..5](sum[j in 0..5](if({guard}, x[{subscript}], 0)))"),
+            ] {
+                let needed = || (0..5).flat_map(|i| (0..5).map(move |j| (i, j))).filter(|&(i, j)| holds(i, j));
+                let inside = needed().all(|(i, j)| (0..5).contains(&at(i, j)));
+                let func = lowered(&text, &[ones]).unwrap_or_else(|error| panic!("{text}\n{error}")).func;
+                let result = interp::call(&func, &[ones.2]);
+                match inside {
+                    true => assert_eq!(result.unwrap()[0].as_f64(), needed().count() as f64, "{text}"),
+                    false => assert_eq!(result.unwrap_err().fault, Fault::Outside, "{text}"),
+                }
+                proved += usize::from(func.checks.is_empty());
+                checked += usize::from(!func.checks.is_empty());
+            }
+        }
+    }
+    assert!(proved > 40 && checked > 40, "{proved} proved, {checked} checked");
+}

@@ -450,9 +450,12 @@ impl<'a> Maker<'a> {
             self.scope = outside;
             return;
         }
-        let (value, guard) = (self.body(depth), self.condition());
-        let updates: Box<[Update]> =
-            Box::new([Update { kind: UpdateKind::Add, subscripts: [j].into(), value, factor: None, guard }]);
+        let (value, mut guard) = (self.body(depth), self.condition());
+        let kind = if self.choose(2) == 1 { UpdateKind::Store } else { UpdateKind::Add };
+        if kind == UpdateKind::Store {
+            guard = self.b.bool(true);
+        }
+        let updates: Box<[Update]> = Box::new([Update { kind, subscripts: [j].into(), value, factor: None, guard }]);
         let each = self.up(j, columns);
         let cell =
             |shape: &[usize], updates| Cell { ty: Type::F64, shape: shape.into(), bound: None, init: None, updates };

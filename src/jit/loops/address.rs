@@ -11,7 +11,7 @@ use cranelift::prelude::{InstBuilder, IntCC, MemFlagsData, Value, types};
 use super::emit::{Emitter, Machine};
 use super::plan::{ELEMENT, size};
 use super::range::{self, Range};
-use crate::ir::{Inst, Val};
+use crate::ir::{Inst, Update, UpdateKind, Val};
 use crate::jit::shims::Symbol;
 use crate::ops::{Op, Type};
 
@@ -28,6 +28,8 @@ pub struct Array {
     /// The caller's, which nothing changes.
     pub fixed: bool,
     pub marks: Option<Marks>,
+    /// What is stored is added.
+    pub adds: bool,
 }
 
 /// Which elements of a cell have a value: a byte each.
@@ -50,11 +52,16 @@ struct Term {
 
 impl Array {
     pub fn at(base: Value, level: usize) -> Array {
-        Array { base, level, offset: 0, coded: false, fixed: false, marks: None }
+        Array { base, level, offset: 0, coded: false, fixed: false, marks: None, adds: false }
     }
 
     pub fn marked(self, bytes: i64) -> Array {
         Array { marks: Some(Marks { base: self.base, offset: self.offset, bytes }), ..self }
+    }
+
+    /// What an update does here.
+    pub fn kind(&self, update: &Update) -> UpdateKind {
+        if self.adds { UpdateKind::Add } else { update.kind }
     }
 
     /// The array from a later element on.

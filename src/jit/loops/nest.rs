@@ -5,7 +5,7 @@
 //!
 //! A reduction's accumulators lie in the stack, one for each lane, so that any turn finds its own.
 
-use cranelift::codegen::ir::{BlockArg, StackSlot};
+use cranelift::codegen::ir::{BlockArg, StackSlot, types::F64X2};
 use cranelift::prelude::{Block, InstBuilder, IntCC, StackSlotData, StackSlotKind, Value, types};
 use hashbrown::HashMap;
 
@@ -115,7 +115,9 @@ impl Emitter<'_, '_, '_> {
             Home::Buffer(buffer) => self.buffer(buffer),
             Home::Output(number) => self.output(number as usize),
             // It has its first value already.
-            Home::Row { cell, update, otherwise } => return self.row(cell, update, otherwise),
+            Home::Row { cell, update, otherwise, adds } => {
+                return Array { adds, ..self.row(cell, update, otherwise) };
+            }
         };
         if let Some(init) = cell.init {
             let init = self.array(init);
@@ -133,7 +135,7 @@ impl Emitter<'_, '_, '_> {
         }
     }
 
-    /// The row of a cell of the region around that an update adds to; where there is none, memory that nobody reads.
+    /// The row of a cell of the region around that an update changes; where there is none, memory that nobody reads.
     fn row(&mut self, cell: usize, update: usize, otherwise: super::plan::BufferId) -> Array {
         let func = self.func;
         let (region, cells) = self.rows.last().expect("a region is around");
@@ -387,10 +389,11 @@ impl Emitter<'_, '_, '_> {
             guard = Some(guard.map_or(inside, |guard| self.builder().ins().band(guard, inside)));
         }
         let place = self.element(place, shape, &update.subscripts);
+        let kind = place.kind(update);
         let (value, factor) = (self.machine(update.value), update.factor.map(|factor| self.get(factor)));
         let (ty, elements) = (func.ty(update.value), size(&shape[update.subscripts.len()..]));
         self.guarded(guard, |emitter| {
-            match (value, update.kind) {
+            match (value, kind) {
                 (Machine::Number(value, _), UpdateKind::Store) => emitter.store(&place, value, ty),
                 (Machine::Number(value, _), UpdateKind::Add) => {
                     let old = emitter.load(&place, ty);
@@ -400,7 +403,7 @@ impl Emitter<'_, '_, '_> {
                 (Machine::Array(row), UpdateKind::Store) => emitter.copy(&place, &row, elements, ty),
                 (Machine::Array(row), UpdateKind::Add) => emitter.add_row(&place, &row, factor, elements),
             }
-            if update.kind == UpdateKind::Store {
+            if kind == UpdateKind::Store {
                 emitter.mark_made(&place, elements);
             }
         });
@@ -416,8 +419,22 @@ impl Emitter<'_, '_, '_> {
 
     /// Adds a row element by element.
     fn add_row(&mut self, to: &Array, row: &Array, factor: Option<Value>, elements: usize) {
-        self.repeat(elements, |emitter, number| {
+        let factors =
+            factor.filter(|_| self.lowering.target.fma).map(|factor| self.builder().ins().splat(F64X2, factor));
+        let pairs = if factor.is_some() == factors.is_some() { elements / 2 } else { 0 };
+        self.repeat(pairs, |emitter, number| {
+            let number = emitter.builder().ins().iadd(number, number);
             let (to, from) = (emitter.at(to, number), emitter.at(row, number));
+            let (old, value) = (emitter.load_pair(&to), emitter.load_pair(&from));
+            let new = match factors {
+                Some(factors) => emitter.builder().ins().fma(value, factors, old),
+                None => emitter.builder().ins().fadd(old, value),
+            };
+            emitter.store_pair(&to, new);
+        });
+        let (to, row) = (to.skip(2 * pairs), row.skip(2 * pairs));
+        self.repeat(elements - 2 * pairs, |emitter, number| {
+            let (to, from) = (emitter.at(&to, number), emitter.at(&row, number));
             let (old, value) = (emitter.load(&to, Type::F64), emitter.load(&from, Type::F64));
             let new = emitter.add(old, value, factor);
             emitter.store(&to, new, Type::F64);

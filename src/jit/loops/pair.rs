@@ -12,7 +12,7 @@ use hashbrown::HashMap;
 use super::address::Array;
 use super::emit::{Emitter, Machine, Scope};
 use super::nest::Run;
-use super::plan::{ELEMENT, Home, Nest, Step, size};
+use super::plan::{ELEMENT, Nest, Place, Step, size};
 use super::range::Range;
 use crate::ir::region::LANES;
 use crate::ir::{Direction, Inst, Loop, Reduction, Update, UpdateKind, Val};
@@ -60,6 +60,9 @@ enum Sums<'s> {
 /// Bodies of so many steps are written several times.
 const LIGHT: usize = 8;
 
+/// A sum of so many simple turns has no loop.
+const WRITTEN_OUT: usize = 64;
+
 /// Of regions inside so many steps are written twice.
 const INSIDE: usize = 60;
 
@@ -84,15 +87,18 @@ impl<'a> Emitter<'a, '_, '_> {
             !self.func.is_array(update.value) && !used.copied().any(|val| self.func.depends(val, &bound))
         };
         // Two cells that are rows of one cell could be one memory.
-        let rows = nest.cells.iter().filter(|place| matches!(place.home, Home::Row { .. })).count();
+        let rows: Vec<usize> = nest.cells.iter().filter_map(Place::row).collect();
+        let are_distinct = rows.iter().enumerate().all(|(place, row)| !rows[..place].contains(row));
         region.states.is_empty()
-            && rows < 2
+            && are_distinct
             && region.going.is_none()
             && (innermost.direction == Direction::Up
                 || !ordered && region.cells.iter().all(|cell| self.is_injective(innermost.index, cell)))
             && block.checks.is_empty()
             && block.steps.iter().all(is_simple)
-            && region.cells.iter().all(|cell| cell.updates.len() == 1 && is_update(&cell.updates[0]))
+            && region.cells.iter().enumerate().all(|(number, cell)| {
+                cell.updates.len() == 1 && (nest.in_place.contains(&(number, 0)) || is_update(&cell.updates[0]))
+            })
             && run.cells.iter().all(|cell| cell.marks.is_none())
             && block.steps.iter().map(steps_of).sum::<usize>() <= 10 * INSIDE
     }
@@ -102,11 +108,11 @@ impl<'a> Emitter<'a, '_, '_> {
         cell.updates.iter().all(|update| update.subscripts.contains(&index))
     }
 
-    /// Whether a region can be run twice with nothing to be seen of it but numbers.
+    /// Whether a region can be run twice: nothing is seen of it but numbers, and what it does to rows.
     fn is_quiet(&self, nest: &Nest) -> bool {
         let region = self.func.region(nest.region);
         let steps: usize = nest.levels.iter().flat_map(|block| &block.steps).chain(&nest.test).map(steps_of).sum();
-        region.cells.is_empty()
+        nest.cells.iter().all(|place| place.row().is_some())
             && region.states.iter().all(|state| !self.func.is_array(state.init))
             && nest.levels.iter().all(|block| block.checks.is_empty())
             && !nest.watched
@@ -235,7 +241,9 @@ impl<'a> Emitter<'a, '_, '_> {
         let low = self.get(each.low);
         let zero = self.pair_const(0.0);
         let mut sums = vec![vec![zero; PAIRS]; run.region.reductions.len()];
-        let (whole, rest) = (n / LANES, n % LANES);
+        // A few turns are written out.
+        let whole = if n <= WRITTEN_OUT { 0 } else { n / LANES };
+        let rest = n - whole * LANES;
         let mut index = low;
         if whole > 0 {
             let (turn, done) = (self.builder().create_block(), self.builder().create_block());
@@ -270,11 +278,11 @@ impl<'a> Emitter<'a, '_, '_> {
             self.enter_pairs(run, each, index, entry, |emitter, turns| {
                 for pair in 0..rest / 2 {
                     turns.start(2 * pair as i64);
-                    emitter.two(turns, &mut Sums::Registers(&mut sums, pair));
+                    emitter.two(turns, &mut Sums::Registers(&mut sums, pair % PAIRS));
                 }
                 if rest % 2 == 1 {
                     turns.start(rest as i64 - 1);
-                    emitter.one_into(turns, &mut sums[0][rest / 2]);
+                    emitter.one_into(turns, &mut sums[0][rest / 2 % PAIRS]);
                 }
             });
         }
@@ -354,6 +362,7 @@ impl<'a> Emitter<'a, '_, '_> {
         let run = turns.run;
         let mark = self.mark();
         self.shift(turns.by);
+        self.rows.push((run.nest.val, run.cells.clone()));
         for step in &run.nest.levels[run.region.loops.len()].steps {
             match step {
                 Step::Value(val) => {
@@ -363,11 +372,12 @@ impl<'a> Emitter<'a, '_, '_> {
                 Step::Nest(nest) => self.nest_twice(turns, nest),
             }
         }
+        self.rows.pop();
         for (number, reduction) in run.region.reductions.iter().enumerate() {
             self.reduce_two(turns, reduction, number, sums);
         }
-        for (cell, &place) in run.region.cells.iter().zip(&run.cells) {
-            if size(&cell.shape) > 0 {
+        for (number, (cell, &place)) in run.region.cells.iter().zip(&run.cells).enumerate() {
+            if size(&cell.shape) > 0 && !run.nest.in_place.contains(&(number, 0)) {
                 self.update_two(turns, &cell.shape, &place, &cell.updates[0]);
             }
         }
@@ -440,6 +450,7 @@ impl<'a> Emitter<'a, '_, '_> {
         let used: Vec<Val> = turns.values.keys().copied().collect();
         let numbers: Vec<Val> = (0..region.results())
             .filter_map(|number| self.plan.results.get(&(nest.val, number as u32)).copied())
+            .filter(|&result| !self.func.is_array(result))
             .collect();
         let lanes = self.each_lane(turns, &used, |emitter, _| {
             emitter.nest(nest);
@@ -837,7 +848,7 @@ impl<'a> Emitter<'a, '_, '_> {
         }
         let place = self.element(place, shape, &update.subscripts);
         let is_always = func.inst(update.guard) == Inst::Bool(true);
-        let new = match update.kind {
+        let new = match place.kind(update) {
             UpdateKind::Add => {
                 let old = self.load_pair(&place);
                 self.add_two(turns, old, update.value, update.factor, update.guard)

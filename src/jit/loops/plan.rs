@@ -74,12 +74,13 @@ pub enum Home {
     Buffer(BufferId),
     /// The memory of the result with this number.
     Output(u32),
-    /// The row that the update with this number of the cell with that number of the region around adds to; a
-    /// buffer where there is no such row.
+    /// The row that the update with this number of the cell with that number of the region around changes; a buffer where there is
+    /// no such row. `adds`: what is stored is added.
     Row {
         cell: usize,
         update: usize,
         otherwise: BufferId,
+        adds: bool,
     },
 }
 
@@ -376,7 +377,9 @@ impl Planner<'_> {
         let row = rows.iter().find(|row| row.inner == val && row.inner_cell == number);
         let output = result.and_then(|result| self.outputs.get(&result));
         let home = match (row, output) {
-            (Some(row), _) => Home::Row { cell: row.cell, update: row.update, otherwise: self.buffer(bytes) },
+            (Some(&InPlace { cell, update, adds, .. }), _) => {
+                Home::Row { cell, update, otherwise: self.buffer(bytes), adds }
+            }
             (None, Some(&output)) if self.around.is_empty() => Home::Output(output),
             _ => Home::Buffer(self.buffer(bytes)),
         };
@@ -431,6 +434,14 @@ impl Planner<'_> {
 }
 
 impl Place {
+    /// The cell of the region around of which it is a row.
+    pub fn row(&self) -> Option<usize> {
+        match self.home {
+            Home::Row { cell, .. } => Some(cell),
+            Home::Buffer(_) | Home::Output(_) => None,
+        }
+    }
+
     fn buffers(&self) -> impl Iterator<Item = BufferId> + use<> {
         let home = match self.home {
             Home::Buffer(buffer) | Home::Row { otherwise: buffer, .. } => Some(buffer),
@@ -489,15 +500,17 @@ fn leading_to(func: &Func, targets: &[Val]) -> HashSet<Val> {
     seen
 }
 
-/// A cell of a region inside that adds to a row of a cell of the region around it, in place.
+/// A cell of a region inside that is made in a row of a cell of the region around it.
 struct InPlace {
     inner: Val,
     inner_cell: usize,
     cell: usize,
     update: usize,
+    /// What is stored is added.
+    adds: bool,
 }
 
-/// The cells that are made in place; see `ir::region`.
+/// The cells that are made in place.
 fn in_place(func: &Func, region: &Region, members: &[Val], every_turn: impl Fn(Val) -> bool) -> Vec<InPlace> {
     let mut found = Vec::new();
     let uses_of = |val: Val| {
@@ -510,22 +523,35 @@ fn in_place(func: &Func, region: &Region, members: &[Val], every_turn: impl Fn(V
             let Some(inside) = func.region_of(inner) else { continue };
             let Some(inner_cell) = (result as usize).checked_sub(inside.first_cell()) else { continue };
             let Some(theirs) = inside.cells.get(inner_cell) else { continue };
-            let fits = update.kind == UpdateKind::Add
+            // Sums go on in the row, as `ir::region` says. What is stored once can as well be stored there, or added.
+            let goes_on =
+                update.kind == UpdateKind::Add && theirs.updates.iter().all(|update| update.kind == UpdateKind::Add);
+            let is_once = cell.updates.len() == 1 && is_stored_once(func, inside, theirs);
+            let stores = update.kind == UpdateKind::Store && is_once && is_covered(func, region, cell);
+            let adds = update.kind == UpdateKind::Add && is_once;
+            let fits = (goes_on || stores || adds)
                 && update.factor.is_none()
                 && func.inst(update.guard) == Inst::Bool(true)
                 && theirs.init.is_none()
                 && theirs.bound.is_none()
-                && theirs.updates.iter().all(|update| update.kind == UpdateKind::Add)
                 && members.contains(&inner)
                 && every_turn(inner)
                 && uses_of(update.value) == 1
                 && !leading_to(func, &update.subscripts).contains(&inner);
             if fits {
-                found.push(InPlace { inner, inner_cell, cell: number, update: at });
+                found.push(InPlace { inner, inner_cell, cell: number, update: at, adds });
             }
         }
     }
     found
+}
+
+/// Whether one update certainly stores every element of a cell, each once.
+fn is_stored_once(func: &Func, region: &Region, cell: &Cell) -> bool {
+    cell.updates.len() == 1
+        && cell.updates[0].kind == UpdateKind::Store
+        && region.loops.len() == cell.updates[0].subscripts.len()
+        && is_covered(func, region, cell)
 }
 
 /// Whether the updates certainly store every element of a cell.

@@ -84,8 +84,27 @@ fn taken(func: &Func, reader: Val) -> HashMap<Val, Vec<Taken>> {
         refused.extend(used.iter().filter_map(|&used| producer(func, used)));
         stack.extend(used);
     }
+    if is_checked(func, &seen, &taken) {
+        return HashMap::new();
+    }
     taken.retain(|producer, _| !refused.contains(producer));
     taken
+}
+
+/// Whether a check looks at something in a body that would become another instruction.
+fn is_checked(func: &Func, body: &HashSet<Val>, taken: &HashMap<Val, Vec<Taken>>) -> bool {
+    if func.checks.iter().all(|check| func.free(check.site).is_empty()) {
+        return false;
+    }
+    let mut changed: HashSet<Val> = taken.values().flatten().map(|taken| taken.read).collect();
+    let mut body: Vec<Val> = body.iter().copied().collect();
+    body.sort_unstable();
+    for val in body {
+        if func.uses(val).iter().any(|used| changed.contains(used)) {
+            changed.insert(val);
+        }
+    }
+    func.checks.iter().any(|check| changed.contains(&check.site) || changed.contains(&check.guard))
 }
 
 /// The independent loop that a value is a result of.

@@ -7,7 +7,7 @@
 //! The same holds for arrays that are written down element by element, where the subscripts say which element is meant, or are compared
 //! with the only one that isn't 0.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::super::rebuild;
 use crate::ir::{Builder, Cell, Func, Inst, Region, UpdateKind, Val};
@@ -17,8 +17,13 @@ use crate::ops::{Op, Type};
 const CHEAP: usize = 4;
 
 pub fn inline(func: &Func) -> Func {
+    // What a check looks at stays.
+    let sites: HashSet<Val> = func.checks.iter().map(|check| check.site).collect();
     rebuild(func, |pass, val| {
         let copy = pass.copy(val);
+        if sites.contains(&val) {
+            return copy;
+        }
         element(&mut pass.builder, copy).unwrap_or(copy)
     })
 }

@@ -96,6 +96,9 @@ fn place<T: PartialEq + Clone>(list: &mut Vec<T>, each: &T) -> usize {
     })
 }
 
+/// What regions must have in common: their loops, their `while`, and what they stand in.
+type Header<'a> = (&'a [Loop], Option<Val>, &'a [Val]);
+
 /// Which regions become one.
 struct Groups {
     members: Vec<Vec<Val>>,
@@ -106,7 +109,7 @@ impl Groups {
     fn of(func: &Func, level: usize) -> Groups {
         let mut groups = Groups { members: Vec::new(), group: HashMap::new() };
         let scopes = Scopes::of(func);
-        let mut alike: HashMap<(&[Loop], Option<Val>, &[Val]), Vec<usize>> = HashMap::new();
+        let mut alike: HashMap<Header, Vec<usize>> = HashMap::new();
         for val in func.vals() {
             let Inst::Region(id) = func.inst(val) else { continue };
             let region = func.region(id);
