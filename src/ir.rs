@@ -296,18 +296,19 @@ impl Func {
             return Vec::new();
         }
         let binds: Vec<Val> = region.binds().collect();
-        let (mut taken, mut seen) = (Vec::new(), HashSet::new());
         let mut stack: Vec<Val> = self.guards_at(&self.body(region).into_iter().collect()).collect();
+        let (mut seen, mut outside) = (HashSet::new(), Vec::new());
         while let Some(val) = stack.pop() {
             if !seen.insert(val) {
                 continue;
             }
-            match self.depends(val, &binds) {
-                true => stack.extend(self.operands(val).iter()),
-                false => taken.push(val),
+            if self.depends(val, &binds) {
+                stack.extend(self.operands(val).iter());
+            } else {
+                outside.push(val);
             }
         }
-        taken
+        outside
     }
 
     /// Whether a guard can be looked at where a region that binds these names computes a site: it depends on nothing but what this

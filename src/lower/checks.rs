@@ -38,8 +38,9 @@ impl Lowering<'_> {
             // What is defined is inside.
             if !is_defined && let Some(&defined) = hole_reads.get(&check.site) {
                 let is_hole = Ranges::new(func, &loops).decide(defined) == Some(false);
-                if is_hole && func.inst(check.guard) == Inst::Bool(true) {
-                    problems.extend(self.hole(check.site));
+                let always = func.inst(check.guard) == Inst::Bool(true);
+                if let Some(problem) = self.hole(check.site).filter(|_| is_hole && always) {
+                    problems.push(problem);
                     continue;
                 }
                 let hole = self.builder.not(defined);

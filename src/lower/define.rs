@@ -35,6 +35,8 @@ pub(super) struct Equation {
 pub(super) struct Holes {
     pub name: String,
     sets: Rc<[Set]>,
+    /// The clauses by what they fix the first subscript to.
+    by_place: Rc<ByPlace>,
     /// The subscripts that are fixed already: the array is a row of another.
     row: Vec<Val>,
 }
@@ -67,8 +69,11 @@ pub(super) struct Plan {
     pub shape: Vec<usize>,
     /// Whether every element is defined.
     pub complete: bool,
-    by_place: HashMap<Option<i64>, Vec<usize>>,
+    pub by_place: Rc<ByPlace>,
 }
+
+/// Clauses by what they fix the first subscript to.
+type ByPlace = HashMap<Option<i64>, Vec<usize>>;
 
 /// Larger arrays are not looked at element by element.
 const COUNTED: usize = 1 << 20;
@@ -156,7 +161,7 @@ impl Lowering<'_> {
             let at = equations[unused].clause.at;
             return Err(Problem::UnusedClause { name, at, other: equations[0].clause.at });
         }
-        let by_place = by_place(self.builder.func(), &sets);
+        let by_place = Rc::new(by_place(self.builder.func(), &sets));
         Ok(Plan { name, rank: extents.len(), sets, values, ty, shape, complete: coverage.complete, by_place })
     }
 
@@ -202,7 +207,8 @@ impl Lowering<'_> {
     pub(super) fn note_missing(&mut self, plan: &Plan, array: Val) {
         if !plan.complete {
             let (name, sets) = (plan.name.clone(), plan.sets.as_slice().into());
-            self.holes.insert(array, Rc::new(Holes { name, sets, row: Vec::new() }));
+            let holes = Holes { name, sets, by_place: Rc::clone(&plan.by_place), row: Vec::new() };
+            self.holes.insert(array, Rc::new(holes));
         }
     }
 
@@ -334,12 +340,8 @@ impl Lowering<'_> {
     /// Whether none of the clauses before one fits the element at these subscripts.
     pub(super) fn unclaimed(&mut self, plan: &Plan, number: usize, subscripts: &[Val]) -> Val {
         let mut guard = self.builder.bool(true);
-        let mut before: Vec<usize> = match fixed_place(self.builder.func(), &plan.sets[number]) {
-            None => (0..number).collect(),
-            place => [place, None].iter().filter_map(|place| plan.by_place.get(place)).flatten().copied().collect(),
-        };
-        before.retain(|&other| other < number);
-        for other in before {
+        let first = fixed_place(self.builder.func(), &plan.sets[number]);
+        for other in candidates(&plan.by_place, first, number) {
             let Some(fits) = self.fits(&plan.sets[other], subscripts) else { continue };
             let free = self.builder.not(fits);
             guard = self.builder.binary(Op::And, guard, free);
@@ -357,10 +359,14 @@ impl Lowering<'_> {
     }
 
     /// Whether some equation defines the element at these subscripts.
-    pub(super) fn is_defined(&mut self, sets: &[Set], subscripts: &[Val]) -> Val {
+    pub(super) fn is_defined(&mut self, sets: &[Set], by_place: &ByPlace, subscripts: &[Val]) -> Val {
         let mut defined = self.builder.bool(false);
-        for set in sets {
-            if let Some(fits) = self.fits(set, subscripts) {
+        let first = match self.builder.func().inst(subscripts[0]) {
+            Inst::Int(place) => Some(place),
+            _ => None,
+        };
+        for number in candidates(by_place, first, sets.len()) {
+            if let Some(fits) = self.fits(&sets[number], subscripts) {
                 defined = self.builder.binary(Op::Or, defined, fits);
             }
         }
@@ -407,7 +413,7 @@ impl Lowering<'_> {
             self.holes.insert(read, Rc::new(row));
             return;
         }
-        let defined = self.is_defined(&holes.sets, &subscripts);
+        let defined = self.is_defined(&holes.sets, &holes.by_place, &subscripts);
         if self.builder.func().inst(defined) != Inst::Bool(true) {
             self.hole_reads.push((read, defined));
         }
@@ -430,12 +436,22 @@ struct Coverage {
 }
 
 /// The clauses by what they fix the first subscript to.
-fn by_place(func: &Func, sets: &[Set]) -> HashMap<Option<i64>, Vec<usize>> {
-    let mut by_place: HashMap<Option<i64>, Vec<usize>> = HashMap::new();
+fn by_place(func: &Func, sets: &[Set]) -> ByPlace {
+    let mut by_place = ByPlace::new();
     for (number, set) in sets.iter().enumerate() {
         by_place.entry(fixed_place(func, set)).or_default().push(number);
     }
     by_place
+}
+
+/// The clauses before number `end` that may define elements with this first subscript.
+fn candidates(by_place: &ByPlace, first: Option<i64>, end: usize) -> Vec<usize> {
+    let mut numbers: Vec<usize> = match first {
+        None => (0..end).collect(),
+        first => [first, None].iter().filter_map(|first| by_place.get(first)).flatten().copied().collect(),
+    };
+    numbers.retain(|&number| number < end);
+    numbers
 }
 
 fn fixed_place(func: &Func, set: &Set) -> Option<i64> {

@@ -280,7 +280,8 @@ impl Lowering<'_> {
             }
             let subscripts = [before, &subscripts].concat();
             if subscripts.len() >= plans[array].rank {
-                let condition = self.is_defined(&plans[array].sets, &subscripts[..plans[array].rank]);
+                let Plan { sets, by_place, rank, .. } = &plans[array];
+                let condition = self.is_defined(sets, by_place, &subscripts[..*rank]);
                 defined.insert(read, condition);
             }
         }
