@@ -477,11 +477,6 @@ pub enum Problem {
         at: Span,
         fault: Fault,
     },
-    /// Part of the language, but not of this version.
-    NotYet {
-        at: Span,
-        what: &'static str,
-    },
     /// `let x = 3`
     UselessWord {
         at: Span,

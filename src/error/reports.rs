@@ -530,10 +530,6 @@ impl Problem {
                 };
                 report(message, *at, here).help(help)
             }
-            Problem::NotYet { at, what } => {
-                report(format!("{what} is not supported yet"), *at, "this comes later")
-            }
-
             Problem::UselessWord { at, word } => {
                 report(format!("`{word}` is no word of the language"), *at, "not needed")
                     .help("write `a = …` to define, and the result as the last statement")

@@ -5,6 +5,9 @@ use chainrule::{Array, ArrayView, Backend, Error, Program};
 /// An argument: its name, its extents, its elements row by row.
 type Argument<'a> = (&'a str, &'a [usize], Vec<f64>);
 
+/// The derivatives by arguments, with their names.
+type Slopes = Vec<(String, Vec<f64>)>;
+
 /// Numbers that look like any others, between -1 and 1.
 fn numbers(seed: u64, count: usize) -> Vec<f64> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
@@ -25,7 +28,7 @@ fn views<'a>(args: &'a [Argument]) -> Vec<(&'a str, ArrayView<'a>)> {
 
 /// The value of a program and the gradient by its `param`s, named, from both back ends, which agree to the bit.
 #[track_caller]
-fn gradient(text: &str, args: &[Argument]) -> Result<(f64, Vec<(String, Vec<f64>)>), Error> {
+fn gradient(text: &str, args: &[Argument]) -> Result<(f64, Slopes), Error> {
     let program = Program::parse(text).unwrap_or_else(|error| panic!("{text}\n{error}"));
     let call = |backend: Backend| {
         let request = program.gradient().backend(backend).by_name();
