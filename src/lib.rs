@@ -44,6 +44,8 @@ pub mod lower;
 pub mod math;
 pub mod ops;
 pub mod opt;
+#[cfg(any(feature = "jit", feature = "wide"))]
+mod parts;
 mod program;
 pub mod span;
 pub mod special;

@@ -85,10 +85,7 @@ impl Kernel {
     pub fn backend(&self) -> &'static str {
         #[cfg(feature = "wide")]
         if let Some(kernel) = &self.wide {
-            return match kernel.width() {
-                wide::Width::W512 => "avx512",
-                wide::Width::W256 => "avx2",
-            };
+            return kernel.width().name();
         }
         #[cfg(feature = "jit")]
         if self.code.is_some() {

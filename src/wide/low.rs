@@ -72,6 +72,8 @@ pub enum Low {
     ShiftRight(u8),
     /// An operator outside the kernel: three numbers (or fewer) and the condition under which it matters.
     Call(u32),
+    /// The first number where the condition, which is last, holds, else an operator of the second one; one point.
+    OrCall(u32),
     /// To an output.
     Store {
         output: u32,
@@ -165,7 +167,7 @@ impl Program {
 
     pub fn class(&self, id: Id) -> Class {
         match self.insts[id as usize].op {
-            Low::Compare(_) | Low::MaskAnd | Low::MaskOr | Low::MaskNot if self.width == Width::W512 => Class::Mask,
+            Low::Compare(_) | Low::MaskAnd | Low::MaskOr | Low::MaskNot if self.width.has_masks() => Class::Mask,
             _ => Class::Vector,
         }
     }

@@ -118,8 +118,8 @@ pub fn plan(program: &mut Program, segment: Option<usize>) -> Plan {
 /// where registers are few.
 fn pays_twice(program: &Program, body: &[Id], alive: usize) -> bool {
     let registers = match program.width {
-        Width::W512 => 32,
-        Width::W256 => 16,
+        Width::W512 | Width::One512 => 32,
+        Width::W256 | Width::One256 => 16,
     };
     body.len() <= WHOLE / 4 && 2 * alive <= registers + 4
 }

@@ -33,8 +33,8 @@ struct Ready {
 /// The same instructions in a better order.
 pub fn schedule(program: &Program, insts: Vec<Id>) -> Vec<Id> {
     let limit: isize = match program.width {
-        Width::W512 => 26,
-        Width::W256 => 11,
+        Width::W512 | Width::One512 => 26,
+        Width::W256 | Width::One256 => 11,
     };
     const NOWHERE: u32 = u32::MAX;
     let n = insts.len();

@@ -20,6 +20,8 @@ mod mutants;
 mod properties;
 mod random;
 mod references;
+#[cfg(feature = "wide")]
+mod single;
 mod special;
 mod syntax;
 mod table;
