@@ -4,9 +4,11 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::batch::{Column, Kernel, Kernels, Request};
+use crate::code::Code;
 use crate::error::{Error, Problem};
 use crate::interp;
 use crate::ir::Func;
+use crate::parts::Parts;
 use crate::program::{
     Backend, Gradient, Hessian, HessianVector, Jacobian, Jvp, Nth, Program, Value, Vjp, is_int, is_whole,
 };
@@ -29,10 +31,8 @@ pub struct Layout {
 /// says; other lengths are [`Error::Length`].
 pub struct Compiled<K> {
     /// Here and not behind the pointer, so that a call finds the code at once.
-    #[cfg(feature = "jit")]
-    code: Option<crate::jit::Code>,
+    code: Option<Code>,
     /// Whether arguments must be looked at first.
-    #[cfg(feature = "jit")]
     has_ints: bool,
     inner: Arc<Inner>,
     kind: PhantomData<fn() -> K>,
@@ -41,9 +41,7 @@ pub struct Compiled<K> {
 impl<K> Clone for Compiled<K> {
     fn clone(&self) -> Self {
         Compiled {
-            #[cfg(feature = "jit")]
             code: self.code.clone(),
-            #[cfg(feature = "jit")]
             has_ints: self.has_ints,
             inner: self.inner.clone(),
             kind: PhantomData,
@@ -71,18 +69,14 @@ struct Inner {
 impl<K> Compiled<K> {
     pub(crate) fn new(program: &Program, func: Func, layout: Layout, backend: Backend) -> Compiled<K> {
         let ints: Vec<usize> = (0..layout.args).filter(|&index| is_int(&func, index)).collect();
-        #[cfg(feature = "jit")]
         let code = match backend {
             Backend::Auto | Backend::Scalar => {
-                let parts = crate::jit::Parts { args: [layout.args, layout.seeds], results: layout.outs };
-                crate::jit::compile_parts(&func, parts, &crate::jit::Options::default()).ok()
+                Code::new(&func, Parts { args: [layout.args, layout.seeds], results: layout.outs })
             }
             Backend::Interpreter => None,
         };
         Compiled {
-            #[cfg(feature = "jit")]
             code,
-            #[cfg(feature = "jit")]
             has_ints: !ints.is_empty(),
             inner: Arc::new(Inner {
                 program: program.clone(),
@@ -106,13 +100,9 @@ impl<K> Compiled<K> {
         self.inner.layout
     }
 
-    /// What runs the graph: `cranelift` or `interpreter`.
+    /// What runs the graph, one point at a time: `avx512`, `avx2`, `cranelift` or `interpreter`.
     pub fn backend(&self) -> &'static str {
-        #[cfg(feature = "jit")]
-        if self.code.is_some() {
-            return "cranelift";
-        }
-        "interpreter"
+        self.code.as_ref().map_or("interpreter", Code::backend)
     }
 
     /// What computes the wanted results of many points, of which some arguments and seeds are the same.
@@ -135,13 +125,12 @@ impl<K> Compiled<K> {
     #[inline]
     pub(crate) fn run(&self, args: &[f64], seeds: &[f64], outs: [&mut [f64]; 3]) -> Result<(), Error> {
         let [values, first, second] = outs;
-        #[cfg(feature = "jit")]
-        if let Some(code) = &self.code
+        if let Some(code) = self.code.as_ref().and_then(Code::direct)
             && !self.has_ints
             && code.fits([args.len(), seeds.len()], [values.len(), first.len(), second.len()])
         {
             // Without integers there are no checks, so it can't fail.
-            let _ = code.call_parts([args, seeds], [values, first, second]);
+            _ = code.call_parts([args, seeds], [values, first, second]);
             return Ok(());
         }
         self.run_checked(args, seeds, [values, first, second])
@@ -155,9 +144,8 @@ impl<K> Compiled<K> {
         let inner = &*self.inner;
         inner.check_lengths(args, seeds, [values.len(), first.len(), second.len()])?;
         inner.check_ints(args)?;
-        #[cfg(feature = "jit")]
         if let Some(code) = &self.code
-            && code.call_parts([args, seeds], [&mut *values, &mut *first, &mut *second]).is_ok()
+            && code.call([args, seeds], [&mut *values, &mut *first, &mut *second]).is_ok()
         {
             return Ok(());
         }

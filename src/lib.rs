@@ -29,6 +29,7 @@
 pub mod ad;
 pub mod ast;
 pub mod batch;
+mod code;
 mod compiled;
 #[cfg(feature = "data")]
 pub mod data;
@@ -44,7 +45,6 @@ pub mod lower;
 pub mod math;
 pub mod ops;
 pub mod opt;
-#[cfg(any(feature = "jit", feature = "wide"))]
 mod parts;
 mod program;
 pub mod span;

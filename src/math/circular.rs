@@ -70,7 +70,8 @@ struct Reduced<V> {
     s: V,
     /// What is to be subtracted from `s`; never -0, which keeps the zeros' signs below.
     over: V,
-    /// The square of the remainder.
+    /// The square of `s`, and that of the remainder, which comes later.
+    rough: V,
     z: V,
     /// Cosine and minus sine of `m·π/2`, which are 0, 1 and -1; the latter is never -0.
     cos_m: V,
@@ -80,23 +81,23 @@ struct Reduced<V> {
 fn reduce<V: Number>(x: V) -> Reduced<V> {
     let [first, second, third] = HALF_PI.map(|part| x.constant(-part));
     let n = round_product(x, FRAC_2_PI);
-    let rough = n.fma(first, x);
-    let s = n.fma(second, rough);
+    let high = n.fma(first, x);
+    let s = n.fma(second, high);
     // What the last step rounded off, exactly, and the third part.
-    let over = n.fma(-third, n.fma(-second, s - rough));
+    let over = n.fma(-third, n.fma(-second, s - high));
     // (s - over)², without over².
     let z = s.fma(s, -((s + s) * over));
     // -m = -2 … 2, and never -0.
     let m = (n * 0.25).rint().fma(x.constant(4.0), -n);
     let cos_m = x.constant(1.0) - m.abs();
-    Reduced { s, over, z, cos_m, sin_m: m.fma(cos_m, m) }
+    Reduced { s, over, rough: s * s, z, cos_m, sin_m: m.fma(cos_m, m) }
 }
 
 impl<V: Number> Reduced<V> {
     fn sin_cos_of_rest(self) -> (V, V) {
-        let Reduced { s, over, z, .. } = self;
-        let sin = s - (s * z).fma(polynomial(z, &SIN), over);
-        let cos = z.fma(z.fma(polynomial(z, &COS), z.constant(-0.5)), z.constant(1.0));
+        let Reduced { s, over, rough, z, .. } = self;
+        let sin = s - (s * z).fma(polynomial(rough, &SIN), over);
+        let cos = z.fma(z.fma(polynomial(rough, &COS), z.constant(-0.5)), z.constant(1.0));
         (sin, cos)
     }
 
@@ -135,8 +136,8 @@ pub fn sin_cos<V: Number>(x: V) -> (V, V) {
 
 /// The tangent: `T = s + s³·TAN(s²)` or `-1/T`, by the parity of `m`. Error <= 2 ulp.
 pub fn tan<V: Number>(x: V) -> V {
-    let Reduced { s, over, z, cos_m, .. } = reduce(x);
-    let tan = s - (s * z).fma(-polynomial(z, &TAN), over);
+    let Reduced { s, over, rough, z, cos_m, .. } = reduce(x);
+    let tan = s - (s * z).fma(-polynomial(rough, &TAN), over);
     let is_odd = cos_m.equals(x.constant(0.0));
     let near = V::select(is_odd, x.constant(-1.0), tan) / V::select(is_odd, tan, x.constant(1.0));
     near.or_call(is_near(x), Op::TanFar, x)

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! x = 2^e·(1 + f),  1 + f from √½ to √2, so that e = 0 around 1
-//! ln x = e·ln 2 + f - f²/2 + f³·LN(f)
+//! ln x = e·ln 2 + f + f²·LN(f)
 //! ```
 //!
 //! A polynomial of degree 21 costs no division; the usual odd one in `f/(2 + f)` has half the terms, but a division blocks its unit for
@@ -14,8 +14,9 @@ use super::exponential::{LN2_HIGH, LN2_LOW};
 use super::polynomial::polynomial;
 use super::{Number, TO_WHOLE};
 
-/// `(ln(1 + f) - f + f²/2)/f³` for `1 + f` from √½ to √2; error 2^-56 of ln(1 + f).
-const LN: [f64; 19] = [
+/// `(ln(1 + f) - f)/f²` for `1 + f` from √½ to √2; error 2^-56 of ln(1 + f).
+const LN: [f64; 20] = [
+    -0.5,
     0.3333333333333314,
     -0.24999999999987985,
     0.20000000000066456,
@@ -52,9 +53,9 @@ pub fn split<V: Number>(x: V) -> Split<V> {
     Split { e: x.exponent() + upper, f: m.fma(half, x.constant(-1.0)) }
 }
 
-/// `ln(1 + f) - f + f²/2 = f³·LN(f)` and `-f²/2`, summed.
+/// `(ln(1 + f) - f)/f²`.
 fn curved<V: Number>(f: V) -> V {
-    f.fma(polynomial(f, &LN), f.constant(-0.5))
+    polynomial(f, &LN)
 }
 
 /// `y`, or NaN where `x` is negative.

@@ -41,14 +41,14 @@ type Word = MaybeUninit<u64>;
 #[derive(Clone)]
 pub struct Code {
     parts: Parts,
-    has_tape: bool,
-    /// `owner` keeps it in place.
-    entry: Entry,
+    /// The function, if it needs no tape. `owner` keeps it in place.
+    alone: Option<Entry>,
     owner: Arc<Owner>,
 }
 
 struct Owner {
     width: Width,
+    entry: Entry,
     tape_len: usize,
     /// Tapes that no call is using.
     tapes: Mutex<Vec<Box<[Word]>>>,
@@ -70,8 +70,9 @@ pub fn compile(func: &Func, parts: Parts, width: Option<Width>) -> Result<Code, 
     let code = executable(&emitted.code).map_err(|_| Unsupported("the system gives no memory for code"))?;
     // SAFETY: `emit` put a function there that takes what `Entry` says. `Owner` keeps the code in place.
     let entry = unsafe { std::mem::transmute::<*const u8, Entry>(code.as_ptr().add(emitted.entry)) };
-    let owner = Owner { width, tape_len: emitted.tape, tapes: Mutex::new(Vec::new()), code };
-    Ok(Code { parts, has_tape: emitted.tape > 0, entry, owner: Arc::new(owner) })
+    let alone = (emitted.tape == 0).then_some(entry);
+    let owner = Owner { width, entry, tape_len: emitted.tape, tapes: Mutex::new(Vec::new()), code };
+    Ok(Code { parts, alone, owner: Arc::new(owner) })
 }
 
 /// The machine code as text; for any processor. Without the feature `cli`, its bytes.
@@ -138,33 +139,44 @@ impl Code {
         self.parts.fit(args, results)
     }
 
+    /// Computes the results at a point, with the arguments in the first slice and the results too.
+    ///
+    /// # Panics
+    /// Where the lengths aren't those of the function's parameters and results.
+    pub fn call(&self, args: &[f64], out: &mut [f64]) {
+        self.call_parts([args, &[]], [out, &mut [], &mut []]);
+    }
+
     /// Computes the results at a point, with the arguments and the results in the slices that it was compiled for.
     ///
     /// # Panics
     /// Where the lengths aren't those of the parts.
     #[inline]
-    pub fn call(&self, args: [&[f64]; N_ARGS], results: [&mut [f64]; N_RESULTS]) {
+    pub fn call_parts(&self, args: [&[f64]; N_ARGS], results: [&mut [f64]; N_RESULTS]) {
         let ([a, b], [u, v, w]) = (args, results);
         let fits = self.fits([a.len(), b.len()], [u.len(), v.len(), w.len()]);
         assert!(fits, "slices of the lengths that the code was made for");
-        if self.has_tape {
-            return self.call_with_tape([a, b], [u, v, w]);
+        let (a, b, u, v, w) = (a.as_ptr(), b.as_ptr(), u.as_mut_ptr(), v.as_mut_ptr(), w.as_mut_ptr());
+        match self.alone {
+            // SAFETY: the lengths were checked above, the code uses no tape, and `owner` keeps it in place.
+            Some(entry) => unsafe { entry(a, b, u, v, w, std::ptr::null_mut()) },
+            // SAFETY: the lengths were checked above.
+            None => unsafe { self.owner.call_with_tape(a, b, u, v, w) },
         }
-        let (a, b, u, v, w) = (a.as_ptr(), b.as_ptr(), u.as_mut_ptr(), v.as_mut_ptr(), w.as_mut_ptr());
-        // SAFETY: the lengths were checked above, the code uses no tape, and `owner` keeps it in place.
-        unsafe { (self.entry)(a, b, u, v, w, std::ptr::null_mut()) }
     }
+}
 
+impl Owner {
+    /// # Safety
+    /// The parts must be as long as those that the code was made for, and this call's alone.
     #[cold]
-    fn call_with_tape(&self, [a, b]: [&[f64]; N_ARGS], [u, v, w]: [&mut [f64]; N_RESULTS]) {
-        let owner = &*self.owner;
+    unsafe fn call_with_tape(&self, a: *const f64, b: *const f64, u: *mut f64, v: *mut f64, w: *mut f64) {
         // Each thread that calls at the same time needs a tape; who finds none makes one, and it stays.
-        let idle = owner.tapes.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut tape = idle.unwrap_or_else(|| Box::new_uninit_slice(owner.tape_len));
-        let (a, b, u, v, w) = (a.as_ptr(), b.as_ptr(), u.as_mut_ptr(), v.as_mut_ptr(), w.as_mut_ptr());
-        // SAFETY: `call` checked the lengths; the tape is as long as the code asks for and this call's alone, and the code reads only what
-        // it wrote there; `owner` keeps the code in place.
+        let idle = self.tapes.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut tape = idle.unwrap_or_else(|| Box::new_uninit_slice(self.tape_len));
+        // SAFETY: the caller's promise; the tape is as long as the code asks for and this call's alone, and the code reads only what it
+        // wrote there; `self` keeps the code in place.
         unsafe { (self.entry)(a, b, u, v, w, tape.as_mut_ptr()) }
-        owner.tapes.lock().unwrap_or_else(PoisonError::into_inner).push(tape);
+        self.tapes.lock().unwrap_or_else(PoisonError::into_inner).push(tape);
     }
 }

@@ -26,7 +26,7 @@ fn compile(func: &Func, width: Width) -> Code {
 fn difference(func: &Func, code: &Code, point: &[f64]) -> Result<(), String> {
     let (mut expected, mut found) = (vec![0.0; func.results.len()], vec![0.0; func.results.len()]);
     interp::eval(func, point, &mut expected).map_err(|failure| format!("{failure:?}"))?;
-    code.call([point, &[]], [&mut found, &mut [], &mut []]);
+    code.call(point, &mut found);
     match expected.iter().zip(&found).position(|(&a, &b)| !same(a, b)) {
         None => Ok(()),
         Some(at) => Err(format!("result {at} at {point:?}: {:e}, not {:e}", found[at], expected[at])),
@@ -107,7 +107,7 @@ fn arguments_and_results_may_lie_in_parts() {
         let mut found = vec![0.0; n];
         let (first, rest) = found.split_at_mut(cuts.0);
         let (second, third) = rest.split_at_mut(cuts.1 - cuts.0);
-        code.call([&args[..arg_cut], &args[arg_cut..]], [first, second, third]);
+        code.call_parts([&args[..arg_cut], &args[arg_cut..]], [first, second, third]);
         assert!(expected.iter().zip(&found).all(|(&a, &b)| same(a, b)), "{parts:?}: {found:?}, not {expected:?}");
     }
 }
@@ -153,7 +153,7 @@ fn a_large_graph_compiles_and_runs_on_a_small_stack() {
 fn a_wrong_number_of_arguments_panics() {
     let func = random::sweep(50, 0, 1);
     let Some(width) = widths().next() else { panic!("slices of the lengths") };
-    compile(&func, width).call([&[1.0], &[]], [&mut [0.0], &mut [], &mut []]);
+    compile(&func, width).call(&[1.0], &mut [0.0]);
 }
 
 #[test]

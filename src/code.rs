@@ -1,0 +1,81 @@
+//! Machine code of single calls, by the back end that makes it best.
+//!
+//! On x86-64 with AVX2 that is `wide::single`; Cranelift compiles for other machines, and graphs that compute with integers.
+
+use crate::ir::Func;
+#[cfg(feature = "jit")]
+use crate::jit;
+use crate::parts::{N_ARGS, N_RESULTS, Parts};
+#[cfg(feature = "wide")]
+use crate::wide::single;
+
+/// Cheap to clone, callable from any thread.
+#[derive(Clone)]
+pub enum Code {
+    #[cfg(feature = "wide")]
+    Single(single::Code),
+    #[cfg(feature = "jit")]
+    Cranelift(jit::Code),
+}
+
+impl Code {
+    /// `None` where there is no back end for this machine and this graph.
+    pub fn new(func: &Func, parts: Parts) -> Option<Code> {
+        #[cfg(feature = "wide")]
+        if let Ok(code) = single::compile(func, parts, None) {
+            return Some(Code::Single(code));
+        }
+        #[cfg(feature = "jit")]
+        if let Ok(code) = jit::compile_parts(func, parts, &jit::Options::default()) {
+            return Some(Code::Cranelift(code));
+        }
+        None
+    }
+
+    pub fn backend(&self) -> &'static str {
+        match self {
+            #[cfg(feature = "wide")]
+            Code::Single(code) => code.width().name(),
+            #[cfg(feature = "jit")]
+            Code::Cranelift(_) => "cranelift",
+        }
+    }
+
+    /// The code that the machine calls without a detour, if it is that.
+    #[inline]
+    pub fn direct(&self) -> Option<&Direct> {
+        match self {
+            #[cfg(all(feature = "wide", target_arch = "x86_64"))]
+            Code::Single(code) => Some(code),
+            #[cfg(all(feature = "jit", not(all(feature = "wide", target_arch = "x86_64"))))]
+            Code::Cranelift(code) => Some(code),
+            #[allow(unreachable_patterns, reason = "some builds have one back end")]
+            _ => None,
+        }
+    }
+
+    /// Computes the results at a point, with the arguments and the results in the slices that it was compiled for.
+    ///
+    /// # Errors
+    /// The index of the first check that fails; the results are then unspecified.
+    ///
+    /// # Panics
+    /// Where the lengths aren't those of the parts.
+    pub fn call(&self, args: [&[f64]; N_ARGS], results: [&mut [f64]; N_RESULTS]) -> Result<(), usize> {
+        match self {
+            #[cfg(feature = "wide")]
+            Code::Single(code) => {
+                code.call_parts(args, results);
+                Ok(())
+            }
+            #[cfg(feature = "jit")]
+            Code::Cranelift(code) => code.call_parts(args, results),
+        }
+    }
+}
+
+/// The back end that most calls are of: one, so that a call of it is small enough to be compiled in line.
+#[cfg(all(feature = "wide", target_arch = "x86_64"))]
+pub type Direct = single::Code;
+#[cfg(all(feature = "jit", not(all(feature = "wide", target_arch = "x86_64"))))]
+pub type Direct = jit::Code;
