@@ -77,7 +77,7 @@ pub fn emit(program: &Program, insts: &[Id], parts: Parts) -> Result<Emitted, Un
     registers.places = places;
     let pool = registers.asm.label();
     let emitter = Emitter::new(registers, n_inputs, n_inputs + n_outputs);
-    Single { emitter, n_inputs, pool, aside: None, outside: None, pending: Vec::new() }.function(insts)
+    Single { emitter, n_inputs, pool, outside: None, rare: Vec::new() }.function(insts)
 }
 
 struct Single<'a> {
@@ -85,19 +85,61 @@ struct Single<'a> {
     n_inputs: usize,
     /// The constants.
     pool: Label,
-    /// What calls go through: those that find registers put away, and those that don't.
+    /// What calls go through that find nothing in registers.
     outside: Option<Label>,
-    aside: Option<Label>,
-    pending: Vec<Pending>,
+    rare: Vec<Rare>,
 }
 
-/// A call behind the code: the result is where a value is that isn't good.
-struct Pending {
+/// Calls behind the code.
+struct Rare {
     begin: Label,
     back: Label,
+    /// Where the code goes on, and the condition under which it does without.
+    end: usize,
+    condition: Id,
+    calls: Vec<RareCall>,
+}
+
+/// The register of an operand, and that of a value that isn't good.
+struct RareCall {
     op: Op,
     x: u8,
     out: u8,
+}
+
+/// The memory that a function works in.
+struct Frame {
+    bytes: usize,
+    has_calls: bool,
+    /// Only rare calls need it.
+    is_rare: bool,
+}
+
+impl Frame {
+    fn is_on_stack(&self) -> bool {
+        self.bytes <= STACK
+    }
+
+    /// So that the stack is aligned after `rbx` and the address to return to.
+    fn stack(&self) -> i32 {
+        if self.is_on_stack() { self.bytes.next_multiple_of(16) as i32 } else { 0 }
+    }
+
+    fn enter(&self, asm: &mut Assembler) {
+        asm.push(RBX);
+        let base = if self.is_on_stack() { RSP } else { R9 };
+        if self.is_on_stack() {
+            asm.add(RSP, -self.stack());
+        }
+        asm.address(RBX, Mem::at(base, BIAS + if self.has_calls { SAVE } else { 0 }));
+    }
+
+    fn leave(&self, asm: &mut Assembler) {
+        if self.is_on_stack() {
+            asm.add(RSP, self.stack());
+        }
+        asm.pop(RBX);
+    }
 }
 
 impl<'a> Single<'a> {
@@ -123,45 +165,23 @@ impl<'a> Single<'a> {
             self.inst(id)?;
             self.registers().finish(id, args.iter().copied());
         }
-        drop(uses);
-        let has_calls = self.outside.is_some() || !self.pending.is_empty();
-        let frame = 8 * self.registers().n_spills() + if has_calls { SAVE as usize } else { 0 };
-        let on_stack = if frame <= STACK { frame.next_multiple_of(16) as i32 } else { 0 };
-        let entry = if frame > 0 {
-            self.leave(on_stack);
-            let base = if on_stack > 0 { RSP } else { R9 };
-            let begin = self.enter(on_stack, Mem::at(base, BIAS + if has_calls { SAVE } else { 0 }));
-            let entry = ENTER - begin.len();
-            self.asm().code[entry..ENTER].copy_from_slice(&begin);
-            entry
-        } else {
-            self.asm().ret();
-            ENTER
-        };
-        self.cold()?;
+        let n_spills = self.registers().n_spills();
+        let has_calls = self.outside.is_some() || !self.rare.is_empty();
+        let bytes = 8 * n_spills + if has_calls { SAVE as usize } else { 0 };
+        let frame = Frame { bytes, has_calls, is_rare: n_spills == 0 && self.outside.is_none() };
+        let mut begin = Assembler::new(self.registers().program.width);
+        if !frame.is_rare {
+            frame.leave(self.asm());
+            frame.enter(&mut begin);
+        }
+        self.asm().ret();
+        let entry = ENTER - begin.code.len();
+        self.asm().code[entry..ENTER].copy_from_slice(&begin.code);
+        self.cold(&frame)?;
         let end = self.asm().code.len();
         self.constants();
-        let tape = if on_stack > 0 { 0 } else { frame / 8 };
+        let tape = if frame.is_on_stack() { 0 } else { bytes / 8 };
         Ok(Emitted { code: self.emitter.registers.asm.finish(), entry, end, tape })
-    }
-
-    fn enter(&mut self, on_stack: i32, frame: Mem) -> Vec<u8> {
-        let mut asm = Assembler::new(self.registers().program.width);
-        asm.push(RBX);
-        if on_stack > 0 {
-            asm.add(RSP, -on_stack);
-        }
-        asm.address(RBX, frame);
-        asm.finish()
-    }
-
-    fn leave(&mut self, on_stack: i32) {
-        let asm = self.asm();
-        if on_stack > 0 {
-            asm.add(RSP, on_stack);
-        }
-        asm.pop(RBX);
-        asm.ret();
     }
 
     fn load_pool(&mut self) {
@@ -255,30 +275,48 @@ impl<'a> Single<'a> {
             registers.release([value, x, is_good].into_iter());
             out
         };
-        match registers.program.class(is_good) {
-            Class::Mask => registers.asm.mask_to_gpr(R11, condition),
-            Class::Vector => registers.asm.signs_of_pair_to_gpr(R11, condition),
+        let call = RareCall { op, x: x_register, out };
+        let at = registers.asm.code.len();
+        match self.rare.last_mut() {
+            // One after the other under the same condition, which is tested once.
+            Some(rare) if rare.end == at && rare.condition == is_good && rare.calls.iter().all(|call| call.out != x_register) => {
+                rare.calls.push(call);
+            }
+            _ => {
+                match registers.program.class(is_good) {
+                    Class::Mask => registers.asm.mask_to_gpr(R11, condition),
+                    Class::Vector => registers.asm.signs_of_pair_to_gpr(R11, condition),
+                }
+                let (begin, back) = (registers.asm.label(), registers.asm.label());
+                registers.asm.test_lowest(R11);
+                registers.asm.jump_zero(begin);
+                registers.asm.bind(back);
+                let end = registers.asm.code.len();
+                self.rare.push(Rare { begin, back, end, condition: is_good, calls: vec![call] });
+            }
         }
-        let (begin, back) = (registers.asm.label(), registers.asm.label());
-        registers.asm.test_lowest(R11);
-        registers.asm.jump_zero(begin);
-        registers.asm.bind(back);
-        self.pending.push(Pending { begin, back, op, x: x_register, out });
     }
 
-    /// What lies behind the code: calls that are rare, and what all calls go through.
-    fn cold(&mut self) -> Result<(), Unsupported> {
-        let pending = std::mem::take(&mut self.pending);
-        if !pending.is_empty() {
-            self.aside = Some(self.asm().label());
-        }
-        for Pending { begin, back, op, x, out } in pending {
-            let Some(aside) = self.aside else { unreachable!("it was made above") };
+    /// What lies behind the code: calls that are rare, and what all calls go through. Where there are only rare ones, the frame is made
+    /// for these.
+    fn cold(&mut self, frame: &Frame) -> Result<(), Unsupported> {
+        let rare = std::mem::take(&mut self.rare);
+        let aside = (!rare.is_empty()).then(|| self.asm().label());
+        for Rare { begin, back, calls, .. } in rare {
             self.asm().bind(begin);
-            self.call_through(aside, op, [x; 3], out)?;
+            if frame.is_rare {
+                frame.enter(self.asm());
+            }
+            for RareCall { op, x, out } in calls {
+                let Some(aside) = aside else { unreachable!("it was made above") };
+                self.call_through(aside, op, [x; 3], out)?;
+            }
+            if frame.is_rare {
+                frame.leave(self.asm());
+            }
             self.asm().jump(back);
         }
-        if let Some(aside) = self.aside {
+        if let Some(aside) = aside {
             self.asm().bind(aside);
             self.all_registers(true);
             self.call_outside();
