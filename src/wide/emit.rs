@@ -210,7 +210,9 @@ impl<'a> Emitter<'a> {
             }
             Low::ShiftLeft(bits) => self.shift(id, LEFT, a, bits),
             Low::ShiftRight(bits) => self.shift(id, RIGHT, a, bits),
-            Low::Fma { negate_product, negate_addend } => self.fma(id, [a, b, c], negate_product, negate_addend),
+            Low::Fma { negate_product, negate_addend } => {
+                self.fma(id, [a, b, c], |form| fused(form, negate_product, negate_addend));
+            }
             Low::Bits(table) => self.bits(id, [a, b, c], table),
             Low::Compare(predicate) => self.compare(id, [a, b], predicate),
             Low::Blend => self.blend(id, [a, b, c]),
@@ -225,6 +227,16 @@ impl<'a> Emitter<'a> {
             Low::Call(index) => {
                 let op = self.registers.program.calls[index as usize];
                 self.call(id, op, [a, b, c], guard)?;
+            }
+            Low::Pair(_) => {}
+            Low::PairMul => self.binary(id, MUL.pair(), [a, b], true),
+            Low::PairFma => self.fma(id, [a, b, c], |form| fused(form, false, false).pair()),
+            Low::Twice | Low::High => {
+                let register = self.registers.in_register(a);
+                self.registers.release([a].into_iter());
+                let result = self.registers.define(id);
+                let (form, first) = if inst.op == Low::Twice { (TWICE, 0) } else { (HIGH, register) };
+                self.registers.asm.vector(form, result, first, Place::Reg(register));
             }
             Low::OrCall(_) => unreachable!("it is for one point"),
             Low::Store { output, vector } => {
@@ -325,7 +337,7 @@ impl<'a> Emitter<'a> {
     }
 
     /// The result overwrites an operand that dies, if one does, and one operand may be memory.
-    fn fma(&mut self, id: Id, x: [Id; 3], negate_product: bool, negate_addend: bool) {
+    fn fma(&mut self, id: Id, x: [Id; 3], fused: impl Fn(Fused) -> Form) {
         let registers = &mut self.registers;
         // In memory: the last of those that aren't in registers, a cell before others.
         let absent = |slot: &usize| !registers.is_in_register(x[*slot]);
@@ -362,7 +374,7 @@ impl<'a> Emitter<'a> {
                 let result = registers.take(Class::Vector);
                 match last {
                     Some((slot, mem)) => {
-                        let form = if mem.broadcast { BROADCAST } else { LOAD };
+                        let form = if mem.broadcast { BROADCAST } else { registers.form_of(LOAD, x[slot]) };
                         let from = Place::Mem(Mem { broadcast: false, ..mem });
                         registers.asm.vector(form, result, 0, from);
                         place[slot] = result;
@@ -389,7 +401,7 @@ impl<'a> Emitter<'a> {
         let (middle, last) = (place[middle], at(last));
         registers.release(x.into_iter());
         registers.define_in(id, result);
-        registers.asm.vector(fused(form, negate_product, negate_addend), result, middle, last);
+        registers.asm.vector(fused(form), result, middle, last);
     }
 
     /// A function of three bits; the first operand is overwritten.

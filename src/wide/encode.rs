@@ -68,6 +68,11 @@ impl Form {
         self.one.is_none()
     }
 
+    /// On two lanes of one point.
+    pub fn pair(self) -> Form {
+        Form { one: None, ..self }
+    }
+
     /// For one lane.
     fn of_one(self) -> Form {
         let (prefix, opcode) = self.one.unwrap_or((self.prefix, self.opcode));
@@ -99,6 +104,10 @@ pub const MOVE: Form = form(1, 0x28);
 pub const BROADCAST: Form = form(2, 0x19);
 /// One double of the lowest lane.
 const STORE_SCALAR: Form = Form { prefix: 3, ..form(1, 0x11) };
+
+/// The first of two lanes in both, and the second of two operands' lanes.
+pub const TWICE: Form = Form { prefix: 3, ..form(1, 0x12) };
+pub const HIGH: Form = form(1, 0x15);
 
 pub const SQRT: Form = arithmetic(0x51);
 pub const AND: Form = form(1, 0x54);
@@ -212,7 +221,8 @@ impl Assembler {
             return self.vex(form.of_one(), 0, result, middle, last);
         }
         let broadcast = matches!(last, Place::Mem(Mem { broadcast: true, .. }));
-        self.evex_bytes(form.of_one(), 0, result, middle, last, masking, 8, broadcast);
+        let unit = if form.is_pair() && !broadcast { 16 } else { 8 };
+        self.evex_bytes(form.of_one(), 0, result, middle, last, masking, unit, broadcast);
     }
 
     /// Lane 0 to memory.

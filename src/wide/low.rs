@@ -72,6 +72,12 @@ pub enum Low {
     ShiftRight(u8),
     /// An operator outside the kernel: three numbers (or fewer) and the condition under which it matters.
     Call(u32),
+    /// Two lanes of one point, for single calls: two numbers in memory, the same number twice, the second one of two as the first.
+    Pair(u32),
+    Twice,
+    High,
+    PairMul,
+    PairFma,
     /// The first number where the condition, which is last, holds, else an operator of the second one; one point.
     OrCall(u32),
     /// To an output.
@@ -172,6 +178,11 @@ impl Program {
         }
     }
 
+    /// Whether the second lane counts as well, of one point.
+    pub fn is_pair(&self, id: Id) -> bool {
+        matches!(self.insts[id as usize].op, Low::Pair(_) | Low::Twice | Low::PairMul | Low::PairFma)
+    }
+
     /// Adds an instruction, or finds it.
     pub fn add(&mut self, op: Low, args: &[Id]) -> Id {
         let mut inst = Inst { op, args: [NONE; N_ARGS] };
@@ -269,7 +280,8 @@ impl Program {
         copies[id as usize]
     }
 
-    fn push(&mut self, inst: Inst) -> Id {
+    /// Adds an instruction of the loop.
+    pub fn push(&mut self, inst: Inst) -> Id {
         self.insts.push(inst);
         self.uniform.push(false);
         self.insts.len() as Id - 1

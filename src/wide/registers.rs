@@ -141,6 +141,7 @@ impl<'a> Registers<'a> {
     /// The same for an instruction that reads more than it needs where there is one point.
     pub fn operand_of(&mut self, form: Form, id: Id) -> Place {
         match self.program.width {
+            _ if self.program.is_pair(id) => self.operand(id),
             Width::One512 if form.is_pair() => match self.operand(id) {
                 Place::Mem(mem) => Place::Mem(Mem { broadcast: true, ..mem }),
                 register => register,
@@ -167,7 +168,7 @@ impl<'a> Registers<'a> {
     pub fn load(&mut self, id: Id, class: Class, register: u8) {
         let home = self.homes[id as usize];
         let mut mem = self.memory(home);
-        let form = if mem.broadcast { BROADCAST } else { LOAD };
+        let form = if mem.broadcast { BROADCAST } else { self.form_of(LOAD, id) };
         mem.broadcast = false;
         match class {
             Class::Mask => self.asm.mask_load(register, mem),
@@ -175,14 +176,20 @@ impl<'a> Registers<'a> {
         }
     }
 
-    fn store(&mut self, register: u8, class: Class, home: Home) {
+    /// How a value is loaded or stored.
+    pub fn form_of(&self, form: Form, id: Id) -> Form {
+        if self.program.is_pair(id) { form.pair() } else { form }
+    }
+
+    fn store(&mut self, id: Id, register: u8, class: Class, home: Home) {
+        let form = self.form_of(STORE, id);
         let mut mem = self.memory(home);
         let scalar = mem.broadcast;
         mem.broadcast = false;
         match class {
             Class::Mask => self.asm.mask_store(mem, register),
             Class::Vector if scalar => self.asm.store_scalar(mem, register),
-            Class::Vector => self.asm.vector(STORE, register, 0, Place::Mem(mem)),
+            Class::Vector => self.asm.vector(form, register, 0, Place::Mem(mem)),
         }
     }
 
@@ -245,7 +252,7 @@ impl<'a> Registers<'a> {
             if self.homes[owner as usize] == Home::Nowhere {
                 let home = Home::Spill(self.slots.take());
                 self.homes[owner as usize] = home;
-                self.store(register, class, home);
+                self.store(owner, register, class, home);
             }
             self.register[owner as usize] = NO_REGISTER;
             register
@@ -269,7 +276,7 @@ impl<'a> Registers<'a> {
                 if self.homes[owner as usize] == Home::Nowhere {
                     let home = Home::Spill(self.slots.take());
                     self.homes[owner as usize] = home;
-                    self.store(register, class, home);
+                    self.store(owner, register, class, home);
                 }
                 self.register[owner as usize] = NO_REGISTER;
                 self.banks[class as usize].free |= 1 << register;
@@ -320,7 +327,7 @@ impl<'a> Registers<'a> {
         if register != NO_REGISTER {
             let class = self.program.class(id);
             if self.homes[id as usize] != Home::Nowhere {
-                self.store(register, class, self.homes[id as usize]);
+                self.store(id, register, class, self.homes[id as usize]);
             }
             if self.dies(id) {
                 self.register[id as usize] = NO_REGISTER;

@@ -7,6 +7,7 @@
 //! To the bit it is what `interp` says. Cranelift (`jit`) compiles the rest: other machines, and integers.
 
 mod emit;
+mod pairs;
 
 use std::fmt;
 use std::mem::MaybeUninit;
@@ -93,17 +94,21 @@ fn machine(func: &Func, parts: Parts, width: Option<Width>) -> Result<(Width, Em
     if width.lanes() > 1 {
         return Err(Unsupported("a single call computes one point"));
     }
-    let program = lower::lower(func, &vec![false; func.params.len()], width)?;
-    let insts = order(&program);
+    let mut program = lower::lower(func, &vec![false; func.params.len()], width)?;
+    let insts = order(&mut program);
     Ok((width, emit::emit(&program, &insts, parts)?))
 }
 
 /// The instructions that the results need, in the order of their execution.
-fn order(program: &Program) -> Vec<Id> {
+fn order(program: &mut Program) -> Vec<Id> {
     let [mut insts, rest] = program.live();
     insts.extend(rest);
     let worthwhile = insts.len() <= SCHEDULED && pressure(program, &insts) <= CHAINS;
-    if worthwhile { schedule(program, insts) } else { insts }
+    if !worthwhile {
+        return insts;
+    }
+    let insts = pairs::pair(program, insts);
+    schedule(program, insts)
 }
 
 /// Where a constant is in the code.

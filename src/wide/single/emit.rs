@@ -28,8 +28,11 @@ const POINTERS: [Gpr; 5] = [RDI, RSI, RDX, RCX, R8];
 /// Pointers point this far behind the begin, so that short displacements reach more.
 const BIAS: i32 = 128;
 
-/// The bytes of the save area: all vector and mask registers, of each one number.
-const SAVE: i32 = 8 * (32 + 8);
+/// The bytes of a place for what is in a register.
+const PLACE: i32 = 16;
+
+/// The bytes of the save area: all vector and mask registers.
+const SAVE: i32 = PLACE * (32 + 8);
 
 /// The largest frame that lies on the stack, in bytes; no more than a page, so that its guard is not passed over.
 const STACK: usize = 3072;
@@ -42,11 +45,11 @@ pub fn constant(cell: u32) -> Mem {
 }
 
 pub fn spill(slot: u32) -> Mem {
-    Mem::at(RBX, 8 * slot as i32 - BIAS)
+    Mem::at(RBX, PLACE * slot as i32 - BIAS)
 }
 
 fn saved(register: u8) -> Mem {
-    Mem::at(RBX, 8 * i32::from(register) - SAVE - BIAS)
+    Mem::at(RBX, PLACE * i32::from(register) - SAVE - BIAS)
 }
 
 fn saved_mask(register: u8) -> Mem {
@@ -69,7 +72,7 @@ pub fn emit(program: &Program, insts: &[Id], parts: Parts) -> Result<Emitted, Un
     let columns = (0..n_inputs).map(input).chain((0..n_outputs).map(output));
     let places: Vec<Mem> = columns.map(|(part, index)| Mem::at(part, 8 * index as i32)).collect();
     let homes = program.insts.iter().map(|inst| match inst.op {
-        Low::Cell(cell) => Home::Cell(cell),
+        Low::Cell(cell) | Low::Pair(cell) => Home::Cell(cell),
         Low::Column { column, vector } => Home::Column { column, vector },
         _ => Home::Nowhere,
     });
@@ -167,7 +170,7 @@ impl<'a> Single<'a> {
         }
         let n_spills = self.registers().n_spills();
         let has_calls = self.outside.is_some() || !self.rare.is_empty();
-        let bytes = 8 * n_spills + if has_calls { SAVE as usize } else { 0 };
+        let bytes = PLACE as usize * n_spills + if has_calls { SAVE as usize } else { 0 };
         let frame = Frame { bytes, has_calls, is_rare: n_spills == 0 && self.outside.is_none() };
         let mut begin = Assembler::new(self.registers().program.width);
         if !frame.is_rare {
@@ -342,7 +345,7 @@ impl<'a> Single<'a> {
         let used = [Class::Vector, Class::Mask].map(|class| registers.used(class));
         let asm = self.asm();
         for register in (0..32u8).filter(|register| used[0] >> register & 1 == 1) {
-            asm.vector(if save { STORE } else { LOAD }, register, 0, Place::Mem(saved(register)));
+            asm.vector(if save { STORE.pair() } else { LOAD.pair() }, register, 0, Place::Mem(saved(register)));
         }
         for register in (0..8u8).filter(|register| used[1] >> register & 1 == 1) {
             let at = saved_mask(register);
