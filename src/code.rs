@@ -1,6 +1,7 @@
 //! Machine code of single calls, by the back end that makes it best.
 //!
-//! On x86-64 with AVX2 that is `wide::single`; Cranelift compiles for other machines, and graphs that compute with integers.
+//! On x86-64 with AVX2 that is `wide::single`; Cranelift compiles for other machines, graphs that compute with integers, and those that call
+//! the platform's elementary functions, which it does without a detour.
 
 use crate::ir::Func;
 #[cfg(feature = "jit")]
@@ -22,7 +23,9 @@ impl Code {
     /// `None` where there is no back end for this machine and this graph.
     pub fn new(func: &Func, parts: Parts) -> Option<Code> {
         #[cfg(feature = "wide")]
-        if let Ok(code) = single::compile(func, parts, None) {
+        if !(cfg!(feature = "jit") && calls_the_platform(func))
+            && let Ok(code) = single::compile(func, parts, None)
+        {
             return Some(Code::Single(code));
         }
         #[cfg(feature = "jit")]
@@ -64,14 +67,17 @@ impl Code {
     pub fn call(&self, args: [&[f64]; N_ARGS], results: [&mut [f64]; N_RESULTS]) -> Result<(), usize> {
         match self {
             #[cfg(feature = "wide")]
-            Code::Single(code) => {
-                code.call_parts(args, results);
-                Ok(())
-            }
+            Code::Single(code) => code.call_parts(args, results),
             #[cfg(feature = "jit")]
             Code::Cranelift(code) => code.call_parts(args, results),
         }
     }
+}
+
+/// Whether there are elementary functions that haven't been written out.
+#[cfg(feature = "wide")]
+fn calls_the_platform(func: &Func) -> bool {
+    func.insts().iter().any(|inst| inst.op().is_some_and(crate::math::is_elementary))
 }
 
 /// The back end that most calls are of: one, so that a call of it is small enough to be compiled in line.

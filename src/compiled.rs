@@ -40,12 +40,7 @@ pub struct Compiled<K> {
 
 impl<K> Clone for Compiled<K> {
     fn clone(&self) -> Self {
-        Compiled {
-            code: self.code.clone(),
-            has_ints: self.has_ints,
-            inner: self.inner.clone(),
-            kind: PhantomData,
-        }
+        Compiled { code: self.code.clone(), has_ints: self.has_ints, inner: self.inner.clone(), kind: PhantomData }
     }
 }
 

@@ -9,13 +9,13 @@
 //! A call finds all registers in the frame's save area: operands are addresses there, and so is the result. What a call rarely needs
 //! to do lies behind the loop, so that the loop only tests a condition.
 
+use super::Unsupported;
 use super::calls;
 use super::encode::*;
 use super::frame;
 use super::low::{Class, Id, Low, NONE, compare};
 use super::plan::{Plan, Segment};
 use super::registers::{NEVER, Registers};
-use super::Unsupported;
 use crate::ops::Op;
 
 const KEPT: [Gpr; 6] = [RBX, RBP, R12, R13, R14, R15];

@@ -27,7 +27,7 @@ use emit::Emitted;
 const SCHEDULED: usize = 1000;
 
 /// Up to how many values that are alive at once.
-const CHAINS: usize = 16;
+const CHAINS: usize = 24;
 
 /// The parts of the arguments, those of the results, and the tape, in the C calling convention of System V on every system.
 #[cfg(target_arch = "x86_64")]
@@ -149,15 +149,18 @@ impl Code {
     /// # Panics
     /// Where the lengths aren't those of the function's parameters and results.
     pub fn call(&self, args: &[f64], out: &mut [f64]) {
-        self.call_parts([args, &[]], [out, &mut [], &mut []]);
+        _ = self.call_parts([args, &[]], [out, &mut [], &mut []]);
     }
 
     /// Computes the results at a point, with the arguments and the results in the slices that it was compiled for.
     ///
+    /// # Errors
+    /// None: it is for graphs without checks. Other back ends have some.
+    ///
     /// # Panics
     /// Where the lengths aren't those of the parts.
     #[inline]
-    pub fn call_parts(&self, args: [&[f64]; N_ARGS], results: [&mut [f64]; N_RESULTS]) {
+    pub fn call_parts(&self, args: [&[f64]; N_ARGS], results: [&mut [f64]; N_RESULTS]) -> Result<(), usize> {
         let ([a, b], [u, v, w]) = (args, results);
         let fits = self.fits([a.len(), b.len()], [u.len(), v.len(), w.len()]);
         assert!(fits, "slices of the lengths that the code was made for");
@@ -168,6 +171,7 @@ impl Code {
             // SAFETY: the lengths were checked above.
             None => unsafe { self.owner.call_with_tape(a, b, u, v, w) },
         }
+        Ok(())
     }
 }
 

@@ -107,7 +107,7 @@ fn arguments_and_results_may_lie_in_parts() {
         let mut found = vec![0.0; n];
         let (first, rest) = found.split_at_mut(cuts.0);
         let (second, third) = rest.split_at_mut(cuts.1 - cuts.0);
-        code.call_parts([&args[..arg_cut], &args[arg_cut..]], [first, second, third]);
+        code.call_parts([&args[..arg_cut], &args[arg_cut..]], [first, second, third]).unwrap();
         assert!(expected.iter().zip(&found).all(|(&a, &b)| same(a, b)), "{parts:?}: {found:?}, not {expected:?}");
     }
 }
@@ -117,7 +117,11 @@ fn arguments_and_results_may_lie_in_parts() {
 fn code_is_shared_between_threads() {
     fn is_shareable<T: Send + Sync + Clone + 'static>() {}
     is_shareable::<Code>();
-    for (func, width) in [300, 20_000].map(|size| random::sweep(size, 5, 1)).iter().flat_map(|func| widths().map(move |width| (func, width))) {
+    for (func, width) in [300, 20_000]
+        .map(|size| random::sweep(size, 5, 1))
+        .iter()
+        .flat_map(|func| widths().map(move |width| (func, width)))
+    {
         let code = compile(func, width);
         let threads: Vec<_> = (0..8)
             .map(|seed| {

@@ -200,7 +200,9 @@ impl<'a> Single<'a> {
         asm.align();
         asm.bind_at(pool, asm.code.len() + BIAS as usize);
         for cell in &program.cells {
-            let Cell::Constant(bits) = cell else { unreachable!("arguments are no cells, and nothing is computed before") };
+            let Cell::Constant(bits) = cell else {
+                unreachable!("arguments are no cells, and nothing is computed before")
+            };
             asm.code.extend(bits.to_le_bytes());
         }
         // Instructions on two lanes read two numbers.
@@ -282,7 +284,11 @@ impl<'a> Single<'a> {
         let at = registers.asm.code.len();
         match self.rare.last_mut() {
             // One after the other under the same condition, which is tested once.
-            Some(rare) if rare.end == at && rare.condition == is_good && rare.calls.iter().all(|call| call.out != x_register) => {
+            Some(rare)
+                if rare.end == at
+                    && rare.condition == is_good
+                    && rare.calls.iter().all(|call| call.out != x_register) =>
+            {
                 rare.calls.push(call);
             }
             _ => {

@@ -139,7 +139,8 @@ impl<'a> Rewriting<'a> {
             return;
         }
         let inst = self.program.insts[id as usize];
-        if let (Low::Mul, Some(None), Some(&Some(twice))) = (inst.op, self.twice.get(&id), self.twice.get(&inst.args[0]))
+        if let (Low::Mul, Some(None), Some(&Some(twice))) =
+            (inst.op, self.twice.get(&id), self.twice.get(&inst.args[0]))
             && inst.args[0] == inst.args[1]
         {
             // The square of a number that is there twice.
