@@ -6,7 +6,7 @@
 use crate::ir::Func;
 #[cfg(feature = "jit")]
 use crate::jit;
-use crate::parts::{N_ARGS, N_RESULTS, Parts};
+pub use crate::parts::{N_ARGS, N_RESULTS, Parts};
 #[cfg(feature = "wide")]
 use crate::wide::single;
 
@@ -35,6 +35,7 @@ impl Code {
         None
     }
 
+    /// `avx512`, `avx2` or `cranelift`.
     pub fn backend(&self) -> &'static str {
         match self {
             #[cfg(feature = "wide")]
@@ -72,6 +73,21 @@ impl Code {
             Code::Cranelift(code) => code.call_parts(args, results),
         }
     }
+}
+
+/// The code that [`Code::new`] makes, as text: the back end's name in a line, then instructions.
+///
+/// # Errors
+/// Where there is no back end for this machine and this graph.
+pub fn asm(func: &Func) -> Result<String, String> {
+    let code = Code::new(func, Parts::whole(func)).ok_or("there is no machine code for this machine")?;
+    let text = match &code {
+        #[cfg(feature = "wide")]
+        Code::Single(code) => single::asm(func, Some(code.width())).map_err(|error| error.to_string())?,
+        #[cfg(feature = "jit")]
+        Code::Cranelift(_) => jit::asm(func).map_err(|error| error.to_string())?,
+    };
+    Ok(format!("; {}\n{text}", code.backend()))
 }
 
 /// Whether there are elementary functions that haven't been written out.

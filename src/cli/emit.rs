@@ -1,6 +1,6 @@
 //! `chainrule emit`: what the compiler makes of a formula, stage by stage.
 
-use chainrule::{Backend, Functions, Kind, Limits, Mode, Program, Request, syntax};
+use chainrule::{Backend, Functions, Kind, Limits, Mode, Program, Request, code, syntax};
 use clap::{Args, ValueEnum};
 
 use super::answer::Answer;
@@ -10,7 +10,8 @@ use super::{examples, json};
 
 /// What the compiler makes of a formula, stage by stage
 ///
-/// Graphs are in the stable text form; clif and asm are the code of the value and gradient for this machine.
+/// Graphs are in the stable text form; clif and asm are the code of the value and gradient for this machine, asm by the back end that
+/// runs it, which its first line names.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Emit {
@@ -23,6 +24,9 @@ pub struct Emit {
     wrt: Wrt,
     #[command(flatten)]
     relax: Relax,
+    /// Writes elementary functions out as arithmetic in clif and asm
+    #[arg(long)]
+    portable: bool,
     #[command(flatten)]
     output: Output,
 }
@@ -48,7 +52,7 @@ enum Stage {
     Hessian,
     /// Value and derivatives with elementary functions written out as arithmetic, as `--portable` computes them
     Expanded,
-    /// Value and derivatives in the language of the code generator
+    /// Value and derivatives in the language of Cranelift
     Clif,
     /// Value and derivatives as machine code of this machine
     Asm,
@@ -87,9 +91,13 @@ impl Emit {
     #[cfg(feature = "jit")]
     fn code(&self, program: &Program) -> Result<String, Fault> {
         let request = self.relax.apply(self.wrt.apply(program.jacobian())).backend(Backend::Interpreter);
-        let compiled = request.compile()?;
-        let dump = if self.stage == Stage::Asm { chainrule::jit::asm } else { chainrule::jit::clif };
-        dump(compiled.graph()).map_err(|error| Fault::usage(error.to_string(), "the interpreter runs everywhere"))
+        let functions = if self.portable { Functions::Portable } else { Functions::Platform };
+        let compiled = request.functions(functions).compile()?;
+        let text = match self.stage {
+            Stage::Asm => code::asm(compiled.graph()),
+            _ => chainrule::jit::clif(compiled.graph()).map_err(|error| error.to_string()),
+        };
+        text.map_err(|message| Fault::usage(message, "the interpreter runs everywhere"))
     }
 
     #[cfg(not(feature = "jit"))]
