@@ -17,10 +17,13 @@ pub enum Code {
     Single(single::Code),
     #[cfg(feature = "jit")]
     Cranelift(jit::Code),
+    #[cfg(not(any(feature = "jit", feature = "wide")))]
+    Nowhere(nowhere::Code),
 }
 
 impl Code {
     /// `None` where there is no back end for this machine and this graph.
+    #[cfg_attr(not(any(feature = "jit", feature = "wide")), allow(unused_variables))]
     pub fn new(func: &Func, parts: Parts) -> Option<Code> {
         #[cfg(feature = "wide")]
         if !(cfg!(feature = "jit") && calls_the_platform(func))
@@ -42,6 +45,8 @@ impl Code {
             Code::Single(code) => code.width().name(),
             #[cfg(feature = "jit")]
             Code::Cranelift(_) => "cranelift",
+            #[cfg(not(any(feature = "jit", feature = "wide")))]
+            Code::Nowhere(code) => match *code {},
         }
     }
 
@@ -53,6 +58,8 @@ impl Code {
             Code::Single(code) => Some(code),
             #[cfg(all(feature = "jit", not(all(feature = "wide", target_arch = "x86_64"))))]
             Code::Cranelift(code) => Some(code),
+            #[cfg(not(any(feature = "jit", feature = "wide")))]
+            Code::Nowhere(code) => Some(code),
             #[allow(unreachable_patterns, reason = "some builds have one back end")]
             _ => None,
         }
@@ -71,6 +78,8 @@ impl Code {
             Code::Single(code) => code.call_parts(args, results),
             #[cfg(feature = "jit")]
             Code::Cranelift(code) => code.call_parts(args, results),
+            #[cfg(not(any(feature = "jit", feature = "wide")))]
+            Code::Nowhere(code) => code.call_parts(args, results),
         }
     }
 }
@@ -83,11 +92,13 @@ pub fn asm(func: &Func) -> Result<String, String> {
     let code = Code::new(func, Parts::whole(func)).ok_or("there is no machine code for this machine")?;
     let text = match &code {
         #[cfg(feature = "wide")]
-        Code::Single(code) => single::asm(func, Some(code.width())).map_err(|error| error.to_string())?,
+        Code::Single(code) => single::asm(func, Some(code.width())).map_err(|error| error.to_string()),
         #[cfg(feature = "jit")]
-        Code::Cranelift(_) => jit::asm(func).map_err(|error| error.to_string())?,
+        Code::Cranelift(_) => jit::asm(func).map_err(|error| error.to_string()),
+        #[cfg(not(any(feature = "jit", feature = "wide")))]
+        Code::Nowhere(code) => code.asm(),
     };
-    Ok(format!("; {}\n{text}", code.backend()))
+    Ok(format!("; {}\n{}", code.backend(), text?))
 }
 
 /// Whether there are elementary functions that haven't been written out.
@@ -101,3 +112,28 @@ fn calls_the_platform(func: &Func) -> bool {
 pub type Direct = single::Code;
 #[cfg(all(feature = "jit", not(all(feature = "wide", target_arch = "x86_64"))))]
 pub type Direct = jit::Code;
+#[cfg(not(any(feature = "jit", feature = "wide")))]
+pub type Direct = nowhere::Code;
+
+/// What a build without back ends has: no code at all.
+#[cfg(not(any(feature = "jit", feature = "wide")))]
+mod nowhere {
+    use super::{N_ARGS, N_RESULTS};
+
+    #[derive(Clone, Copy)]
+    pub enum Code {}
+
+    impl Code {
+        pub fn fits(&self, _: [usize; N_ARGS], _: [usize; N_RESULTS]) -> bool {
+            match *self {}
+        }
+
+        pub fn call_parts(&self, _: [&[f64]; N_ARGS], _: [&mut [f64]; N_RESULTS]) -> Result<(), usize> {
+            match *self {}
+        }
+
+        pub fn asm(&self) -> Result<String, String> {
+            match *self {}
+        }
+    }
+}

@@ -37,6 +37,7 @@ impl Parts {
 }
 
 /// The part that a number is in, and its place there.
+#[cfg(any(feature = "jit", feature = "wide"))]
 pub fn place(parts: &[usize], index: usize) -> (usize, usize) {
     let mut rest = index;
     for (part, &len) in parts.iter().enumerate() {

@@ -1,5 +1,6 @@
 //! `chainrule emit`: what the compiler makes of a formula, stage by stage.
 
+use chainrule::ir::Func;
 use chainrule::{Backend, Functions, Kind, Limits, Mode, Program, Request, code, syntax};
 use clap::{Args, ValueEnum};
 
@@ -88,22 +89,23 @@ impl Emit {
         Ok(request.backend(Backend::Interpreter).compile()?.graph().to_string())
     }
 
-    #[cfg(feature = "jit")]
     fn code(&self, program: &Program) -> Result<String, Fault> {
         let request = self.relax.apply(self.wrt.apply(program.jacobian())).backend(Backend::Interpreter);
         let functions = if self.portable { Functions::Portable } else { Functions::Platform };
         let compiled = request.functions(functions).compile()?;
-        let text = match self.stage {
-            Stage::Asm => code::asm(compiled.graph()),
-            _ => chainrule::jit::clif(compiled.graph()).map_err(|error| error.to_string()),
-        };
-        text.map_err(|message| Fault::usage(message, "the interpreter runs everywhere"))
+        let text = if self.stage == Stage::Asm { code::asm(compiled.graph()) } else { clif(compiled.graph()) };
+        text.map_err(|message| Fault::usage(message, "the stages before it are there"))
     }
+}
 
-    #[cfg(not(feature = "jit"))]
-    fn code(&self, _: &Program) -> Result<String, Fault> {
-        Err(Fault::usage("this program was built without machine code", "the stages before it are there"))
-    }
+#[cfg(feature = "jit")]
+fn clif(func: &Func) -> Result<String, String> {
+    chainrule::jit::clif(func).map_err(|error| error.to_string())
+}
+
+#[cfg(not(feature = "jit"))]
+fn clif(_: &Func) -> Result<String, String> {
+    Err("this program was built without Cranelift".to_owned())
 }
 
 /// The tree, of a text that is known to parse.

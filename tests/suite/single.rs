@@ -70,6 +70,33 @@ fn elementary_functions_are_what_the_interpreter_says() {
     assert_same_as_interpreter(&func, &columns);
 }
 
+/// A few functions at a time, whose polynomials share lanes; more than the registers of AVX2 hold.
+#[test]
+fn polynomials_on_two_lanes_are_what_the_interpreter_says() {
+    let functions = [Op::Sin, Op::Cos, Op::Exp, Op::Ln, Op::Tan, Op::Atan, Op::Erf, Op::Asin];
+    let mut random = Random(43);
+    let column: Vec<f64> = SPECIAL.into_iter().chain((0..400).map(|_| random.number())).collect();
+    for first in functions {
+        for second in functions {
+            let mut builder = Builder::new("lanes");
+            let x = builder.param("x", Type::F64);
+            let near = builder.f64(0.75);
+            let moved = builder.binary(Op::Mul, x, near);
+            let values = [(first, x), (second, moved), (second, x)].map(|(op, x)| builder.unary(op, x));
+            let func = math::expand(&builder.finish(named(&values)));
+            assert_same_as_interpreter(&func, std::slice::from_ref(&column));
+        }
+    }
+    let mut builder = Builder::new("circle");
+    let x = builder.param("x", Type::F64);
+    let values = [Op::Sin, Op::Cos].map(|op| builder.unary(op, x));
+    let func = math::expand(&builder.finish(named(&values)));
+    for width in Width::ONE {
+        let asm = single::asm(&func, Some(width)).unwrap();
+        assert!(!cfg!(feature = "cli") || asm.matches("pd xmm").count() >= 5, "{asm}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
