@@ -50,18 +50,20 @@ impl Code {
         }
     }
 
-    /// The code that the machine calls without a detour, if it is that.
-    #[inline]
-    pub fn direct(&self) -> Option<&Direct> {
+    /// Computes the results at a point if the slices have the lengths that the code was made for, and there is no check that fails.
+    #[inline(always)]
+    pub fn try_call(&self, args: [&[f64]; N_ARGS], results: [&mut [f64]; N_RESULTS]) -> bool {
+        let ([a, b], [u, v, w]) = (args, results);
         match self {
-            #[cfg(all(feature = "wide", target_arch = "x86_64"))]
-            Code::Single(code) => Some(code),
-            #[cfg(all(feature = "jit", not(all(feature = "wide", target_arch = "x86_64"))))]
-            Code::Cranelift(code) => Some(code),
+            #[cfg(feature = "wide")]
+            Code::Single(code) => {
+                let fits = code.fits([a.len(), b.len()], [u.len(), v.len(), w.len()]);
+                fits && code.call_parts([a, b], [u, v, w]).is_ok()
+            }
+            #[cfg(feature = "jit")]
+            Code::Cranelift(code) => try_cranelift(code, a, b, u, v, w),
             #[cfg(not(any(feature = "jit", feature = "wide")))]
-            Code::Nowhere(code) => Some(code),
-            #[allow(unreachable_patterns, reason = "some builds have one back end")]
-            _ => None,
+            Code::Nowhere(code) => code.call_parts([a, b], [u, v, w]).is_ok(),
         }
     }
 
@@ -107,13 +109,14 @@ fn calls_the_platform(func: &Func) -> bool {
     func.insts().iter().any(|inst| inst.op().is_some_and(crate::math::is_elementary))
 }
 
-/// The back end that most calls are of: one, so that a call of it is small enough to be compiled in line.
-#[cfg(all(feature = "wide", target_arch = "x86_64"))]
-pub type Direct = single::Code;
-#[cfg(all(feature = "jit", not(all(feature = "wide", target_arch = "x86_64"))))]
-pub type Direct = jit::Code;
-#[cfg(not(any(feature = "jit", feature = "wide")))]
-pub type Direct = nowhere::Code;
+/// Out of line where there is another back end, so that a call of that is small; each slice by itself, so that none goes through memory.
+#[cfg(feature = "jit")]
+#[cfg_attr(feature = "wide", inline(never))]
+#[cfg_attr(not(feature = "wide"), inline)]
+fn try_cranelift(code: &jit::Code, a: &[f64], b: &[f64], u: &mut [f64], v: &mut [f64], w: &mut [f64]) -> bool {
+    let fits = code.fits([a.len(), b.len()], [u.len(), v.len(), w.len()]);
+    fits && code.call_parts([a, b], [u, v, w]).is_ok()
+}
 
 /// What a build without back ends has: no code at all.
 #[cfg(not(any(feature = "jit", feature = "wide")))]
@@ -124,10 +127,6 @@ mod nowhere {
     pub enum Code {}
 
     impl Code {
-        pub fn fits(&self, _: [usize; N_ARGS], _: [usize; N_RESULTS]) -> bool {
-            match *self {}
-        }
-
         pub fn call_parts(&self, _: [&[f64]; N_ARGS], _: [&mut [f64]; N_RESULTS]) -> Result<(), usize> {
             match *self {}
         }

@@ -117,15 +117,14 @@ impl<K> Compiled<K> {
     }
 
     /// Every kind of call, by its parts. What is checked here is all that stands between a caller and the code.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn run(&self, args: &[f64], seeds: &[f64], outs: [&mut [f64]; 3]) -> Result<(), Error> {
         let [values, first, second] = outs;
-        if let Some(code) = self.code.as_ref().and_then(Code::direct)
+        // Without integers there are no checks, so only lengths can be wrong.
+        if let Some(code) = &self.code
             && !self.has_ints
-            && code.fits([args.len(), seeds.len()], [values.len(), first.len(), second.len()])
+            && code.try_call([args, seeds], [&mut *values, &mut *first, &mut *second])
         {
-            // Without integers there are no checks, so it can't fail.
-            _ = code.call_parts([args, seeds], [values, first, second]);
             return Ok(());
         }
         self.run_checked(args, seeds, [values, first, second])

@@ -171,6 +171,13 @@ impl Program {
         }
     }
 
+    /// Makes room for about so many instructions.
+    pub fn reserve(&mut self, n: usize) {
+        self.insts.reserve(n);
+        self.uniform.reserve(n);
+        self.known.reserve(n);
+    }
+
     pub fn class(&self, id: Id) -> Class {
         match self.insts[id as usize].op {
             Low::Compare(_) | Low::MaskAnd | Low::MaskOr | Low::MaskNot if self.width.has_masks() => Class::Mask,

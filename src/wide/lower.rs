@@ -24,7 +24,8 @@ pub fn lower(func: &Func, uniform: &[bool], width: Width) -> Result<Program, Uns
     for (index, result) in func.results.iter().enumerate() {
         results[result.value.index()].push(index as u32);
     }
-    let program = Program::new(width);
+    let mut program = Program::new(width);
+    program.reserve(func.len());
     let mut lowering = Lowering { func, guards, uniform, program, ids: vec![NONE; func.len()] };
     let live = func.live();
     for val in func.vals().take(n_vals).filter(|val| live[val.index()]) {
