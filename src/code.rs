@@ -109,10 +109,9 @@ fn calls_the_platform(func: &Func) -> bool {
     func.insts().iter().any(|inst| inst.op().is_some_and(crate::math::is_elementary))
 }
 
-/// Out of line where there is another back end, so that a call of that is small; each slice by itself, so that none goes through memory.
+/// Each slice by itself, so that none goes through memory.
 #[cfg(feature = "jit")]
-#[cfg_attr(feature = "wide", inline(never))]
-#[cfg_attr(not(feature = "wide"), inline)]
+#[inline(always)]
 fn try_cranelift(code: &jit::Code, a: &[f64], b: &[f64], u: &mut [f64], v: &mut [f64], w: &mut [f64]) -> bool {
     let fits = code.fits([a.len(), b.len()], [u.len(), v.len(), w.len()]);
     fits && code.call_parts([a, b], [u, v, w]).is_ok()
