@@ -120,6 +120,9 @@ impl<'a, K> Batch<'a, K> {
     /// How many points there are, and the sums of the results if they are asked for.
     fn compute(self, summed: bool) -> Result<(usize, Vec<f64>), Error> {
         let Batch { compiled, points, seeds, mut outputs, threads } = self;
+        if compiled.has_arrays() {
+            return Err(Error::ArraysInBatch);
+        }
         let (func, layout) = (compiled.graph(), compiled.layout());
         let mut columns = points.resolve("arguments", layout.args)?;
         let none = Points::default();
@@ -149,7 +152,7 @@ impl<'a, K> Batch<'a, K> {
         let spare = n_wanted - placed;
         let task = Task { kernel: &kernel, columns: &columns, outs: layout.outs, wanted: n_wanted, gathered, spare };
 
-        let threads = if points.saturating_mul(func.operations()) < 2 * WORTH_A_THREAD { 1 } else { threads };
+        let threads = if points.saturating_mul(func.operations()) < 2 * kernel.worth_a_thread() { 1 } else { threads };
         let blocks = points.div_ceil(BLOCK);
         let mut partial = vec![0.0; if summed { blocks * n_wanted } else { 0 }];
         let mut rest = partial.as_mut_slice();
@@ -166,9 +169,6 @@ impl<'a, K> Batch<'a, K> {
         Ok((points, reduce::blocks(&partial, n_wanted)))
     }
 }
-
-/// From so many operations on, over all points, it is worth waking a thread for them.
-const WORTH_A_THREAD: usize = 1 << 16;
 
 /// How many points a job has: all for one thread, otherwise whole blocks, a few jobs for each thread.
 fn job_len(points: usize, threads: usize) -> usize {

@@ -18,14 +18,18 @@ mod emit;
 mod eval;
 mod explain;
 mod fault;
+mod fit;
 mod functions;
 mod grad;
 mod hessian;
 mod hyphen;
+mod inputs;
 mod jacobian;
 mod json;
 mod jvp;
+mod nested;
 mod options;
+mod plot;
 mod stream;
 mod table;
 mod trace;
@@ -92,11 +96,13 @@ enum Command {
     Jvp(jvp::Jvp),
     Vjp(vjp::Vjp),
     Derive(derive::Derive),
+    Plot(plot::Plot),
     Check(check::Check),
     Trace(trace::Trace),
     Emit(emit::Emit),
     Functions(functions::Functions),
     Batch(batch::Batch),
+    Fit(fit::Fit),
     Bench(bench::Bench),
     Completions(completions::Completions),
 }
@@ -111,11 +117,13 @@ impl Command {
             Command::Jvp(command) => command.run(),
             Command::Vjp(command) => command.run(),
             Command::Derive(command) => command.run(),
+            Command::Plot(command) => command.run(),
             Command::Check(command) => command.run(),
             Command::Trace(command) => command.run(),
             Command::Emit(command) => command.run(),
             Command::Functions(command) => command.run(),
             Command::Batch(command) => command.run(),
+            Command::Fit(command) => command.run(),
             Command::Bench(command) => command.run(),
             Command::Completions(command) => command.run(),
         }

@@ -1,22 +1,33 @@
 //! What can be called: the machine code of a derivative, or the interpreter where there is none.
+//!
+//! The arguments of a call are one run of numbers, and so is each group of results. An array stands in it element by element, row by
+//! row; programs with arrays are better called with a slice for each array ([`Compiled::call_arrays`]) or by name
+//! ([`Compiled::with`]).
+
+mod loops;
+mod slices;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use crate::array::ArrayView;
 use crate::batch::{Column, Kernel, Kernels, Request};
+use crate::call::Call;
 use crate::code::Code;
 use crate::error::{Error, Problem};
-use crate::interp;
-use crate::ir::Func;
+use crate::interp::{self, Failure};
+use crate::ir::{Func, Output};
 use crate::parts::Parts;
 use crate::program::{
-    Backend, Gradient, Hessian, HessianVector, Jacobian, Jvp, Nth, Program, Value, Vjp, is_int, is_whole,
+    Backend, Gradient, Hessian, HessianVector, Jacobian, Jvp, Kind, Nth, Program, Value, Vjp, is_int, is_whole,
 };
+use loops::Loops;
+use slices::{cut, cut_mut, layout, param_lens, result_lens};
 
-/// How the numbers of a call lie in its slices.
+/// How the numbers of a call lie in its slices: how many there are, an array having one for each element.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Layout {
-    /// Arguments of the program.
+    /// Of the arguments of the program.
     pub args: usize,
     /// Tangents or weights beside them.
     pub seeds: usize,
@@ -54,6 +65,14 @@ struct Inner {
     program: Program,
     func: Func,
     layout: Layout,
+    /// How many values, first and second derivatives the graph has, arrays counted as one.
+    counts: [usize; 3],
+    /// How many of the graph's parameters are arguments of the program; the others are seeds.
+    n_args: usize,
+    /// What each seed belongs to: an argument, or a result.
+    seeds: Vec<String>,
+    /// What runs a graph with arrays.
+    loops: Option<Loops>,
     /// Arguments that must be whole numbers.
     ints: Vec<usize>,
     backend: Backend,
@@ -62,9 +81,20 @@ struct Inner {
 }
 
 impl<K> Compiled<K> {
-    pub(crate) fn new(program: &Program, func: Func, layout: Layout, backend: Backend) -> Compiled<K> {
-        let ints: Vec<usize> = (0..layout.args).filter(|&index| is_int(&func, index)).collect();
+    /// `counts` are how many values, first and second derivatives there are, `seeds` what the seeds belong to.
+    pub(crate) fn new(
+        program: &Program,
+        func: Func,
+        counts: [usize; 3],
+        seeds: Vec<String>,
+        backend: Backend,
+    ) -> Compiled<K> {
+        let n_args = program.arguments().len();
+        let layout = layout(&func, n_args, counts);
+        let ints: Vec<usize> = (0..n_args).filter(|&index| is_int(&func, index)).collect();
+        let loops = func.has_regions().then(|| Loops::new(&func, backend));
         let code = match backend {
+            _ if loops.is_some() => None,
             Backend::Auto | Backend::Scalar => {
                 Code::new(&func, Parts { args: [layout.args, layout.seeds], results: layout.outs })
             }
@@ -74,9 +104,13 @@ impl<K> Compiled<K> {
             code,
             has_ints: !ints.is_empty(),
             inner: Arc::new(Inner {
-                program: program.clone(),
+                program: program.without_code(),
                 func,
                 layout,
+                counts,
+                n_args,
+                seeds,
+                loops,
                 ints,
                 backend,
                 kernels: Kernels::default(),
@@ -97,7 +131,73 @@ impl<K> Compiled<K> {
 
     /// What runs the graph, one point at a time: `avx512`, `avx2`, `cranelift` or `interpreter`.
     pub fn backend(&self) -> &'static str {
-        self.code.as_ref().map_or("interpreter", Code::backend)
+        let loops = || self.inner.loops.as_ref().map_or("interpreter", Loops::backend);
+        self.code.as_ref().map_or_else(loops, Code::backend)
+    }
+
+    /// How much memory a call of a program with arrays takes beside its arguments and results, in bytes. It is kept and used again.
+    pub fn workspace_bytes(&self) -> usize {
+        self.inner.loops.as_ref().map_or(0, Loops::workspace_bytes)
+    }
+
+    /// Whether arguments or results are arrays.
+    pub(crate) fn has_arrays(&self) -> bool {
+        self.inner.loops.is_some()
+    }
+
+    /// A call by name, beginning with an argument: `compiled.with("W", &weights).with("rate", 0.1).run()?`.
+    pub fn with<'a>(&'a self, name: &'a str, value: impl Into<ArrayView<'a>>) -> Call<'a, K>
+    where
+        K: Kind,
+    {
+        self.by_name().with(name, value)
+    }
+
+    /// A call by name without an argument yet.
+    pub fn by_name(&self) -> Call<'_, K>
+    where
+        K: Kind,
+    {
+        Call::of(self)
+    }
+
+    /// Computes everything, a slice for each argument and seed of the [graph](Compiled::graph) and one for each of its results, in
+    /// its order; the elements of an array stand row by row. Nothing is copied, and the back end of machine code allocates
+    /// nothing after the first call.
+    ///
+    /// # Errors
+    /// [`Error::Length`], [`Error::NotWhole`], and [`Error::Formula`] where an element doesn't exist or integer arithmetic has no result.
+    pub fn call_arrays(&self, args: &[&[f64]], outs: &mut [&mut [f64]]) -> Result<(), Error> {
+        let inner = &*self.inner;
+        inner.check_slices(args, outs)?;
+        match &inner.loops {
+            Some(loops) => {
+                inner.ints.iter().try_for_each(|&index| inner.check_whole(index, args[index]))?;
+                loops.run(&inner.func, args, outs).map_err(|failure| inner.told(failure))
+            }
+            None => self.call_numbers(args, outs),
+        }
+    }
+
+    /// [`Compiled::call_arrays`] where every array is a single number.
+    fn call_numbers(&self, args: &[&[f64]], outs: &mut [&mut [f64]]) -> Result<(), Error> {
+        let Layout { args: n_args, outs: [n_values, n_first, _], .. } = self.layout();
+        let (numbers, mut results) = (args.concat(), vec![0.0; outs.len()]);
+        let (args, seeds) = numbers.split_at(n_args);
+        let (values, derivatives) = results.split_at_mut(n_values);
+        let (first, second) = derivatives.split_at_mut(n_first);
+        self.run(args, seeds, [values, first, second])?;
+        outs.iter_mut().zip(results).for_each(|(out, result)| out[0] = result);
+        Ok(())
+    }
+
+    /// What each seed belongs to: an argument, or a result.
+    pub(crate) fn seed_names(&self) -> &[String] {
+        &self.inner.seeds
+    }
+
+    pub(crate) fn program(&self) -> &Program {
+        &self.inner.program
     }
 
     /// What computes the wanted results of many points, of which some arguments and seeds are the same.
@@ -137,6 +237,15 @@ impl<K> Compiled<K> {
         let [values, first, second] = outs;
         let inner = &*self.inner;
         inner.check_lengths(args, seeds, [values.len(), first.len(), second.len()])?;
+        if inner.loops.is_some() {
+            let (params, results) = (param_lens(&inner.func), result_lens(&inner.func));
+            let (own, seed_lens) = params.split_at(inner.n_args);
+            let args: Vec<&[f64]> = cut(args, own).chain(cut(seeds, seed_lens)).collect();
+            let (value_lens, derivatives) = results.split_at(inner.counts[0]);
+            let (first_lens, second_lens) = derivatives.split_at(inner.counts[1]);
+            let first = cut_mut(first, first_lens).chain(cut_mut(second, second_lens));
+            return self.call_arrays(&args, &mut cut_mut(values, value_lens).chain(first).collect::<Vec<_>>());
+        }
         inner.check_ints(args)?;
         if let Some(code) = &self.code
             && code.call([args, seeds], [&mut *values, &mut *first, &mut *second]).is_ok()
@@ -149,6 +258,38 @@ impl<K> Compiled<K> {
 }
 
 impl Inner {
+    /// Every argument, seed and result has a slice of its length.
+    fn check_slices(&self, args: &[&[f64]], outs: &[&mut [f64]]) -> Result<(), Error> {
+        let (params, results) = (&self.func.params, &self.func.results);
+        let counts =
+            [("slices of arguments", params.len(), args.len()), ("slices of results", results.len(), outs.len())];
+        for (what, expected, found) in counts {
+            if expected != found {
+                return Err(Error::Slices { what, expected, found });
+            }
+        }
+        let args = params.iter().zip(args).map(|(param, arg)| (&param.name, param.shape.iter().product(), arg.len()));
+        let result_len = |result: &Output| self.func.shape(result.value).iter().product();
+        let outs = results.iter().zip(outs).map(|(result, out)| (&result.name, result_len(result), out.len()));
+        match args.chain(outs).find(|(_, expected, found)| expected != found) {
+            None => Ok(()),
+            Some((name, expected, found)) => Err(Error::Elements { name: name.clone(), expected, found }),
+        }
+    }
+
+    fn check_whole(&self, index: usize, numbers: &[f64]) -> Result<(), Error> {
+        match numbers.iter().find(|number| !is_whole(**number)) {
+            None => Ok(()),
+            Some(&value) => Err(Error::NotWhole { name: self.func.params[index].name.clone(), value }),
+        }
+    }
+
+    /// A failure in words.
+    fn told(&self, failure: Failure) -> Error {
+        let at = self.func.span(failure.site);
+        self.program.problem(Problem::NoInteger { at, fault: failure.fault })
+    }
+
     fn check_lengths(&self, args: &[f64], seeds: &[f64], outs: [usize; 3]) -> Result<(), Error> {
         let lengths = [
             ("arguments", self.layout.args, args.len()),
@@ -164,10 +305,7 @@ impl Inner {
     }
 
     fn check_ints(&self, args: &[f64]) -> Result<(), Error> {
-        match self.ints.iter().find(|&&index| !is_whole(args[index])) {
-            None => Ok(()),
-            Some(&index) => Err(Error::NotWhole { name: self.func.params[index].name.clone(), value: args[index] }),
-        }
+        self.ints.iter().try_for_each(|&index| self.check_whole(index, &args[index..=index]))
     }
 
     #[cold]
@@ -175,8 +313,7 @@ impl Inner {
         let all: Vec<f64> = args.iter().chain(seeds).copied().collect();
         let values = interp::values(&self.func, &all);
         if let Some(failure) = interp::failure(&self.func, &values) {
-            let at = self.func.span(failure.site);
-            return Err(self.program.problem(Problem::NoInteger { at, fault: failure.fault }));
+            return Err(self.told(failure));
         }
         let slots = outs.iter_mut().flat_map(|out| out.iter_mut());
         for (slot, result) in slots.zip(&self.func.results) {

@@ -1,11 +1,12 @@
 //! Points from files and results into files, block by block, so that memory stays bounded however large a file is.
 //!
 //! A [`Source`] gives blocks of columns, a [`Sink`] takes them; a format is a pair of them. Formats: CSV ([`csv`]), NPY ([`npy`]) and
-//! NPZ ([`npz`]). [`whole`] makes output appear whole or not at all.
+//! NPZ ([`npz`]). [`whole`] makes output appear whole or not at all. [`array`] reads whole arrays from the same files.
 //!
 //! A cell that is missing or is no number is a [`CellFault`] in its block, with its line and column; what to do about it is
 //! the caller's to say.
 
+pub mod array;
 pub mod csv;
 mod error;
 pub mod npy;

@@ -64,16 +64,7 @@ impl Differences {
     /// The derivative of each result by one argument. `None` where no step is left to compare: at a kink, at the edge of
     /// the domain, or where nothing is finite.
     pub fn by(&self, argument: usize) -> Vec<Option<Estimate>> {
-        let mut tables: Vec<Table> = self.rounding.iter().map(|&rounding| Table::new(rounding)).collect();
-        for h in steps(self.args[argument]) {
-            let (low, high) = (self.args[argument] - h, self.args[argument] + h);
-            let sides = self.at(argument, low).zip(self.at(argument, high));
-            for (index, table) in tables.iter_mut().enumerate() {
-                let slope = sides.as_ref().map(|(below, above)| (above[index] - below[index]) / (high - low));
-                table.push(slope.filter(|slope| slope.is_finite()), high - low);
-            }
-        }
-        tables.into_iter().map(Table::best).collect()
+        along(self.args[argument], &self.rounding, |value| self.at(argument, value))
     }
 
     /// The results with another value for one argument, if that is on the same smooth piece.
@@ -86,6 +77,38 @@ impl Differences {
         (same_turn && pieces(&self.func, &values) == self.pieces)
             .then(|| self.func.results.iter().map(|result| values[result.value.index()].as_f64()).collect())
     }
+}
+
+/// The derivatives of several numbers by one that is `x`; `rounding` is how far each may be off. `None` from `at` is a
+/// place that can't be compared.
+fn along(x: f64, rounding: &[f64], mut at: impl FnMut(f64) -> Option<Vec<f64>>) -> Vec<Option<Estimate>> {
+    let mut tables: Vec<Table> = rounding.iter().map(|&rounding| Table::new(rounding)).collect();
+    for h in steps(x) {
+        let (low, high) = (x - h, x + h);
+        let sides = at(low).zip(at(high));
+        for (index, table) in tables.iter_mut().enumerate() {
+            let slope = sides.as_ref().map(|(below, above)| (above[index] - below[index]) / (high - low));
+            table.push(slope.filter(|slope| slope.is_finite()), high - low);
+        }
+    }
+    tables.into_iter().map(Table::best).collect()
+}
+
+/// [`Differences`] of a function that can only be called. It sees a kink at `x` itself by its two sides; one nearby makes the
+/// difference inexact.
+pub fn of_calls(x: f64, rounding: &[f64], mut at: impl FnMut(f64) -> Option<Vec<f64>>) -> Vec<Option<Estimate>> {
+    let estimates = along(x, rounding, &mut at);
+    let size = x.abs().max(f64::from(u8::from(x == 0.0)));
+    // How much the slopes to both sides differ: of a smooth function in proportion to the step.
+    let mut bend = |h: f64| {
+        let (below, here, above) = (at(x - h)?, at(x)?, at(x + h)?);
+        let sides = below.iter().zip(&here).zip(&above);
+        Some(sides.map(|((below, here), above)| ((above - here) - (here - below)).abs() / h).collect::<Vec<f64>>())
+    };
+    let (long, short) = (size * 2f64.powi(-14), size * 2f64.powi(-20));
+    let Some((far, near)) = bend(long).zip(bend(short)) else { return estimates };
+    let is_kink = |index: usize| near[index] > 8.0 * rounding[index] / short && near[index] > far[index] / 4.0;
+    estimates.into_iter().enumerate().map(|(index, estimate)| estimate.filter(|_| !is_kink(index))).collect()
 }
 
 /// Halving steps, from the size of the argument or of 1 down to where rounding is all that is left.

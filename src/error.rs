@@ -198,6 +198,14 @@ pub enum Problem {
     DeclarationInBlock {
         at: Span,
     },
+    /// A state goes on as something else than it begins with.
+    StateChanges {
+        name: String,
+        at: Span,
+        state_at: Span,
+        before: String,
+        after: String,
+    },
     EndlessIterate {
         at: Span,
     },
@@ -295,6 +303,158 @@ pub enum Problem {
     NoResult {
         at: Span,
     },
+
+    // Arrays and their sizes
+    /// A name is used with different numbers of subscripts.
+    UnclearRank {
+        name: String,
+        at: Span,
+        other: Span,
+    },
+    RankOfArgument {
+        name: String,
+        at: Span,
+        rank: usize,
+        found: usize,
+    },
+    /// An argument isn't as long as its declaration says.
+    ExtentOfArgument {
+        name: String,
+        at: Span,
+        expected: usize,
+        found: usize,
+    },
+    /// Two arguments give a size different numbers; without another place the caller gave it.
+    SizeConflict {
+        name: String,
+        at: Span,
+        size: i64,
+        other: Option<Span>,
+        other_size: i64,
+    },
+    UnknownSize {
+        name: String,
+        at: Span,
+    },
+    UnknownShape {
+        name: String,
+        at: Span,
+        rank: usize,
+    },
+    NegativeExtent {
+        at: Span,
+        extent: i64,
+    },
+    /// A declared extent isn't made of sizes.
+    ExtentNotKnown {
+        at: Span,
+    },
+    /// The extent of an array depends on values; those of the `arguments` could be given beforehand.
+    ExtentNotConstant {
+        name: String,
+        at: Span,
+        arguments: Vec<String>,
+    },
+    TooManyDimensions {
+        at: Span,
+        limit: usize,
+    },
+    TooManyLoops {
+        at: Span,
+        limit: usize,
+    },
+    TooManyElements {
+        at: Span,
+        elements: f64,
+        limit: usize,
+    },
+    /// An operator that has no meaning for arrays; the operands with their numbers of dimensions.
+    NotElementwise {
+        at: Span,
+        operator: &'static str,
+        left: (String, usize),
+        right: (String, usize),
+    },
+    FunctionOfArray {
+        at: Span,
+    },
+    DifferentShapes {
+        at: Span,
+        shape: Vec<usize>,
+        other_at: Span,
+        other: Vec<usize>,
+    },
+    NoDimensions {
+        at: Span,
+        found: &'static str,
+    },
+    TooManySubscripts {
+        at: Span,
+        found: usize,
+        rank: usize,
+    },
+
+    // Indices and clauses
+    NoRange {
+        name: String,
+        at: Span,
+    },
+    RangeConflict {
+        name: String,
+        at: Span,
+        extent: usize,
+        other_at: Span,
+        other: usize,
+    },
+    SoftmaxWithoutIndex {
+        name: String,
+        at: Span,
+    },
+    /// A comprehension whose range doesn't begin at 0.
+    StartsLater {
+        name: String,
+        at: Span,
+        low: i64,
+        high: i64,
+    },
+    /// A range after `for` whose index isn't on the left.
+    RangeOfNothing {
+        name: String,
+        at: Span,
+        left: Span,
+    },
+    /// `z[i + 1] = …`
+    ShiftedPlace {
+        at: Span,
+    },
+    NegativePlace {
+        at: Span,
+        low: i64,
+    },
+    UnusedClause {
+        name: String,
+        at: Span,
+        other: Span,
+    },
+    MissingElement {
+        name: String,
+        at: Span,
+        defined: Span,
+    },
+    MissingElements {
+        name: String,
+        at: Span,
+        defined: Span,
+    },
+    /// A subscript that leaves its dimension: the least and the greatest value, the extent, and the range of an index that would
+    /// fit.
+    Outside {
+        at: Span,
+        low: i64,
+        high: i64,
+        extent: usize,
+        range: Option<(String, i64, i64)>,
+    },
     TooLarge {
         at: Span,
         operations: f64,
@@ -332,6 +492,8 @@ pub enum Warning {
     Lookalike { name: String, at: Span, other: String, other_at: Span },
     /// The name of a built-in function stands for an argument.
     FunctionAsName { name: String, at: Span },
+    /// An index has the name of a size or of another index.
+    Hides { name: String, at: Span, other: Span },
     /// A derivative by a name that the value can't depend on.
     ZeroDerivative { at: Span, name: String },
 }
@@ -366,6 +528,21 @@ pub enum Error {
     /// A gradient or Hessian is of one result.
     #[error("the program has {found} results, so its derivatives form a jacobian")]
     SeveralResults { found: usize },
+    /// A gradient or Hessian is of one number.
+    #[error("the result is an array of {}, so its derivatives form a jacobian", shape_text(shape))]
+    ArrayResult { shape: Vec<usize> },
+    /// There is no graph before sizes are known.
+    #[error("the sizes of the arrays are not known yet{}", size_list(sizes))]
+    Open { sizes: Vec<String> },
+    /// A call has too few or too many slices.
+    #[error("{what}: expected {expected}, found {found}")]
+    Slices { what: &'static str, expected: usize, found: usize },
+    /// The slice of an argument or result has the wrong length.
+    #[error("`{name}`: expected {expected} numbers, found {found}")]
+    Elements { name: String, expected: usize, found: usize },
+    /// Points of a batch are numbers.
+    #[error("a batch is of programs of numbers, and this one has arrays")]
+    ArraysInBatch,
     /// A slice of a call has the wrong length.
     #[error("{what}: expected {expected} numbers, found {found}")]
     Length { what: &'static str, expected: usize, found: usize },
@@ -407,11 +584,20 @@ impl Error {
             }
             Error::NotDifferentiable { .. } => Some("differentiate by numbers: `param` or `data` arguments".to_owned()),
             Error::SeveralResults { .. } => Some("ask for its `jacobian`, or make it one result".to_owned()),
+            Error::ArrayResult { .. } => {
+                Some("ask for its `jacobian`, or make it a number, such as `sum[i](y[i]^2)`".to_owned())
+            }
+            Error::Open { .. } => {
+                Some("`Program::bind` gives them, or `with` takes them from the arguments".to_owned())
+            }
+            Error::ArraysInBatch => Some("give the points a dimension of the arrays: `x[N]`".to_owned()),
             Error::NotWhole { .. } => Some("arguments declared `index` are whole numbers".to_owned()),
             Error::RepeatedArgument { .. } => Some("name each argument once".to_owned()),
             Error::Formula(_)
             | Error::Arguments(_)
             | Error::Length { .. }
+            | Error::Slices { .. }
+            | Error::Elements { .. }
             | Error::Columns { .. }
             | Error::Column { .. }
             | Error::Rows { .. }
@@ -419,6 +605,15 @@ impl Error {
         };
         help.into_iter().collect()
     }
+}
+
+/// `3 × 4`
+pub fn shape_text(shape: &[usize]) -> String {
+    shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ")
+}
+
+fn size_list(sizes: &[String]) -> String {
+    if sizes.is_empty() { String::new() } else { format!(": {}", sizes.join(", ")) }
 }
 
 /// Everything that is wrong with one text. Displays as a message for each problem, in order of place.

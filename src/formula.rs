@@ -15,11 +15,12 @@
 //! - `reader` turns instructions into expressions, undoing internal operators.
 //! - `dag` says what expressions are; `algebra`, `product` and `logic` keep them in normal form; `number` and `constants`
 //!   know what doubles mean.
-//! - `share` decides what is named; `print` writes one expression.
+//! - `share` decides what is named; `print` writes one expression, `latex` as LaTeX.
 
 mod algebra;
 mod constants;
 mod dag;
+mod latex;
 mod logic;
 mod number;
 mod print;
@@ -52,60 +53,112 @@ pub fn to_text(func: &Func, results: &[usize]) -> String {
 
 /// The same, with the user's names for what they name.
 pub fn to_text_with_names(func: &Func, results: &[usize], names: Option<Names>) -> String {
-    let mut dag = Dag::new();
-    for index in 0..func.params.len() as u32 {
-        dag.intern(Node::Argument(index));
-    }
-    let mut hints = HashMap::new();
-    if let Some(names) = names {
-        let values: Vec<Val> = names.values.iter().map(|&(_, val)| val).collect();
-        for (id, (name, _)) in reader::read(&mut dag, names.func, &values).into_iter().zip(names.values) {
-            hints.entry(id).or_insert_with(|| name.clone());
-        }
-    }
-    let outputs: Vec<_> = results.iter().filter_map(|&result| func.results.get(result)).collect();
-    let values: Vec<Val> = outputs.iter().map(|output| output.value).collect();
-    let roots = reader::read(&mut dag, func, &values);
-    let shared = share::shared(&dag, &roots, &hints);
-
-    let mut taken = Taken::new(func);
-    let results: Vec<(String, Id)> = match roots[..] {
-        [_] => Vec::new(),
-        _ => outputs.iter().zip(&roots).map(|(output, &root)| (taken.claim(&output.name), root)).collect(),
-    };
-    let mut generated = Generated::new(&shared, &results, &hints);
-    let mut printer = Printer {
-        dag: &dag,
+    let statements = Statements::of(func, results, names);
+    let printer = Printer {
+        dag: &statements.dag,
         arguments: func.params.iter().map(|param| param.name.as_str()).collect(),
-        names: HashMap::new(),
+        names: &statements.names,
     };
-    let mut lines = declarations(func, &values);
-    let mut done = vec![false; results.len()];
-    for &id in &shared {
-        let text = printer.text(id);
-        let result = results.iter().position(|&(_, root)| root == id);
-        let name = match (result, hints.get(&id)) {
-            (Some(place), _) => {
-                done[place] = true;
-                results[place].0.clone()
-            }
-            (None, Some(name)) => taken.claim(name),
-            (None, None) => generated.next(&mut taken),
-        };
-        lines.push(format!("{name} = {text}"));
-        printer.names.insert(id, name);
+    let mut lines = declarations(func, &statements.values);
+    for Statement { name, value, defines } in &statements.lines {
+        let text = if *defines { printer.text(*value) } else { printer.mention(*value) };
+        lines.push(match name {
+            Some(name) => format!("{name} = {text}"),
+            None => text,
+        });
     }
-    for ((name, root), done) in results.iter().zip(done) {
-        if !done {
-            let text = printer.names.get(root).cloned().unwrap_or_else(|| printer.text(*root));
-            lines.push(format!("{name} = {text}"));
-        }
+    if results.len() != 1 {
+        lines.push(statements.results.join(", "));
     }
-    lines.push(match roots[..] {
-        [root] => printer.names.get(&root).cloned().unwrap_or_else(|| printer.text(root)),
-        _ => results.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "),
-    });
     lines.iter().map(|line| wrapped(line) + "\n").collect()
+}
+
+/// Some results of a function in LaTeX's mathematical mode, with the user's names for what they name: a formula, or
+/// lines of `aligned` where there are several. The statements are those of [`to_text_with_names`].
+pub fn to_latex(func: &Func, results: &[usize], names: Option<Names>) -> String {
+    let statements = Statements::of(func, results, names);
+    let arguments = func.params.iter().map(|param| param.name.as_str());
+    let printer = latex::Printer::new(&statements.dag, arguments, &statements.names, &statements.results);
+    let line = |Statement { name, value, defines }: &Statement| {
+        let text = if *defines { printer.text(*value) } else { printer.mention(*value) };
+        (name.as_ref().map(|name| printer.name(name)), text)
+    };
+    match &statements.lines.iter().map(line).collect::<Vec<_>>()[..] {
+        [(None, text)] => format!("{text}\n"),
+        lines => latex::aligned(lines),
+    }
+}
+
+/// What is written for some results, in whatever notation: which expressions are named, and in which order.
+struct Statements {
+    dag: Dag,
+    /// The names of expressions that are mentioned by them.
+    names: HashMap<Id, String>,
+    lines: Vec<Statement>,
+    /// The names of the results, where there are several.
+    results: Vec<String>,
+    /// The results in the function.
+    values: Vec<Val>,
+}
+
+struct Statement {
+    /// Nothing where it is the only result.
+    name: Option<String>,
+    value: Id,
+    /// Whether the name of the value is defined here, which is then written out.
+    defines: bool,
+}
+
+impl Statements {
+    fn of(func: &Func, results: &[usize], names: Option<Names>) -> Statements {
+        let mut dag = Dag::new();
+        for index in 0..func.params.len() as u32 {
+            dag.intern(Node::Argument(index));
+        }
+        let mut hints = HashMap::new();
+        if let Some(names) = names {
+            let values: Vec<Val> = names.values.iter().map(|&(_, val)| val).collect();
+            for (id, (name, _)) in reader::read(&mut dag, names.func, &values).into_iter().zip(names.values) {
+                hints.entry(id).or_insert_with(|| name.clone());
+            }
+        }
+        let outputs: Vec<_> = results.iter().filter_map(|&result| func.results.get(result)).collect();
+        let values: Vec<Val> = outputs.iter().map(|output| output.value).collect();
+        let roots = reader::read(&mut dag, func, &values);
+        let shared = share::shared(&dag, &roots, &hints);
+
+        let mut taken = Taken::new(func);
+        let results: Vec<(String, Id)> = match roots[..] {
+            [_] => Vec::new(),
+            _ => outputs.iter().zip(&roots).map(|(output, &root)| (taken.claim(&output.name), root)).collect(),
+        };
+        let mut generated = Generated::new(&shared, &results, &hints);
+        let (mut names, mut lines) = (HashMap::new(), Vec::new());
+        let mut done = vec![false; results.len()];
+        for &value in &shared {
+            let result = results.iter().position(|&(_, root)| root == value);
+            let name = match (result, hints.get(&value)) {
+                (Some(place), _) => {
+                    done[place] = true;
+                    results[place].0.clone()
+                }
+                (None, Some(name)) => taken.claim(name),
+                (None, None) => generated.next(&mut taken),
+            };
+            names.insert(value, name.clone());
+            lines.push(Statement { name: Some(name), value, defines: true });
+        }
+        for ((name, root), done) in results.iter().zip(done) {
+            if !done {
+                lines.push(Statement { name: Some(name.clone()), value: *root, defines: false });
+            }
+        }
+        if let [root] = roots[..] {
+            lines.push(Statement { name: None, value: root, defines: false });
+        }
+        let results = results.into_iter().map(|(name, _)| name).collect();
+        Statements { dag, names, lines, results, values }
+    }
 }
 
 /// A statement in lines of readable length: a line ends after a comma or a binary operator, where the statement goes on.

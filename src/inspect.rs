@@ -3,7 +3,8 @@
 //!
 //! Only what matters at the point is looked at: the branches that are taken.
 
-use crate::ad::adjoints;
+use crate::ad::{adjoints, contribution};
+use crate::array::Array;
 use crate::error::Report;
 use crate::interp::{self, Value};
 use crate::ir::{Builder, Func, Inst, Val};
@@ -124,23 +125,10 @@ pub struct Step {
 /// Every value that matters at a point, in the order in which they are computed, with its adjoints: the trace of a
 /// forward and a reverse sweep. All arguments are there, constants are not.
 pub fn trace(func: &Func, args: &[f64]) -> Vec<Step> {
-    let mut builder = Builder::resume(func.clone());
-    let wants_adjoint = |&val: &Val| func.ty(val) == Type::F64 && is_variable(func, val);
-    let inputs: Vec<Val> = func.vals().filter(wants_adjoint).collect();
-    let one = builder.f64(1.0);
-    let sweeps: Vec<Vec<Option<Val>>> =
-        func.results.iter().map(|result| adjoints(&mut builder, &[(result.value, one)], &inputs)).collect();
+    let sweeps = Sweeps::of(func);
     // What the sweeps added stands behind the function's own values.
-    let values = interp::values(builder.func(), args);
+    let values = interp::values(sweeps.builder.func(), args);
     let relevant = relevant(func, &values, func.results.iter().map(|result| result.value));
-    let mut places = vec![usize::MAX; func.len()];
-    for (place, input) in inputs.iter().enumerate() {
-        places[input.index()] = place;
-    }
-    let adjoint = |val: Val, sweep: &[Option<Val>]| {
-        let bar = sweep.get(places[val.index()]).copied().flatten();
-        bar.map_or(0.0, |bar| values[bar.index()].as_f64())
-    };
     let is_shown = |val: &Val| {
         matches!(func.inst(*val), Inst::Param(_)) || (relevant[val.index()] && func.inst(*val).op().is_some())
     };
@@ -149,9 +137,107 @@ pub fn trace(func: &Func, args: &[f64]) -> Vec<Step> {
         op: func.inst(val).op(),
         at: func.span(val),
         value: values[val.index()].as_f64(),
-        adjoints: sweeps.iter().map(|sweep| adjoint(val, sweep)).collect(),
+        adjoints: sweeps.bars(val).map(|bar| bar.map_or(0.0, |bar| values[bar.index()].as_f64())).collect(),
     };
     func.vals().filter(is_shown).map(step).collect()
+}
+
+/// A value of a function with arrays: a number or an array, and its adjoints.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Sight {
+    pub value: Array,
+    /// How much each result that is a number grows with each element; `None` of what isn't continuous.
+    pub adjoints: Vec<Option<Array>>,
+}
+
+/// What some values at the top of a function are: a forward and a reverse sweep. An argument is its elements, row by row. The adjoints are
+/// those by the results that are numbers.
+pub fn survey(func: &Func, args: &[&[f64]], vals: &[Val]) -> Vec<Sight> {
+    let mut builder = Builder::resume(func.clone());
+    let one = builder.f64(1.0);
+    let results = func.results.iter().map(|result| result.value);
+    let numbers = results.filter(|&result| func.ty(result) == Type::F64 && !func.is_array(result));
+    let (inputs, places): (Vec<Val>, Vec<usize>) =
+        vals.iter().copied().zip(0..).filter(|&(val, _)| func.ty(val) == Type::F64).unzip();
+    let sweeps: Vec<Vec<Option<Val>>> =
+        numbers.map(|result| adjoints(&mut builder, &[(result, one)], &inputs)).collect();
+    let (values, _) = interp::run(builder.func(), args);
+    let array = |val: Val| Array::new(builder.func().shape(val), values[val.index()].numbers());
+    let adjoint = |place: usize, sweep: &[Option<Val>]| {
+        let input = places.iter().position(|&input| input == place)?;
+        let zero = || Array::new(func.shape(vals[place]), vec![0.0; func.shape(vals[place]).iter().product()]);
+        Some(sweep[input].map_or_else(zero, array))
+    };
+    let sight = |(place, &val): (usize, &Val)| Sight {
+        value: array(val),
+        adjoints: sweeps.iter().map(|sweep| adjoint(place, sweep)).collect(),
+    };
+    vals.iter().enumerate().map(sight).collect()
+}
+
+/// A value as operand number `slot` of an operation.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Use {
+    pub of: Val,
+    pub by: Val,
+    pub slot: usize,
+    /// What comes back along this use, for each result.
+    pub adjoints: Vec<f64>,
+}
+
+/// The uses of values by the operations that matter at a point, user by user. The adjoints of all uses of a value, and 1 for
+/// each result that it is, add up to the adjoints of the value.
+pub fn uses(func: &Func, args: &[f64]) -> Vec<Use> {
+    let mut sweeps = Sweeps::of(func);
+    let mut uses: Vec<(Val, Val, usize, Vec<Option<Val>>)> = Vec::new();
+    for by in func.vals() {
+        for (slot, &of) in func.operands(by).iter().enumerate() {
+            let bars: Vec<Option<Val>> = sweeps.bars(by).collect();
+            let sends = func.ty(of) == Type::F64 && is_variable(func, of);
+            let mut sent = |bar: Option<Val>| {
+                let bar = bar.filter(|_| sends)?;
+                contribution(&mut sweeps.builder, by, slot, bar)
+            };
+            uses.push((of, by, slot, bars.into_iter().map(&mut sent).collect()));
+        }
+    }
+    let values = interp::values(sweeps.builder.func(), args);
+    let relevant = relevant(func, &values, func.results.iter().map(|result| result.value));
+    let matters = |of: &Val, by: &Val| relevant[by.index()] && taken(func, *by, &values).contains(of);
+    let number = |bar: Option<Val>| bar.map_or(0.0, |bar| values[bar.index()].as_f64());
+    uses.into_iter()
+        .filter(|(of, by, ..)| matters(of, by))
+        .map(|(of, by, slot, bars)| Use { of, by, slot, adjoints: bars.into_iter().map(number).collect() })
+        .collect()
+}
+
+/// A function with a reverse sweep for each result behind it.
+struct Sweeps {
+    builder: Builder,
+    /// Where a value is among those that have adjoints.
+    places: Vec<usize>,
+    sweeps: Vec<Vec<Option<Val>>>,
+}
+
+impl Sweeps {
+    fn of(func: &Func) -> Sweeps {
+        let mut builder = Builder::resume(func.clone());
+        let wants_adjoint = |&val: &Val| func.ty(val) == Type::F64 && is_variable(func, val);
+        let inputs: Vec<Val> = func.vals().filter(wants_adjoint).collect();
+        let one = builder.f64(1.0);
+        let sweeps =
+            func.results.iter().map(|result| adjoints(&mut builder, &[(result.value, one)], &inputs)).collect();
+        let mut places = vec![usize::MAX; func.len()];
+        for (place, input) in inputs.iter().enumerate() {
+            places[input.index()] = place;
+        }
+        Sweeps { builder, places, sweeps }
+    }
+
+    /// The adjoint of a value for each result.
+    fn bars(&self, val: Val) -> impl Iterator<Item = Option<Val>> {
+        self.sweeps.iter().map(move |sweep| sweep.get(self.places[val.index()]).copied().flatten())
+    }
 }
 
 /// The distance of subnormal numbers.

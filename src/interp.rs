@@ -1,40 +1,74 @@
 //! The interpreter: the meaning of a graph, and the oracle of every back end.
 //!
-//! One pass over the instructions, each computed by its operator's `eval`. It is the fallback where no machine code
-//! can be made, and what `check`, `trace`, kinks and the search for the birthplace of a NaN run on.
+//! One pass over the instructions, each computed by its operator's `eval`; loops are in `region`. It is the fallback where
+//! no machine code can be made, and what `check`, `trace`, kinks and the search for the birthplace of a NaN run on.
+
+mod region;
+
+use std::rc::Rc;
 
 use crate::ir::{Func, Inst, Val};
-use crate::ops::{Eval, Fault, Op};
+use crate::ops::{Eval, Fault, Op, Type};
+use region::Machine;
 
 /// The value of an instruction.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Value {
     F64(f64),
     Int(i64),
     Bool(bool),
+    Array(Rc<Array>),
+}
+
+/// An array with its elements row by row.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Array {
+    pub shape: Box<[usize]>,
+    pub elements: Vec<Value>,
+    /// Which elements have been given a value; empty where all have.
+    pub made: Vec<bool>,
 }
 
 impl Value {
-    /// The number that it is; an integer converts, a condition is 1 or 0.
-    pub fn as_f64(self) -> f64 {
+    /// The number that it is; an integer converts, a condition is 1 or 0. An array is no number: NaN.
+    pub fn as_f64(&self) -> f64 {
         match self {
-            Value::F64(value) => value,
-            Value::Int(value) => value as f64,
-            Value::Bool(value) => f64::from(u8::from(value)),
+            Value::F64(value) => *value,
+            Value::Int(value) => *value as f64,
+            Value::Bool(value) => f64::from(u8::from(*value)),
+            Value::Array(_) => f64::NAN,
         }
     }
 
-    fn int(self) -> i64 {
+    /// The numbers that it consists of, row by row.
+    pub fn numbers(&self) -> Vec<f64> {
         match self {
-            Value::Int(value) => value,
-            Value::F64(_) | Value::Bool(_) => unreachable!("the verifier keeps types apart"),
+            Value::Array(array) => array.elements.iter().map(Value::as_f64).collect(),
+            number => vec![number.as_f64()],
         }
     }
 
-    fn bool(self) -> bool {
+    /// The value of a type that a number stands for.
+    pub fn of(ty: Type, number: f64) -> Value {
+        match ty {
+            Type::F64 => Value::F64(number),
+            Type::Int => Value::Int(number as i64),
+            Type::Bool => Value::Bool(number != 0.0),
+            Type::Tuple => unreachable!("a region has no value of its own"),
+        }
+    }
+
+    fn int(&self) -> i64 {
         match self {
-            Value::Bool(value) => value,
-            Value::F64(_) | Value::Int(_) => unreachable!("the verifier keeps types apart"),
+            Value::Int(value) => *value,
+            Value::F64(_) | Value::Bool(_) | Value::Array(_) => unreachable!("the verifier keeps types apart"),
+        }
+    }
+
+    fn bool(&self) -> bool {
+        match self {
+            Value::Bool(value) => *value,
+            Value::F64(_) | Value::Int(_) | Value::Array(_) => unreachable!("the verifier keeps types apart"),
         }
     }
 }
@@ -46,32 +80,44 @@ pub struct Failure {
     pub fault: Fault,
 }
 
-/// The values of all instructions, in order. Arguments are numbers, in the order of the function's parameters; those of type
-/// `int` are whole (the caller has made sure).
+/// The values of all instructions at the top, in order (what is in the body of a region has many; it is 0 here). Arguments are
+/// numbers, in the order of the function's parameters; those of type `int` are whole (the caller has made sure).
 pub fn values(func: &Func, args: &[f64]) -> Vec<Value> {
-    let mut values = Vec::with_capacity(func.len());
+    let args: Vec<&[f64]> = args.iter().map(std::slice::from_ref).collect();
+    run(func, &args).0
+}
+
+/// The values of all instructions at the top, and the first check inside a region that fails. An argument is its elements, row by
+/// row; a number is a slice of one.
+pub fn run(func: &Func, args: &[&[f64]]) -> (Vec<Value>, Option<Failure>) {
+    let mut machine = Machine::new(func);
     let mut operands = Vec::new();
     for val in func.vals() {
         let value = match func.inst(val) {
-            Inst::Param(index) => match func.ty(val) {
-                crate::ops::Type::Int => Value::Int(args[index as usize] as i64),
-                crate::ops::Type::Bool => Value::Bool(args[index as usize] != 0.0),
-                crate::ops::Type::F64 => Value::F64(args[index as usize]),
-            },
-            Inst::Opaque(_) => Value::F64(f64::NAN),
-            Inst::F64(bits) => Value::F64(bits.value()),
-            Inst::Int(value) => Value::Int(value),
-            Inst::Bool(value) => Value::Bool(value),
-            Inst::Unary(op, _) | Inst::Binary(op, ..) | Inst::Ternary(op, ..) | Inst::Nary(op, _) => {
+            Inst::Param(index) => argument(func, val, args[index as usize]),
+            Inst::Unary(op, _) | Inst::Binary(op, ..) | Inst::Ternary(op, ..) | Inst::Nary(op, _)
+                if func.free(val).is_empty() =>
+            {
                 operands.clear();
-                operands.extend(func.operands(val).iter().map(|operand| values[operand.index()]));
+                operands.extend(func.operands(val).iter().map(|operand| machine.values[operand.index()].clone()));
                 // Where integer arithmetic has no result it gives 0; a check decides whether that matters.
                 apply(op, &operands).unwrap_or(Value::Int(0))
             }
+            _ => machine.value(val),
         };
-        values.push(value);
+        machine.values[val.index()] = value;
     }
-    values
+    (machine.values, machine.failure)
+}
+
+fn argument(func: &Func, val: Val, elements: &[f64]) -> Value {
+    let ty = func.ty(val);
+    if func.is_array(val) {
+        let elements = elements.iter().map(|&element| Value::of(ty, element)).collect();
+        Value::Array(Rc::new(Array { shape: func.shape(val).into(), elements, made: Vec::new() }))
+    } else {
+        Value::of(ty, elements[0])
+    }
 }
 
 /// One operator at operands of the types that its row says.
@@ -88,17 +134,24 @@ pub fn apply(op: Op, x: &[Value]) -> Result<Value, Fault> {
         Eval::CompareInt(eval) => Value::Bool(eval(x[0].int(), x[1].int())),
         Eval::I1(eval) => Value::Int(eval(x[0].int())?),
         Eval::I2(eval) => Value::Int(eval(x[0].int(), x[1].int())?),
+        Eval::F64ToInt(eval) => Value::Int(eval(x[0].as_f64())?),
         Eval::IntToF64 => Value::F64(x[0].as_f64()),
-        Eval::Select => x[if x[0].bool() { 1 } else { 2 }],
+        Eval::Select => x[if x[0].bool() { 1 } else { 2 }].clone(),
     })
 }
 
-/// The first check that fails, given the values of all instructions.
+/// The first check at the top that fails, given the values of all instructions.
 pub fn failure(func: &Func, values: &[Value]) -> Option<Failure> {
-    func.checks.iter().filter(|check| values[check.guard.index()].bool()).find_map(|check| {
-        let operands: Vec<Value> = func.operands(check.site).iter().map(|operand| values[operand.index()]).collect();
-        let op = func.inst(check.site).op()?;
-        apply(op, &operands).err().map(|fault| Failure { site: check.site, fault })
+    let at_top =
+        func.checks.iter().filter(|check| func.free(check.site).is_empty() && func.free(check.guard).is_empty());
+    at_top.filter(|check| values[check.guard.index()].bool()).find_map(|check| {
+        let operands: Vec<Value> =
+            func.operands(check.site).iter().map(|operand| values[operand.index()].clone()).collect();
+        if check.missing {
+            return Some(Failure { site: check.site, fault: Fault::Missing });
+        }
+        let endless = || region::endless(func, check.site, &values[check.site.index()]);
+        region::fault(func, check.site, &operands).or_else(endless).map(|fault| Failure { site: check.site, fault })
     })
 }
 
@@ -107,12 +160,22 @@ pub fn failure(func: &Func, values: &[Value]) -> Option<Failure> {
 /// # Errors
 /// The first check that fails.
 pub fn eval(func: &Func, args: &[f64], out: &mut [f64]) -> Result<(), Failure> {
-    let values = values(func, args);
-    if let Some(failure) = failure(func, &values) {
-        return Err(failure);
-    }
-    for (slot, result) in out.iter_mut().zip(&func.results) {
-        *slot = values[result.value.index()].as_f64();
+    let args: Vec<&[f64]> = args.iter().map(std::slice::from_ref).collect();
+    let results = call(func, &args)?;
+    for (slot, result) in out.iter_mut().zip(results) {
+        *slot = result.as_f64();
     }
     Ok(())
+}
+
+/// The results at arguments that may be arrays.
+///
+/// # Errors
+/// The first check that fails.
+pub fn call(func: &Func, args: &[&[f64]]) -> Result<Vec<Value>, Failure> {
+    let (values, inside) = run(func, args);
+    match inside.or_else(|| failure(func, &values)) {
+        Some(failure) => Err(failure),
+        None => Ok(func.results.iter().map(|result| values[result.value.index()].clone()).collect()),
+    }
 }

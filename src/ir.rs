@@ -7,18 +7,29 @@
 //! Nothing has an effect. Integer arithmetic may have no result; it then gives 0 and goes on, and the list of
 //! [`Check`]s says where that matters. Every back end evaluates the checks beside the results.
 //!
+//! Arrays are values too. A loop is one instruction, a [`Region`]; its body is what depends on its index. Every value knows the
+//! **free names** that it depends on: indices and other names bound by regions. What has none stands at the top.
+//!
 //! - [`build`] makes graphs: hash-consing, folding, exact identities.
+//! - [`region`] says what a loop is and in which order it computes.
 //! - [`guard`] knows under which condition a node matters.
-//! - [`mod@print`] and [`parse`] are the text form, and `parse(print(f)) == f`.
+//! - [`mod@print`] and [`parse`] are the text form, and `parse(print(f)) == f`; [`to_dot`] is for Graphviz.
 //! - [`verify`] says what a well-formed graph is.
 
 pub mod build;
+mod dot;
 pub mod guard;
 pub mod parse;
 pub mod print;
+pub mod region;
+pub mod slots;
 pub mod verify;
 
 pub use build::Builder;
+pub use dot::to_dot;
+pub use region::{Cell, Direction, Loop, Reduction, Region, RegionId, Shape, State, Update, UpdateKind};
+
+use hashbrown::HashSet;
 
 use crate::ops::{Op, Type};
 use crate::span::Span;
@@ -66,6 +77,15 @@ pub enum Inst {
     Ternary(Op, Val, Val, Val),
     /// `min` and `max` of three and more.
     Nary(Op, ListId),
+    /// A name that regions bind: an index, a state, a cell that is being made.
+    Bound(u32),
+    /// An array, then its subscripts: an element, or with fewer subscripts than dimensions a row. A subscript outside
+    /// of the array gives some element or 0; a check says where that matters.
+    Read(ListId),
+    /// A loop nest. It has no value of its own; its operands are what its body and its bounds take from outside.
+    Region(RegionId),
+    /// A result of the region that is the operand.
+    Result(Val, u32),
 }
 
 /// An argument.
@@ -73,6 +93,8 @@ pub enum Inst {
 pub struct Param {
     pub name: String,
     pub ty: Type,
+    /// Empty for a number.
+    pub shape: Shape,
 }
 
 /// A result with its name; the name is empty where there is nothing to call it.
@@ -82,11 +104,14 @@ pub struct Output {
     pub value: Val,
 }
 
-/// Where `guard` is true, the integer arithmetic at `site` must have a result.
+/// Where `guard` is true, the instruction at `site` must have a result: integer arithmetic, a subscript that may be outside, a
+/// `while` that may reach its limit. Inside a region this is so in every turn that computes the site.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Check {
     pub guard: Val,
     pub site: Val,
+    /// The site, which reads an element, reads one that is missing wherever the guard is true.
+    pub missing: bool,
 }
 
 /// A function from arguments to results.
@@ -100,8 +125,22 @@ pub struct Func {
     types: Vec<Type>,
     /// The place in the user's text that each instruction comes from; of a derivative, the place of its primal.
     spans: Vec<Span>,
+    /// The shape and the free names of each instruction; [`SetId`] 0 and [`ShapeId`] 0 are empty.
+    facts: Vec<(ShapeId, SetId)>,
     lists: Vec<Box<[Val]>>,
+    shapes: Vec<Shape>,
+    /// Sets of names, sorted.
+    sets: Vec<Box<[Val]>>,
+    regions: Vec<Region>,
+    /// What each region takes from outside, sorted: a list.
+    captures: Vec<ListId>,
 }
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct ShapeId(u32);
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct SetId(u32);
 
 /// Equal as graphs: spans are beside the graph, not of it.
 impl PartialEq for Func {
@@ -111,7 +150,9 @@ impl PartialEq for Func {
             && self.results == other.results
             && self.insts == other.insts
             && self.lists == other.lists
+            && self.regions == other.regions
             && self.checks == other.checks
+            && self.vals().all(|val| self.shape(val) == other.shape(val))
     }
 }
 
@@ -127,7 +168,7 @@ impl Func {
 
     /// How many instructions compute something: neither arguments nor constants.
     pub fn operations(&self) -> usize {
-        self.insts.iter().filter(|inst| inst.op().is_some()).count()
+        self.insts.iter().filter(|inst| inst.computes()).count()
     }
 
     pub fn inst(&self, val: Val) -> Inst {
@@ -147,6 +188,124 @@ impl Func {
         self.types[val.index()]
     }
 
+    /// The extents of an array, outermost first; of a number none.
+    pub fn shape(&self, val: Val) -> &[usize] {
+        match self.facts[val.index()].0 {
+            ShapeId(0) => &[],
+            ShapeId(id) => &self.shapes[id as usize - 1],
+        }
+    }
+
+    pub fn is_array(&self, val: Val) -> bool {
+        self.facts[val.index()].0 != ShapeId(0)
+    }
+
+    /// The names bound by regions that a value depends on, sorted.
+    pub fn free(&self, val: Val) -> &[Val] {
+        match self.facts[val.index()].1 {
+            SetId(0) => &[],
+            SetId(id) => &self.sets[id as usize - 1],
+        }
+    }
+
+    /// Whether a value depends on one of these names.
+    pub fn depends(&self, val: Val, names: &[Val]) -> bool {
+        self.free(val).iter().any(|name| names.contains(name))
+    }
+
+    /// Whether a check can watch it.
+    pub fn may_fault(&self, val: Val) -> bool {
+        match self.inst(val) {
+            Inst::Read(_) => true,
+            Inst::Region(region) => self.region(region).going.is_some(),
+            inst => inst.op().is_some_and(Op::may_fault),
+        }
+    }
+
+    pub fn region(&self, region: RegionId) -> &Region {
+        &self.regions[region.0 as usize]
+    }
+
+    /// The region that a value is, or is a result of, with the number of the result.
+    pub fn region_of(&self, val: Val) -> Option<&Region> {
+        match self.inst(val) {
+            Inst::Region(region) => Some(self.region(region)),
+            Inst::Result(region, _) => self.region_of(region),
+            _ => None,
+        }
+    }
+
+    /// Whether there is any array or loop in the function.
+    pub fn has_regions(&self) -> bool {
+        !self.regions.is_empty() || self.params.iter().any(|param| !param.shape.is_empty())
+    }
+
+    /// The body of a region: the instructions that a turn computes, operands first, with the guards of the checks inside.
+    /// Regions inside are members; their bodies are not, unless they don't depend on what the region inside binds.
+    pub fn body(&self, region: &Region) -> Vec<Val> {
+        let binds: Vec<Val> = region.binds().collect();
+        let mut body = HashSet::new();
+        self.add_members(&binds, region.uses().collect(), &mut body);
+        if self.has_checks_inside() {
+            loop {
+                let guards: Vec<Val> = self.guards_at(&body).filter(|guard| !body.contains(guard)).collect();
+                let before = body.len();
+                self.add_members(&binds, guards, &mut body);
+                if body.len() == before {
+                    break;
+                }
+            }
+        }
+        let mut body: Vec<Val> = body.into_iter().collect();
+        body.sort_unstable();
+        body
+    }
+
+    /// Adds what depends on the names and leads to the roots.
+    fn add_members(&self, binds: &[Val], mut roots: Vec<Val>, body: &mut HashSet<Val>) {
+        while let Some(val) = roots.pop() {
+            if self.depends(val, binds) && !matches!(self.inst(val), Inst::Bound(_)) && body.insert(val) {
+                roots.extend(self.operands(val).iter());
+            }
+        }
+    }
+
+    fn has_checks_inside(&self) -> bool {
+        self.checks.iter().any(|check| !self.free(check.site).is_empty())
+    }
+
+    /// The guards of the checks at these instructions, and in the regions among them.
+    fn guards_at(&self, members: &HashSet<Val>) -> impl Iterator<Item = Val> {
+        let here = self.checks.iter().filter(|check| members.contains(&check.site)).map(|check| check.guard);
+        let regions = members.iter().filter_map(|&member| match self.inst(member) {
+            Inst::Region(region) => Some(self.region(region)),
+            _ => None,
+        });
+        let inside = regions.flat_map(|region| self.guards_inside(region));
+        here.chain(inside).collect::<HashSet<Val>>().into_iter()
+    }
+
+    /// What the guards of the checks inside of a region take from outside.
+    pub fn guards_inside(&self, region: &Region) -> Vec<Val> {
+        if !self.has_checks_inside() {
+            return Vec::new();
+        }
+        let binds: Vec<Val> = region.binds().collect();
+        let mut stack: Vec<Val> = self.guards_at(&self.body(region).into_iter().collect()).collect();
+        let (mut seen, mut outside) = (HashSet::new(), Vec::new());
+        while let Some(val) = stack.pop() {
+            if !seen.insert(val) {
+                continue;
+            }
+            if self.depends(val, &binds) {
+                stack.extend(self.operands(val).iter());
+            } else {
+                outside.push(val);
+            }
+        }
+        outside
+    }
+
     pub fn span(&self, val: Val) -> Span {
         self.spans[val.index()]
     }
@@ -158,19 +317,29 @@ impl Func {
     /// The operands of an instruction, in order.
     pub fn operands(&self, val: Val) -> Operands<'_> {
         match self.insts[val.index()] {
-            Inst::Param(_) | Inst::Opaque(_) | Inst::F64(_) | Inst::Int(_) | Inst::Bool(_) => Operands::few(&[]),
+            Inst::Param(_) | Inst::Opaque(_) | Inst::F64(_) | Inst::Int(_) | Inst::Bool(_) | Inst::Bound(_) => {
+                Operands::few(&[])
+            }
             Inst::Unary(_, a) => Operands::few(&[a]),
             Inst::Binary(_, a, b) => Operands::few(&[a, b]),
             Inst::Ternary(_, a, b, c) => Operands::few(&[a, b, c]),
-            Inst::Nary(_, list) => Operands::Many(self.list(list)),
+            Inst::Nary(_, list) | Inst::Read(list) => Operands::Many(self.list(list)),
+            Inst::Region(region) => Operands::Many(self.list(self.captures[region.0 as usize])),
+            Inst::Result(region, _) => Operands::few(&[region]),
         }
     }
 
     /// Whether a derivative can flow between an instruction and its operand number `slot`.
     pub fn has_slope(&self, val: Val, slot: usize) -> bool {
         let operand = self.operands(val).as_slice()[slot];
-        let numbers = self.ty(val) == Type::F64 && self.ty(operand) == Type::F64;
-        numbers && self.inst(val).op().is_some_and(|op| !op.ignores(slot))
+        match self.inst(val) {
+            Inst::Region(_) => self.ty(operand) == Type::F64,
+            Inst::Read(_) | Inst::Result(..) => slot == 0 && self.ty(val) == Type::F64,
+            inst => {
+                let numbers = self.ty(val) == Type::F64 && self.ty(operand) == Type::F64;
+                numbers && inst.op().is_some_and(|op| !op.ignores(slot))
+            }
+        }
     }
 
     /// The constant that a value is, as a number.
@@ -181,26 +350,48 @@ impl Func {
         }
     }
 
-    /// The results' values and what the checks look at: what everything else is computed for.
+    /// The results' values and what the checks at the top look at: what everything else is computed for.
     pub fn roots(&self) -> impl Iterator<Item = Val> + '_ {
         let results = self.results.iter().map(|result| result.value);
-        results.chain(self.checks.iter().flat_map(|check| [check.guard, check.site]))
+        let at_top = self.checks.iter().filter(|check| self.free(check.site).is_empty());
+        results.chain(at_top.flat_map(|check| [check.guard, check.site]))
     }
 
-    /// Which values the results and checks depend on.
+    /// Which values the results and checks depend on, bodies of regions included.
     pub fn live(&self) -> Vec<bool> {
         let mut live = vec![false; self.len()];
         for root in self.roots() {
             live[root.index()] = true;
         }
-        for val in self.vals().rev() {
-            if live[val.index()] {
-                for &operand in self.operands(val).iter() {
-                    live[operand.index()] = true;
+        loop {
+            for val in self.vals().rev() {
+                if !live[val.index()] {
+                    continue;
+                }
+                match self.inst(val) {
+                    Inst::Region(_) => self.uses(val).iter().for_each(|used| live[used.index()] = true),
+                    _ => self.operands(val).iter().for_each(|operand| live[operand.index()] = true),
                 }
             }
+            // The guard of a check inside a region is younger than the region.
+            let late = |check: &&Check| live[check.site.index()] && !live[check.guard.index()];
+            let guards: Vec<Val> = self.checks.iter().filter(late).map(|check| check.guard).collect();
+            if guards.is_empty() {
+                return live;
+            }
+            guards.into_iter().for_each(|guard| live[guard.index()] = true);
         }
-        live
+    }
+
+    /// Everything that an instruction names: its operands; of a region what its body uses directly, and what it binds.
+    pub fn uses(&self, val: Val) -> Vec<Val> {
+        match self.inst(val) {
+            Inst::Region(region) => {
+                let region = self.region(region);
+                region.uses().chain(region.binds()).collect()
+            }
+            _ => self.operands(val).as_slice().to_vec(),
+        }
     }
 }
 
@@ -208,8 +399,26 @@ impl Inst {
     pub fn op(self) -> Option<Op> {
         match self {
             Inst::Unary(op, ..) | Inst::Binary(op, ..) | Inst::Ternary(op, ..) | Inst::Nary(op, _) => Some(op),
-            Inst::Param(_) | Inst::Opaque(_) | Inst::F64(_) | Inst::Int(_) | Inst::Bool(_) => None,
+            Inst::Param(_)
+            | Inst::Opaque(_)
+            | Inst::F64(_)
+            | Inst::Int(_)
+            | Inst::Bool(_)
+            | Inst::Bound(_)
+            | Inst::Read(_)
+            | Inst::Region(_)
+            | Inst::Result(..) => None,
         }
+    }
+
+    /// Whether it is neither an argument nor a constant.
+    pub fn is_made(self) -> bool {
+        self.computes() || matches!(self, Inst::Bound(_))
+    }
+
+    /// Whether it is neither an argument nor a constant nor a name.
+    pub fn computes(self) -> bool {
+        self.op().is_some() || matches!(self, Inst::Read(_) | Inst::Region(_) | Inst::Result(..))
     }
 }
 

@@ -15,6 +15,7 @@
 mod dump;
 mod emit;
 mod link;
+pub mod loops;
 mod lower;
 mod plan;
 mod shims;

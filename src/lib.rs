@@ -18,6 +18,9 @@
 //! relaxations; it gives the derivative as a graph ([`Request::graph`], whose text form is stable) or as code
 //! ([`Request::compile`]).
 //!
+//! Programs may be over arrays: [`Request::with`] begins a call by name that takes the sizes from what is passed, and
+//! [`Program::bind`] gives sizes beforehand.
+//!
 //! Below that, the crate is a pipeline of functions from graph to graph. In reading order: [`ops`] is the operator table,
 //! [`ir`] the graph, [`interp`] its meaning, [`ad`] differentiation, [`opt`] optimisation, [`syntax`] and [`lower`] the way
 //! from text to graph, [`code`] to machine code by `wide` or [`jit`], `wide` also to machine code for many points at once, [`batch`] what takes
@@ -27,14 +30,18 @@
 #![allow(rustdoc::private_intra_doc_links)]
 
 pub mod ad;
+pub mod array;
 pub mod ast;
 pub mod batch;
+mod call;
 pub mod code;
 mod compiled;
 #[cfg(feature = "data")]
 pub mod data;
 pub mod difference;
 pub mod error;
+#[cfg(feature = "fit")]
+pub mod fit;
 pub mod formula;
 pub mod inspect;
 pub mod interp;
@@ -46,6 +53,8 @@ pub mod math;
 pub mod ops;
 pub mod opt;
 mod parts;
+#[cfg(feature = "plot")]
+pub mod plot;
 mod program;
 pub mod span;
 pub mod special;
@@ -54,14 +63,16 @@ pub mod syntax;
 pub mod wide;
 
 pub use ad::Mode;
+pub use array::{Array, ArrayView};
 pub use ast::Role;
 pub use batch::{Batch, Column, Output, Points, Reduced};
+pub use call::{Answer, Call};
 pub use compiled::{Compiled, Layout};
 pub use error::{Error, Problem, Warning};
 pub use opt::Relaxation;
 pub use program::{
-    Argument, ArgumentFaults, Backend, Definition, Functions, Gradient, Hessian, HessianVector, Jacobian, Jvp, Kind,
-    Nth, Program, Request, Value, Vjp,
+    Argument, ArgumentFaults, Backend, Binding, Definition, Extent, Functions, Gradient, Hessian, HessianVector,
+    Jacobian, Jvp, Kind, Misfit, Nth, Program, Request, Value, Vjp,
 };
 pub use syntax::Limits;
 
@@ -69,3 +80,8 @@ pub use syntax::Limits;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// So does that of the page about arrays.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/arrays.md")]
+struct Arrays;

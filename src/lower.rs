@@ -8,12 +8,25 @@
 //!   expanded once; a program that would explode meets [`Limits::operations`](crate::Limits).
 //! - Where a derivative is taken by a parameter, the parameter is an **opaque** value while the body is expanded, and
 //!   the argument is put in its place afterwards: `f(t) = t*x; f'(x)` is `x`, not `2*x`.
+//! - An index is a name that a region binds; see `lower/forms.rs`. Sizes are numbers by now; see `lower/bind.rs`.
 //! - A statement in error leaves its names `Unknown`, and what uses them says nothing more.
 
 mod arith;
+mod arrays;
+mod bind;
 pub mod builtin;
 mod calls;
+mod checks;
+mod define;
+mod derivatives;
+mod forms;
+mod groups;
+mod infer;
+mod interval;
+mod iterate;
 mod names;
+mod recur;
+mod reduce;
 
 use std::rc::Rc;
 
@@ -22,14 +35,15 @@ use hashbrown::HashMap;
 use crate::Limits;
 use crate::ast::{Ast, BlockId, Name, Node, NodeKind, Role, Statement, StatementKind, Target, TreeId};
 use crate::error::{Problem, Warning};
-use crate::ir::{Builder, Func, Output, Val, guard};
-use crate::ops::Type;
+use crate::ir::{Builder, Func, Loop, Output, Val};
 use crate::opt;
 use crate::span::Span;
 use arith::Operand;
+pub use bind::Binding;
 use builtin::Builtin;
-use names::Names;
-pub use names::{Argument, resolve};
+use forms::Frame;
+use iterate::Iteration;
+pub use names::{Argument, Names, resolve};
 
 /// A program as a graph, with what the text says beside it.
 pub struct Lowered {
@@ -38,29 +52,44 @@ pub struct Lowered {
     pub arguments: Vec<Argument>,
     /// Definitions at the top of the text, in order: name, place, value. For `trace`.
     pub definitions: Vec<(Name, Span, Val)>,
+    /// The sizes of the text with their numbers, in order of first appearance.
+    pub sizes: Vec<(String, i64)>,
+    /// The `index` arguments whose values are part of the graph, because an extent depends on them.
+    pub specialised: Vec<String>,
     pub warnings: Vec<Warning>,
 }
 
-/// Lowers a program.
+/// Lowers a program for the sizes that `binding` gives it.
 ///
 /// # Errors
 /// All problems that can be found in one go.
-pub fn lower(ast: &Ast, limits: &Limits) -> Result<Lowered, Vec<Problem>> {
-    let later = not_yet(ast);
-    if !later.is_empty() {
-        return Err(later);
-    }
-    let names = resolve(ast);
+pub fn lower(ast: &Ast, limits: &Limits, binding: &Binding) -> Result<Lowered, Vec<Problem>> {
+    let mut names = resolve(ast);
     if !names.problems.is_empty() {
         return Err(names.problems);
     }
-    Lowering::new(ast, limits, names).run()
+    names.arguments.iter_mut().for_each(|argument| argument.shape.clear());
+    let mut specialised: Vec<Name> = Vec::new();
+    loop {
+        let mut lowering = Lowering::new(ast, limits, names.clone(), binding, specialised.clone());
+        let lowered = lowering.run();
+        // What an extent depends on becomes part of the graph, which is made anew.
+        let is_known = |name: &Name| binding.index.contains_key(ast.name(*name)) && !specialised.contains(name);
+        let needed: Vec<Name> = lowering.needed.iter().copied().filter(is_known).collect();
+        match lowered {
+            Err(_) if !needed.is_empty() => specialised.extend(needed),
+            lowered => return lowered,
+        }
+        specialised.sort_unstable();
+        specialised.dedup();
+    }
 }
 
 /// What a name or an expression stands for.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Value {
     Scalar(Val),
+    Array(Val),
     Tuple(Rc<[Value]>),
     Function(Function),
     /// What is in error, and has been reported.
@@ -103,6 +132,18 @@ enum Task {
     Return { call: CallKey, opaques: Vec<(Val, Val)>, at: Span },
     /// The value of a function at an opaque argument is on the stack: differentiate it.
     Differentiate { function: Function, opaque: Val, argument: Val, at: Span },
+    /// The initial values of an `iterate` are on the stack.
+    Start(Box<Iteration>),
+    /// The condition and the next values of an `iterate` are on the stack.
+    Repeat(Box<Iteration>),
+    /// Open the next loop of a form.
+    Loops(Box<Frame>),
+    /// The bounds of the next loop of a form are on the stack.
+    Bounds(Box<Frame>),
+    /// The condition and the body of a form are on the stack.
+    Close(Box<Frame>),
+    /// Go on with the clauses of arrays that are made together.
+    Group { block: BlockId, group: Rc<groups::Group>, next: usize },
 }
 
 type CallKey = (Function, Vec<Value>);
@@ -110,7 +151,12 @@ type CallKey = (Function, Vec<Value>);
 struct Lowering<'a> {
     ast: &'a Ast,
     limits: &'a Limits,
+    binding: &'a Binding,
     names: Names,
+    /// The `index` arguments whose values are part of the graph, and those that should be.
+    specialised: Vec<Name>,
+    needed: Vec<Name>,
+    sizes: Vec<(String, i64)>,
     builder: Builder,
     scopes: Vec<Scope>,
     scope: ScopeId,
@@ -124,18 +170,48 @@ struct Lowering<'a> {
     definitions: Vec<(Name, Span, Val)>,
     problems: Vec<Problem>,
     warnings: Vec<Warning>,
-    /// Whether integer arithmetic may fail at run time: only arguments make integers that aren't constants.
+    /// Whether something may fail at run time: integer arithmetic that isn't of constants, and subscripts.
     may_fault: bool,
+    /// The subscripts that have been lowered, in order; ranges are inferred from them.
+    subscripts: Vec<infer::Subscript>,
+    /// The loops of the indices whose ranges are known.
+    loops: HashMap<Val, Loop>,
+    /// What the text calls the indices.
+    index_names: HashMap<Val, Name>,
+    /// How many loops of forms are open.
+    depth: usize,
+    /// Clauses that have been lowered and are not yet an array.
+    clauses: Vec<define::Equation>,
+    /// Where arrays have elements that no clause defines.
+    holes: HashMap<Val, Rc<define::Holes>>,
+    /// Elements of such arrays that are read, with the condition that they are defined.
+    hole_reads: Vec<(Val, Val)>,
+    /// The regions of `while` without `for`: they must not reach their limit.
+    endless: Vec<Val>,
+    /// The states of all `iterate`s, and those that are to be numbers because something is differentiated by them.
+    states: Vec<Val>,
+    real: Vec<Val>,
 }
 
 impl<'a> Lowering<'a> {
-    fn new(ast: &'a Ast, limits: &'a Limits, mut names: Names) -> Lowering<'a> {
+    fn new(
+        ast: &'a Ast,
+        limits: &'a Limits,
+        mut names: Names,
+        binding: &'a Binding,
+        specialised: Vec<Name>,
+    ) -> Lowering<'a> {
         let warnings = std::mem::take(&mut names.warnings);
+        let has_arrays = names.arguments.iter().any(|argument| argument.rank > 0) || !ast.forms.is_empty();
         Lowering {
             ast,
             limits,
-            may_fault: names.arguments.iter().any(|argument| argument.role == Role::Index),
+            binding,
+            may_fault: has_arrays || names.arguments.iter().any(|argument| argument.role == Role::Index),
             names,
+            specialised,
+            needed: Vec::new(),
+            sizes: Vec::new(),
             builder: Builder::new("f"),
             scopes: Vec::new(),
             scope: ScopeId(0),
@@ -147,19 +223,23 @@ impl<'a> Lowering<'a> {
             definitions: Vec::new(),
             problems: Vec::new(),
             warnings,
+            subscripts: Vec::new(),
+            loops: HashMap::new(),
+            index_names: HashMap::new(),
+            depth: 0,
+            clauses: Vec::new(),
+            holes: HashMap::new(),
+            hole_reads: Vec::new(),
+            endless: Vec::new(),
+            states: Vec::new(),
+            real: Vec::new(),
         }
     }
 
-    fn run(mut self) -> Result<Lowered, Vec<Problem>> {
+    fn run(&mut self) -> Result<Lowered, Vec<Problem>> {
         let Some(root) = self.ast.root else { return Err(vec![]) };
-        let mut globals = HashMap::new();
-        for argument in &self.names.arguments {
-            let ty = if argument.role == Role::Index { Type::Int } else { Type::F64 };
-            self.builder.span = argument.at;
-            let val = self.builder.param(self.ast.name(argument.name), ty);
-            globals.insert(argument.name, Value::Scalar(val));
-        }
-        self.scopes.push(Scope { parent: None, names: globals });
+        self.scopes.push(Scope { parent: None, names: HashMap::new() });
+        self.bind_arguments()?;
         self.tasks.push(Task::Block { block: root, next: 0 });
         while let Some(task) = self.tasks.pop() {
             if let Err(problem) = self.step(task) {
@@ -168,24 +248,32 @@ impl<'a> Lowering<'a> {
             if self.builder.func().len() > self.limits.operations || self.expansions > self.limits.operations {
                 let problem = self.explosion();
                 self.problems.push(problem);
-                return Err(self.problems);
+                return Err(std::mem::take(&mut self.problems));
             }
         }
         let mut results = self.results(root);
         if !self.problems.is_empty() {
-            return Err(self.problems);
+            return Err(std::mem::take(&mut self.problems));
         }
         let roots: Vec<Val> = results.iter().map(|result| result.value).collect();
-        guard::add_checks(&mut self.builder, &roots);
+        self.check_sites(&roots)?;
         // What derivatives inside the program have left behind goes; what has a name stays, used or not.
         let n_results = results.len();
         let named = self.definitions.iter().map(|&(_, _, value)| Output { name: String::new(), value });
         results.extend(named);
-        let mut func = opt::compact(&self.builder.finish(results));
+        let mut func = opt::compact(&std::mem::take(&mut self.builder).finish(results));
+        self.check_memory(&func, root)?;
         for (definition, output) in self.definitions.iter_mut().zip(func.results.drain(n_results..)) {
             definition.2 = output.value;
         }
-        Ok(Lowered { func, arguments: self.names.arguments, definitions: self.definitions, warnings: self.warnings })
+        Ok(Lowered {
+            func,
+            arguments: std::mem::take(&mut self.names.arguments),
+            definitions: std::mem::take(&mut self.definitions),
+            sizes: std::mem::take(&mut self.sizes),
+            specialised: self.specialised.iter().map(|&name| self.ast.name(name).to_owned()).collect(),
+            warnings: std::mem::take(&mut self.warnings),
+        })
     }
 
     /// After a problem: the statement at the top of the text that it is in has an unknown value, and the next one goes on.
@@ -202,6 +290,8 @@ impl<'a> Lowering<'a> {
             }
         }
         self.scope = ScopeId(0);
+        self.depth = 0;
+        self.clauses.clear();
         self.values.clear();
         self.values.push((Value::Unknown, Node { kind: NodeKind::Integer(0), span: Span::default() }));
     }
@@ -222,9 +312,21 @@ impl<'a> Lowering<'a> {
                 let Some(statement) = statements.get(next) else { return Ok(()) };
                 self.tasks.push(Task::Block { block, next: next + 1 });
                 self.tasks.push(Task::Bind { block, index: next });
-                self.statement(statement);
+                match self.names.groups.get(&(block, next)) {
+                    Some(group) => {
+                        let group = Rc::clone(group);
+                        self.tasks.push(Task::Group { block, group, next: 0 });
+                    }
+                    None => self.statement(statement),
+                }
                 Ok(())
             }
+            Task::Start(iteration) => self.start(iteration),
+            Task::Repeat(iteration) => self.repeat(iteration),
+            Task::Loops(frame) => self.open_loop(frame),
+            Task::Bounds(frame) => self.bounds(frame),
+            Task::Close(frame) => self.close(*frame),
+            Task::Group { block, group, next } => self.group(block, &group, next),
             Task::Bind { block, index } => self.bind(block, index),
             Task::Leave(scope) => {
                 self.scope = scope;
@@ -252,7 +354,8 @@ impl<'a> Lowering<'a> {
 
     fn statement(&mut self, statement: &Statement) {
         match &statement.kind {
-            StatementKind::Declare { .. } | StatementKind::Define { target: Target::Function { .. }, .. } => {}
+            StatementKind::Declare { .. }
+            | StatementKind::Define { target: Target::Function { .. } | Target::Element { .. }, .. } => {}
             StatementKind::Define { value, .. } | StatementKind::Expression(value) => {
                 self.tasks.push(Task::Tree { tree: *value, next: 0 });
             }
@@ -280,12 +383,16 @@ impl<'a> Lowering<'a> {
                 Some(Value::Function(function))
             }
             StatementKind::Expression(_) => self.values.pop().map(|(value, _)| value),
+            StatementKind::Define { target: Target::Element { name, .. }, .. } => {
+                self.bind_arrays(block, index);
+                Some(self.lookup(*name))
+            }
             StatementKind::Define { target, value: tree, .. } => {
                 let value = self.values.pop().map_or(Value::Unknown, |(value, _)| value);
                 match (target, &value) {
                     (Target::Name(name, span), _) => {
                         self.define(*name, value.clone());
-                        if let (true, Value::Scalar(val)) = (is_root, &value) {
+                        if let (true, Value::Scalar(val) | Value::Array(val)) = (is_root, &value) {
                             self.definitions.push((*name, *span, *val));
                         }
                     }
@@ -297,7 +404,7 @@ impl<'a> Lowering<'a> {
                     (Target::Tuple(names), Value::Tuple(members)) if names.len() == members.len() => {
                         for ((name, span), member) in names.iter().zip(members.iter()) {
                             self.define(*name, member.clone());
-                            if let (true, Value::Scalar(val)) = (is_root, member) {
+                            if let (true, Value::Scalar(val) | Value::Array(val)) = (is_root, member) {
                                 self.definitions.push((*name, *span, *val));
                             }
                         }
@@ -362,16 +469,22 @@ impl<'a> Lowering<'a> {
                 NodeKind::Number(value) => Value::Scalar(self.builder.f64(value)),
                 NodeKind::Integer(value) => Value::Scalar(self.builder.int(value)),
                 NodeKind::Name { name, primes } => self.name(name, primes, first + index as u32),
+                _ if self.is_unknown(node.kind) => {
+                    self.take(node.kind.operands());
+                    Value::Unknown
+                }
                 NodeKind::Unary(op) => {
-                    let [a] = self.operands();
+                    let [a] = self.whole_operands()?;
                     arith::unary(&mut self.builder, op, &a)?
                 }
                 NodeKind::Binary(op) => {
-                    let [a, b] = self.operands();
+                    let names = self.names_of(2);
+                    let [a, b] = self.whole_operands()?;
+                    arrays::check_operands(&self.builder, op, [&a, &b], names, node.span)?;
                     arith::binary(&mut self.builder, op, &a, &b, self.may_fault)?
                 }
                 NodeKind::If => {
-                    let [c, a, b] = self.operands();
+                    let [c, a, b] = self.whole_operands()?;
                     arith::choose(&mut self.builder, &c, &a, &b)?
                 }
                 NodeKind::Tuple(n) => {
@@ -388,12 +501,52 @@ impl<'a> Lowering<'a> {
                     self.tasks.push(Task::Block { block, next: 0 });
                     return Ok(());
                 }
-                // `not_yet` has refused the text.
-                NodeKind::Subscript { .. } | NodeKind::Array(_) | NodeKind::Form(_) => Value::Unknown,
+                NodeKind::Subscript { subscripts } => {
+                    self.rounded(subscripts as usize);
+                    let operands = self.take(subscripts as usize + 1);
+                    self.subscript(&operands, node.span)?
+                }
+                NodeKind::Array(n) => {
+                    let members = self.take(n as usize);
+                    self.literal(&members, node.span)?
+                }
+                NodeKind::Form(form) => {
+                    self.tasks.push(Task::Tree { tree, next: index + 1 });
+                    return self.form(form, node.span);
+                }
             };
             self.values.push((value, node));
         }
         Ok(())
+    }
+
+    /// Whether an operand has been reported: then nothing more is said.
+    fn is_unknown(&self, kind: NodeKind) -> bool {
+        let is_operator = !matches!(kind, NodeKind::Call { .. } | NodeKind::Tuple(_));
+        let operands = &self.values[self.values.len() - kind.operands()..];
+        is_operator && operands.iter().any(|(value, _)| *value == Value::Unknown)
+    }
+
+    /// The names that the last values have in the text, for messages.
+    fn names_of(&self, n: usize) -> Vec<Option<String>> {
+        let name = |(_, node): &(Value, Node)| match node.kind {
+            NodeKind::Name { name, primes: 0 } => Some(self.ast.name(name).to_owned()),
+            NodeKind::Integer(value) => Some(value.to_string()),
+            NodeKind::Number(value) => Some(value.to_string()),
+            _ => None,
+        };
+        self.values[self.values.len() - n..].iter().map(name).collect()
+    }
+
+    /// The operands of an operator: arrays among them are looked at as a whole.
+    fn whole_operands<const N: usize>(&mut self) -> Result<[Operand; N], Problem> {
+        let operands = self.operands();
+        for operand in &operands {
+            if let Value::Array(val) = operand.value {
+                self.check_complete(val, operand.at)?;
+            }
+        }
+        Ok(operands)
     }
 
     fn operands<const N: usize>(&mut self) -> [Operand; N] {
@@ -437,13 +590,13 @@ impl<'a> Lowering<'a> {
                 self.problems.push(Problem::NoResult { at: last.span });
                 return Vec::new();
             }
-            StatementKind::Define { target: Target::Name(name, _), .. } => {
+            StatementKind::Define { target: Target::Name(name, _) | Target::Element { name, .. }, .. } => {
                 result_names.push(ast.name(*name).to_owned())
             }
             StatementKind::Define { target: Target::Tuple(names), .. } => {
                 result_names.extend(names.iter().map(|(name, _)| ast.name(*name).to_owned()));
             }
-            StatementKind::Define { target: Target::Function { .. } | Target::Element { .. }, .. } => {}
+            StatementKind::Define { target: Target::Function { .. }, .. } => {}
             StatementKind::Expression(tree) => {
                 at = ast.tree_span(*tree);
                 let nodes = ast.tree(*tree);
@@ -478,47 +631,11 @@ impl<'a> Lowering<'a> {
         for (index, value) in members.into_iter().enumerate() {
             let own = result_names.get(index).filter(|name| !name.is_empty()).cloned();
             let name = own.unwrap_or_else(|| if several { format!("y{index}") } else { String::new() });
-            match arith::number(&mut self.builder, &Operand { value, at }) {
+            match self.result(&Operand { value, at }) {
                 Ok(value) => outputs.push(Output { name, value }),
                 Err(problem) => self.problems.push(problem),
             }
         }
         outputs
     }
-}
-
-/// Arrays, sums and loops parse; they come with a later version.
-fn not_yet(ast: &Ast) -> Vec<Problem> {
-    const ENOUGH: usize = 5;
-    let mut problems = Vec::new();
-    for node in &ast.nodes {
-        let what = match node.kind {
-            NodeKind::Subscript { .. } => "a subscript",
-            NodeKind::Array(_) => "an array",
-            NodeKind::Form(form) => match ast.form(form) {
-                crate::ast::Form::Reduce { .. } => "a reduction over an index",
-                crate::ast::Form::Comprehension { .. } => "an array",
-                crate::ast::Form::Iterate { .. } => "`iterate`",
-            },
-            _ => continue,
-        };
-        problems.push(Problem::NotYet { at: node.span, what });
-        if problems.len() == ENOUGH {
-            return problems;
-        }
-    }
-    for statement in ast.blocks.iter().flat_map(|block| &block.statements) {
-        match &statement.kind {
-            StatementKind::Declare { items, .. } => {
-                let shaped = items.iter().filter(|item| !item.shape.is_empty());
-                problems.extend(shaped.map(|item| Problem::NotYet { at: item.span, what: "an array argument" }));
-            }
-            StatementKind::Define { target: Target::Element { span, .. }, .. } => {
-                problems.push(Problem::NotYet { at: *span, what: "an array" });
-            }
-            StatementKind::Define { .. } | StatementKind::Expression(_) => {}
-        }
-    }
-    problems.truncate(ENOUGH);
-    problems
 }

@@ -10,12 +10,12 @@
 //! double the code, a function is `select(common, fast, slow(x))`, with `slow` an operator of its own that is called: see
 //! [`Number::or_call`]. In the scalar it is called only where it is needed.
 //!
-//! Polynomials are minimax (`tests/references/polynomials.py`) and evaluated by Estrin's scheme, which is as many operations as Horner's
-//! and a third of the latency. Errors are stated in units in the last place (ulp) of the exact result and are measured against
+//! Polynomials are minimax (`tests/references/polynomials.py`) and evaluated by Estrin's scheme, which is nearly as many operations as
+//! Horner's and a third of the latency. Errors are stated in units in the last place (ulp) of the exact result and are measured against
 //! mpmath by `tests/suite/math.rs`.
 //!
 //! Idioms that a back end may know: `select(lt(a, b), a, b)` is one instruction (`minsd`), and so is `select(lt(b, a), a, b)`
-//! (`maxsd`); a negated operand of `fma` is free.
+//! (`maxsd`); a negated operand of `fma` is free; `x*copysign(1, y)` changes the sign of `x` by that of `y`.
 
 mod arcs;
 mod circular;

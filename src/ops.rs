@@ -23,6 +23,8 @@ pub enum Type {
     F64,
     Int,
     Bool,
+    /// What a region has: nothing of its own, its results have types.
+    Tuple,
 }
 
 impl Type {
@@ -31,6 +33,7 @@ impl Type {
             Type::F64 => "f64",
             Type::Int => "int",
             Type::Bool => "bool",
+            Type::Tuple => "tuple",
         }
     }
 }
@@ -54,26 +57,48 @@ pub enum Eval {
     I1(fn(i64) -> Result<i64, Fault>),
     I2(fn(i64, i64) -> Result<i64, Fault>),
     IntToF64,
+    /// A whole number as an integer, or the reason why it is none.
+    F64ToInt(fn(f64) -> Result<i64, Fault>),
     /// `select(condition, a, b)` of any one type.
     Select,
 }
 
-/// Why integer arithmetic has no result.
+/// Why an instruction has no result.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub enum Fault {
     Overflow,
     DivisionByZero,
     NegativePower,
+    /// A number that is to be an integer is infinite, NaN or beyond 64 bits.
+    NoInteger,
+    /// A subscript is outside of its array.
+    Outside,
+    /// An element is read that nothing has given a value, or not yet.
+    Missing,
+    /// A `while` has come to the limit of its turns.
+    Endless,
 }
 
 impl Fault {
-    pub const ALL: [Fault; 3] = [Fault::Overflow, Fault::DivisionByZero, Fault::NegativePower];
+    pub const ALL: [Fault; 7] = [
+        Fault::Overflow,
+        Fault::DivisionByZero,
+        Fault::NegativePower,
+        Fault::NoInteger,
+        Fault::Outside,
+        Fault::Missing,
+        Fault::Endless,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
             Fault::Overflow => "overflow",
             Fault::DivisionByZero => "division_by_zero",
             Fault::NegativePower => "negative_power",
+            Fault::NoInteger => "no_integer",
+            Fault::Outside => "outside",
+            Fault::Missing => "missing",
+            Fault::Endless => "endless",
         }
     }
 }
@@ -369,6 +394,8 @@ operators! {
 
     // Integers.
     ToF64 { name: "to_f64", surface: Surface::Internal, args: &[I], eval: Eval::IntToF64, rule: &[""], doc: "integer as a number" }
+    ToInt { name: "to_int", surface: Surface::Internal, args: &[F], result: I, eval: Eval::F64ToInt(to_int),
+        doc: "whole number as an integer" }
     INeg { name: "ineg", surface: Surface::Operator, args: &[I], result: I, eval: Eval::I1(|a| a.checked_neg().ok_or(Fault::Overflow)),
         doc: "negation of an integer" }
     IAbs { name: "iabs", surface: Surface::Operator, args: &[I], result: I, eval: Eval::I1(|a| a.checked_abs().ok_or(Fault::Overflow)),
@@ -398,6 +425,12 @@ operators! {
 fn tied(x: &[f64], extreme: fn(f64, f64) -> f64) -> bool {
     let best = x.iter().copied().reduce(extreme).unwrap_or(NAN);
     x.iter().filter(|&&value| value == best).count() > 1
+}
+
+fn to_int(a: f64) -> Result<i64, Fault> {
+    // 2^63 is the first that is too large; NaN is in no range.
+    let limit = 9_223_372_036_854_775_808.0;
+    if (-limit..limit).contains(&a) { Ok(a as i64) } else { Err(Fault::NoInteger) }
 }
 
 fn int_div(a: i64, b: i64) -> Result<i64, Fault> {
@@ -442,7 +475,7 @@ impl Op {
     /// Whether it may have no result: integer arithmetic. Such nodes get a check; see `ir::Check`.
     pub fn may_fault(self) -> bool {
         use Op::*;
-        matches!(self, INeg | IAbs | IAdd | ISub | IMul | IDiv | IMod | IPow)
+        matches!(self, ToInt | INeg | IAbs | IAdd | ISub | IMul | IDiv | IMod | IPow)
     }
 
     /// Whether the derivative by operand number `slot` is zero whatever the values are.

@@ -10,30 +10,65 @@
 //! # Ok(()) }
 //! ```
 
+mod bind;
+
 use std::borrow::Cow;
+use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
 use crate::ad::{self, Mode};
-use crate::ast::Role;
+use crate::array::ArrayView;
+use crate::ast::{Ast, Role};
 use crate::batch::{Column, Points};
-use crate::compiled::{Compiled, Layout};
+use crate::call::{Cache, Call};
+use crate::compiled::Compiled;
 use crate::error::{Error, FormulaError, Problem, Style, Warning, nearest, render_warnings};
+#[cfg(feature = "fit")]
+use crate::ir::{Builder, Output};
 use crate::ir::{Func, Val};
+#[cfg(feature = "fit")]
+use crate::ops::Op;
 use crate::ops::Type;
 use crate::opt::{self, Relaxation};
 use crate::span::Span;
 use crate::{Limits, lower, math, syntax};
+pub use bind::{Binding, Misfit};
 
 /// An argument of a program.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Argument {
     pub name: String,
     pub role: Role,
+    /// The extents of an array, outermost first; a number has none.
+    pub extents: Vec<Extent>,
     /// Where it is declared or first used.
     pub at: Span,
+}
+
+/// How long an argument is along one of its dimensions, as the text says it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Extent {
+    /// `x[3]`
+    Fixed(usize),
+    /// `x[N]`
+    Size(String),
+    /// `x[2*N + 1]`: the text of an expression that is checked, not solved for.
+    Computed(String),
+    /// The text says nothing.
+    Open,
+}
+
+impl fmt::Display for Extent {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Extent::Fixed(extent) => write!(f, "{extent}"),
+            Extent::Size(text) | Extent::Computed(text) => f.write_str(text),
+            Extent::Open => f.write_str("…"),
+        }
+    }
 }
 
 /// A name that the text gives to a value.
@@ -49,14 +84,24 @@ pub struct Definition {
 pub struct Program {
     source: Arc<str>,
     source_name: Arc<str>,
+    ast: Arc<Ast>,
+    limits: Limits,
     func: Func,
     arguments: Vec<Argument>,
+    /// The names of extents, with their numbers once these are known.
+    sizes: Vec<(String, Option<i64>)>,
+    /// Whether there is no graph before sizes are known.
+    is_open: bool,
+    /// The values of `index` arguments that the graph is made for, by place.
+    specialised: Vec<(usize, i64)>,
     definitions: Vec<Definition>,
     warnings: Vec<Warning>,
+    cache: Cache,
 }
 
 impl Program {
-    /// Understands a text.
+    /// Understands a text. A program with arrays has a graph only for given sizes: [`Program::bind`] gives them, or
+    /// [`Request::with`] takes them from the arrays of a call.
     ///
     /// # Errors
     /// [`Error::Formula`] with everything that is wrong with the text; it displays with the place, the cause and the remedy.
@@ -70,25 +115,74 @@ impl Program {
     /// As [`Program::parse`]; a text beyond the limits is an error too.
     pub fn parse_with(source_name: &str, source: &str, limits: &Limits) -> Result<Program, Error> {
         let fail = |problems| Error::Formula(Box::new(FormulaError::new(source_name, source, problems)));
-        let (ast, mut warnings) = syntax::parse(source, limits).map_err(fail)?;
-        let lowered = lower::lower(&ast, limits).map_err(fail)?;
-        warnings.extend(lowered.warnings);
-        let argument = |argument: lower::Argument| Argument {
-            name: ast.name(argument.name).to_owned(),
-            role: argument.role,
-            at: argument.at,
-        };
-        let definition =
-            |&(name, at, value): &(_, Span, Val)| Definition { name: ast.name(name).to_owned(), at, value };
-        let definitions = lowered.definitions.iter().map(definition).collect();
-        Ok(Program {
+        let (ast, warnings) = syntax::parse(source, limits).map_err(fail)?;
+        let names = lower::resolve(&ast);
+        if !names.problems.is_empty() {
+            return Err(fail(names.problems));
+        }
+        let program = Program {
             source: source.into(),
             source_name: source_name.into(),
-            func: lowered.func,
-            arguments: lowered.arguments.into_iter().map(argument).collect(),
-            definitions,
+            limits: *limits,
+            func: Func::default(),
+            arguments: names.arguments.iter().map(|argument| Argument::new(argument, &ast, source)).collect(),
+            sizes: names.sizes.iter().map(|&(name, _)| (ast.name(name).to_owned(), None)).collect(),
+            is_open: true,
+            specialised: Vec::new(),
+            definitions: Vec::new(),
             warnings,
-        })
+            cache: Cache::default(),
+            ast: Arc::new(ast),
+        };
+        let is_known = |argument: &Argument| argument.extents.iter().all(|extent| matches!(extent, Extent::Fixed(_)));
+        let may_wait = names.needs_binding();
+        if may_wait && !(program.sizes.is_empty() && program.arguments.iter().all(is_known)) {
+            return Ok(Program {
+                warnings: program.warnings.iter().cloned().chain(names.warnings).collect(),
+                ..program
+            });
+        }
+        let by_index = |problem: &Problem| matches!(problem, Problem::ExtentNotConstant { .. });
+        match lower::lower(&program.ast, limits, &Binding::default()) {
+            Ok(lowered) => Ok(program.with_graph(lowered)),
+            Err(problems) if may_wait && problems.iter().all(by_index) => Ok(program),
+            Err(problems) => Err(fail(problems)),
+        }
+    }
+
+    /// The program for these sizes: a program with a graph.
+    ///
+    /// # Errors
+    /// [`Error::Arguments`] for names that are not of this program; [`Error::Formula`] where shapes don't agree with each other or with
+    /// the text, and for what else is wrong with the text at these sizes, such as a subscript that leaves its array.
+    pub fn bind(&self, binding: &Binding) -> Result<Program, Error> {
+        self.check_names(binding)?;
+        let lowered = lower::lower(&self.ast, &self.limits, binding).map_err(|problems| self.wrong(problems))?;
+        let mut program = self.with_graph(lowered);
+        for (place, value) in &mut program.specialised {
+            *value = binding.index.get(&program.arguments[*place].name).copied().unwrap_or_default();
+        }
+        Ok(program)
+    }
+
+    fn with_graph(&self, lowered: lower::Lowered) -> Program {
+        let ast = &self.ast;
+        let definition =
+            |&(name, at, value): &(_, Span, Val)| Definition { name: ast.name(name).to_owned(), at, value };
+        let place = |name: &String| self.arguments.iter().position(|argument| argument.name == *name);
+        let mut warnings = self.warnings.clone();
+        warnings.extend(lowered.warnings.into_iter().filter(|warning| !self.warnings.contains(warning)));
+        let specialised = lowered.specialised.iter().filter_map(place).map(|place| (place, 0)).collect();
+        Program {
+            definitions: lowered.definitions.iter().map(definition).collect(),
+            func: lowered.func,
+            sizes: lowered.sizes.into_iter().map(|(name, size)| (name, Some(size))).collect(),
+            is_open: false,
+            specialised,
+            warnings,
+            cache: Cache::default(),
+            ..self.clone()
+        }
     }
 
     /// The text it was parsed from.
@@ -106,7 +200,7 @@ impl Program {
         &self.arguments
     }
 
-    /// The names of the results; a single one without a name is empty.
+    /// The names of the results; a single one without a name is empty. [Open](Program::is_open) programs have none yet.
     pub fn results(&self) -> impl ExactSizeIterator<Item = &str> {
         self.func.results.iter().map(|result| result.name.as_str())
     }
@@ -126,7 +220,28 @@ impl Program {
         render_warnings(&self.warnings, &self.source, &self.source_name, style)
     }
 
-    /// The primal as a graph. Its `Display` is the stable text form.
+    /// The names of extents in the text, with their numbers where they are known.
+    pub fn sizes(&self) -> &[(String, Option<i64>)] {
+        &self.sizes
+    }
+
+    /// Whether sizes must be known before there is a graph. See [`Program::bind`].
+    pub fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Whether arguments, results or anything on the way are arrays.
+    pub fn has_arrays(&self) -> bool {
+        self.is_open || self.func.has_regions()
+    }
+
+    /// The extents of an argument, where they are known; of a number none.
+    pub fn shape_of(&self, argument: &str) -> Option<&[usize]> {
+        let param = self.func.params.iter().find(|param| param.name == argument)?;
+        Some(&param.shape)
+    }
+
+    /// The primal as a graph. Its `Display` is the stable text form. [Open](Program::is_open) programs have an empty one.
     pub fn graph(&self) -> &Func {
         &self.func
     }
@@ -151,41 +266,54 @@ impl Program {
         Ok(Points::Columns(self.in_order(columns, |_| None)?))
     }
 
+    /// What is given by name, in the order of the arguments.
+    #[cfg(feature = "fit")]
+    pub(crate) fn ordered<'n, T: Copy>(&self, values: impl IntoIterator<Item = (&'n str, T)>) -> Result<Vec<T>, Error> {
+        self.in_order(values, |_| None)
+    }
+
     /// What is given by name, in the order of the arguments. `broken` is a number that is no integer.
     fn in_order<'n, T: Copy>(
         &self,
         values: impl IntoIterator<Item = (&'n str, T)>,
         broken: impl Fn(&T) -> Option<f64>,
     ) -> Result<Vec<T>, Error> {
-        let known: HashSet<&str> = self.arguments.iter().map(|argument| argument.name.as_str()).collect();
-        let mut given: HashMap<Cow<str>, T> = HashMap::new();
+        let (given, mut faults) = self.by_name(values.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)));
+        for (argument, value) in self.arguments.iter().zip(&given) {
+            if !argument.extents.is_empty() {
+                let misfit = Misfit::Rank { expected: argument.extents.clone(), found: Vec::new() };
+                faults.misfits.push((argument.name.clone(), Some(argument.at), misfit));
+            } else if argument.role == Role::Index
+                && let Some(number) = value.as_ref().and_then(&broken)
+            {
+                faults.not_whole.push((argument.name.clone(), number));
+            }
+        }
+        self.told(faults)?;
+        Ok(given.into_iter().flatten().collect())
+    }
+
+    /// What is given for each argument, and which names are wrong.
+    fn by_name<'n, T>(&self, values: impl IntoIterator<Item = (Cow<'n, str>, T)>) -> (Vec<Option<T>>, ArgumentFaults) {
+        let known: HashMap<&str, usize> =
+            self.arguments.iter().map(|argument| argument.name.as_str()).zip(0..).collect();
+        let mut given: Vec<Option<T>> = self.arguments.iter().map(|_| None).collect();
+        let mut seen: HashSet<String> = HashSet::new();
         let mut faults = ArgumentFaults::default();
         for (name, value) in values {
-            let name = syntax::canonical_name(name);
-            if given.insert(name.clone(), value).is_some() {
+            let name = syntax::canonical_name(&name);
+            if !seen.insert(name.to_string()) {
                 faults.twice.push(name.into_owned());
-            } else if !known.contains(&*name) {
+            } else if let Some(&place) = known.get(&*name) {
+                given[place] = Some(value);
+            } else {
                 let known = self.arguments.iter().map(|argument| argument.name.as_str());
                 faults.unknown.push((name.to_string(), nearest(&name, known).map(str::to_owned)));
             }
         }
-        let mut point = Vec::with_capacity(self.arguments.len());
-        for argument in &self.arguments {
-            let Some(&value) = given.get(argument.name.as_str()) else {
-                faults.missing.push((argument.name.clone(), argument.at));
-                continue;
-            };
-            match broken(&value) {
-                Some(number) if argument.role == Role::Index => faults.not_whole.push((argument.name.clone(), number)),
-                _ => point.push(value),
-            }
-        }
-        if faults.is_empty() {
-            return Ok(point);
-        }
-        faults.source = self.source.clone();
-        faults.source_name = self.source_name.clone();
-        Err(Error::Arguments(Box::new(faults)))
+        let missing = self.arguments.iter().zip(&given).filter(|(_, given)| given.is_none());
+        faults.missing = missing.map(|(argument, _)| argument.clone()).collect();
+        (given, faults)
     }
 
     /// The value of each result.
@@ -226,13 +354,63 @@ impl Program {
 
     /// The value and the derivatives of orders 1 to `order` of the only result, by one argument.
     pub fn nth(&self, order: usize) -> Request<'_, Nth> {
-        Request { order, ..Request::new(self) }
+        let mut request = Request::new(self);
+        request.wish.order = order;
+        request
+    }
+
+    /// The sum of the squares of the results, in their order, as a program of the same arguments.
+    #[cfg(feature = "fit")]
+    pub(crate) fn squares(&self) -> Program {
+        let mut builder = Builder::resume(self.func.clone());
+        let mut sum = None;
+        for result in &self.func.results {
+            let square = square(&mut builder, result.value);
+            sum = Some(sum.map_or(square, |sum| builder.binary(Op::Add, sum, square)));
+        }
+        let value = sum.unwrap_or_else(|| builder.f64(0.0));
+        Program { func: builder.finish(vec![Output { name: String::new(), value }]), ..self.clone() }
     }
 
     /// A failure of a call at run time, in words.
     pub(crate) fn problem(&self, problem: Problem) -> Error {
-        Error::Formula(Box::new(FormulaError::new(&self.source_name, &self.source, vec![problem])))
+        self.wrong(vec![problem])
     }
+
+    fn wrong(&self, problems: Vec<Problem>) -> Error {
+        Error::Formula(Box::new(FormulaError::new(&self.source_name, &self.source, problems)))
+    }
+
+    /// The values of `index` arguments that the graph is made for, by place: with others there is another graph.
+    pub(crate) fn specialised(&self) -> &[(usize, i64)] {
+        &self.specialised
+    }
+
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// The same program with nothing compiled yet: what code keeps, so that a program and its code don't keep each other.
+    pub(crate) fn without_code(&self) -> Program {
+        Program { cache: Cache::default(), ..self.clone() }
+    }
+}
+
+/// The square of a number; of an array the sum of the squares of its elements.
+#[cfg(feature = "fit")]
+fn square(builder: &mut Builder, val: Val) -> Val {
+    let extents = builder.func().shape(val).to_vec();
+    let indices: Vec<Val> = extents.iter().map(|_| builder.index()).collect();
+    let mut number = builder.read(val, &indices);
+    if builder.func().ty(number) == Type::Int {
+        number = builder.unary(Op::ToF64, number);
+    }
+    let mut square = builder.binary(Op::Mul, number, number);
+    for (&index, &extent) in indices.iter().zip(&extents).rev() {
+        let (low, high) = (builder.int(0), builder.int(extent as i64));
+        square = builder.sum(index, low, high, square);
+    }
+    square
 }
 
 /// Whether a number can be an `index` argument.
@@ -245,18 +423,27 @@ pub(crate) fn is_whole(value: f64) -> bool {
 pub struct ArgumentFaults {
     /// Names that are no argument, with the nearest that is.
     pub unknown: Vec<(String, Option<String>)>,
-    /// Arguments without a value, with their declaration or first use.
-    pub missing: Vec<(String, Span)>,
+    /// Arguments without a value.
+    pub missing: Vec<Argument>,
     pub twice: Vec<String>,
-    /// `index` arguments that are no whole number.
+    /// `index` arguments that are no whole number, or an element of them.
     pub not_whole: Vec<(String, f64)>,
+    /// Arguments of another form than the text uses, with their declaration or first use.
+    pub misfits: Vec<(String, Option<Span>, Misfit)>,
+    /// Directions and weights of what has none, with the nearest that has.
+    pub unknown_seeds: Vec<(String, Option<String>)>,
+    /// Names that are no size, with the nearest that is.
+    pub unknown_sizes: Vec<(String, Option<String>)>,
     pub source: Arc<str>,
     pub source_name: Arc<str>,
 }
 
 impl ArgumentFaults {
     fn is_empty(&self) -> bool {
-        self.unknown.is_empty() && self.missing.is_empty() && self.twice.is_empty() && self.not_whole.is_empty()
+        let ArgumentFaults { unknown, missing, twice, not_whole, misfits, .. } = self;
+        let ArgumentFaults { unknown_seeds, unknown_sizes, .. } = self;
+        let names = unknown.is_empty() && missing.is_empty() && twice.is_empty() && not_whole.is_empty();
+        names && misfits.is_empty() && unknown_seeds.is_empty() && unknown_sizes.is_empty()
     }
 }
 
@@ -264,13 +451,19 @@ impl ArgumentFaults {
 #[derive(Clone, Debug)]
 pub struct Request<'p, K> {
     program: &'p Program,
+    wish: Wish,
+    kind: PhantomData<K>,
+}
+
+/// What is asked for, of whatever program.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(crate) struct Wish {
     wrt: Option<Vec<String>>,
     mode: Mode,
     relaxations: Vec<Relaxation>,
     functions: Functions,
     backend: Backend,
     order: usize,
-    kind: PhantomData<K>,
 }
 
 /// Whose elementary functions a program computes.
@@ -298,47 +491,64 @@ pub enum Backend {
 
 impl<'p, K: Kind> Request<'p, K> {
     fn new(program: &'p Program) -> Request<'p, K> {
-        Request {
-            program,
-            wrt: None,
-            mode: Mode::Auto,
-            relaxations: Vec::new(),
-            functions: Functions::default(),
-            backend: Backend::Auto,
-            order: 1,
-            kind: PhantomData,
-        }
+        Request { program, wish: Wish { order: 1, ..Wish::default() }, kind: PhantomData }
     }
 
     /// Differentiates by these arguments, in this order, instead of by all that are `param`.
     pub fn wrt<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         let canonical = |name: N| syntax::canonical_name(&name.into()).into_owned();
-        self.wrt = Some(names.into_iter().map(canonical).collect());
+        self.wish.wrt = Some(names.into_iter().map(canonical).collect());
         self
     }
 
     /// Chooses the mode of differentiation.
     pub fn mode(mut self, mode: Mode) -> Self {
-        self.mode = mode;
+        self.wish.mode = mode;
         self
     }
 
     /// Allows one relaxation of floating-point arithmetic.
     pub fn relax(mut self, relaxation: Relaxation) -> Self {
-        self.relaxations.push(relaxation);
+        self.wish.relaxations.push(relaxation);
         self
     }
 
     /// Chooses whose elementary functions are computed.
     pub fn functions(mut self, functions: Functions) -> Self {
-        self.functions = functions;
+        self.wish.functions = functions;
         self
     }
 
     /// Chooses what runs the graph.
     pub fn backend(mut self, backend: Backend) -> Self {
-        self.backend = backend;
+        self.wish.backend = backend;
         self
+    }
+
+    /// A call by name, beginning with an argument. It computes what is asked for at once: sizes are taken from the arrays, and
+    /// the code is kept for the next call with the same sizes.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), chainrule::Error> {
+    /// let program = chainrule::Program::parse("x*exp(z)")?;
+    /// let answer = program.gradient().with("x", 2.0).with("z", 0.0).run()?;
+    /// assert_eq!(answer.value(), 2.0);
+    /// assert_eq!(answer["d_x"].number(), Some(1.0));
+    /// # Ok(()) }
+    /// ```
+    pub fn with<'a>(self, name: &'a str, value: impl Into<ArrayView<'a>>) -> Call<'a, K>
+    where
+        'p: 'a,
+    {
+        self.by_name().with(name, value)
+    }
+
+    /// A call by name without an argument yet.
+    pub fn by_name<'a>(self) -> Call<'a, K>
+    where
+        'p: 'a,
+    {
+        Call::asking(self)
     }
 
     /// The names of the arguments that are differentiated by, in order.
@@ -356,11 +566,17 @@ impl<'p, K: Kind> Request<'p, K> {
     /// [`Error::UnknownArgument`], [`Error::NotDifferentiable`] or [`Error::RepeatedArgument`] for what is asked by
     /// [`Request::wrt`]; [`Error::SeveralResults`] where one result is needed.
     pub fn graph(&self) -> Result<Func, Error> {
-        let results = self.program.func.results.len();
-        if K::ONE_RESULT && results != 1 {
-            return Err(Error::SeveralResults { found: results });
+        let (program, func) = (self.program, &self.program.func);
+        if program.is_open {
+            return Err(Error::Open { sizes: program.sizes.iter().map(|(name, _)| name.clone()).collect() });
         }
-        Ok(K::build(&self.program.func, &self.places()?, self.mode, self.order))
+        if K::ONE_RESULT && func.results.len() != 1 {
+            return Err(Error::SeveralResults { found: func.results.len() });
+        }
+        if K::ONE_RESULT && func.is_array(func.results[0].value) {
+            return Err(Error::ArrayResult { shape: func.shape(func.results[0].value).to_vec() });
+        }
+        Ok(K::build(func, &self.places()?, self.wish.mode, self.wish.order))
     }
 
     /// The derivative as code.
@@ -370,18 +586,32 @@ impl<'p, K: Kind> Request<'p, K> {
     pub fn compile(&self) -> Result<Compiled<K>, Error> {
         let graph = self.graph()?;
         let wrt = self.places()?;
-        let layout = K::layout(&self.program.func, wrt.len(), self.order);
-        let code = opt::relax(&opt::release(&graph), &self.relaxations);
-        let code = match self.functions {
+        let counts = K::counts(self.program.func.results.len(), wrt.len(), self.wish.order);
+        let code = opt::relax(&opt::release(&graph), &self.wish.relaxations);
+        let code = match self.wish.functions {
             Functions::Platform => code,
             Functions::Portable => math::expand(&code),
         };
-        Ok(Compiled::new(self.program, code, layout, self.backend))
+        let seeds = K::seeds(&self.program.func, &wrt);
+        Ok(Compiled::new(self.program, code, counts, seeds, self.wish.backend))
+    }
+
+    pub(crate) fn wish(&self) -> &Wish {
+        &self.wish
+    }
+
+    /// The same request of another program, which is this one at some sizes.
+    pub(crate) fn of<'q>(&self, program: &'q Program) -> Request<'q, K> {
+        Request { program, wish: self.wish.clone(), kind: PhantomData }
+    }
+
+    pub(crate) fn program(&self) -> &'p Program {
+        self.program
     }
 
     fn places(&self) -> Result<Vec<usize>, Error> {
         let arguments = &self.program.arguments;
-        let Some(names) = &self.wrt else {
+        let Some(names) = &self.wish.wrt else {
             let is_param = |&index: &usize| arguments[index].role == Role::Param;
             return Ok((0..arguments.len()).filter(is_param).collect());
         };
@@ -405,15 +635,20 @@ impl<'p, K: Kind> Request<'p, K> {
 }
 
 /// A kind of derivative: how it is built, and how its numbers lie in a call.
-pub trait Kind: sealed::Sealed {
+pub trait Kind: sealed::Sealed + Sized + 'static {
     /// Whether it is of one result only.
     const ONE_RESULT: bool;
 
     #[doc(hidden)]
     fn build(func: &Func, wrt: &[usize], mode: Mode, order: usize) -> Func;
 
+    /// How many values, first and second derivatives there are: of so many results, by so many arguments.
     #[doc(hidden)]
-    fn layout(func: &Func, wrt: usize, order: usize) -> Layout;
+    fn counts(results: usize, wrt: usize, order: usize) -> [usize; 3];
+
+    /// What the seeds of a call belong to.
+    #[doc(hidden)]
+    fn seeds(func: &Func, wrt: &[usize]) -> Vec<String>;
 }
 
 mod sealed {
@@ -423,9 +658,10 @@ mod sealed {
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident, one result: $one:expr,
         build: |$func:ident, $wrt:ident, $mode:ident, $order:ident| $build:expr,
-        layout: |$m:ident, $n:ident, $k:ident| ($seeds:expr, $outs:expr);)*) => {$(
+        counts: |$m:ident, $n:ident, $k:ident| $counts:expr
+        $(, seeds: $seeds:expr)?;)*) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug)]
+        #[derive(Clone, Copy, PartialEq, Debug)]
         pub struct $kind;
 
         impl sealed::Sealed for $kind {}
@@ -437,10 +673,13 @@ macro_rules! kinds {
                 $build
             }
 
-            fn layout(func: &Func, $n: usize, $k: usize) -> Layout {
-                let $m = func.results.len();
-                let (seeds, outs): (usize, [usize; 3]) = ($seeds, $outs);
-                Layout { args: func.params.len(), seeds, outs }
+            fn counts($m: usize, $n: usize, $k: usize) -> [usize; 3] {
+                $counts
+            }
+
+            fn seeds(_func: &Func, _wrt: &[usize]) -> Vec<String> {
+                let seeds: Option<fn(&Func, &[usize]) -> Vec<String>> = None$(.or(Some($seeds)))?;
+                seeds.map(|seeds| seeds(_func, _wrt)).unwrap_or_default()
             }
         }
     )*};
@@ -449,29 +688,40 @@ macro_rules! kinds {
 kinds! {
     /// The value of each result.
     Value, one result: false, build: |func, _wrt, _mode, _order| opt::compact(func),
-        layout: |m, _n, _k| (0, [m, 0, 0]);
+        counts: |m, _n, _k| [m, 0, 0];
     /// The value and the first derivatives of one result.
     Gradient, one result: true, build: |func, wrt, mode, _order| ad::gradient(func, wrt, mode),
-        layout: |_m, n, _k| (0, [1, n, 0]);
+        counts: |_m, n, _k| [1, n, 0];
     /// The values and the first derivatives of all results.
     Jacobian, one result: false, build: |func, wrt, mode, _order| ad::jacobian(func, wrt, mode),
-        layout: |m, n, _k| (0, [m, m * n, 0]);
+        counts: |m, n, _k| [m, m * n, 0];
     /// The value, the first and the second derivatives of one result.
     Hessian, one result: true, build: |func, wrt, mode, _order| ad::hessian(func, wrt, mode),
-        layout: |_m, n, _k| (0, [1, n, n * n]);
+        counts: |_m, n, _k| [1, n, n * n];
     /// The values and their derivatives in a direction.
     Jvp, one result: false, build: |func, wrt, _mode, _order| ad::jvp(func, wrt),
-        layout: |m, n, _k| (n, [m, m, 0]);
+        counts: |m, _n, _k| [m, m, 0], seeds: arguments;
     /// The values and the derivatives of their weighted sum.
     Vjp, one result: false, build: |func, wrt, _mode, _order| ad::vjp(func, wrt),
-        layout: |m, n, _k| (m, [m, n, 0]);
+        counts: |m, n, _k| [m, n, 0], seeds: numbers;
     /// The value, the gradient and the Hessian times a direction.
     HessianVector, one result: true, build: |func, wrt, _mode, _order| ad::hessian_vector(func, wrt),
-        layout: |_m, n, _k| (n, [1, n, n]);
+        counts: |_m, n, _k| [1, n, n], seeds: arguments;
     /// The value and its derivatives by one argument, order by order.
     Nth, one result: true,
         build: |func, wrt, _mode, order| ad::nth(func, wrt.first().copied(), order),
-        layout: |_m, _n, k| (0, [1, k, 0]);
+        counts: |_m, _n, k| [1, k, 0];
+}
+
+/// A direction has a part for each argument that is differentiated by.
+fn arguments(func: &Func, wrt: &[usize]) -> Vec<String> {
+    wrt.iter().map(|&index| func.params[index].name.clone()).collect()
+}
+
+/// Weights are for the results that are numbers or arrays of numbers.
+fn numbers(func: &Func, _: &[usize]) -> Vec<String> {
+    let results = func.results.iter().filter(|result| func.ty(result.value) == Type::F64);
+    results.map(|result| if result.name.is_empty() { "value".to_owned() } else { result.name.clone() }).collect()
 }
 
 /// Whether an argument is an integer in the graph.

@@ -33,11 +33,22 @@ pub struct Limits {
     pub problems: usize,
     /// Operations of the program with its function calls expanded.
     pub operations: usize,
+    /// Elements of all arrays together, arguments among them.
+    pub elements: usize,
+    /// Turns of a `while` that has no `for`.
+    pub turns: i64,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { bytes: 64 << 20, depth: 20_000, problems: 100, operations: 3_000_000 }
+        Limits {
+            bytes: 64 << 20,
+            depth: 20_000,
+            problems: 100,
+            operations: 3_000_000,
+            elements: 1 << 31,
+            turns: 100_000,
+        }
     }
 }
 

@@ -10,7 +10,8 @@
 //!
 //! - [`low`] is the program: the machine's own operations on any number of values; [`lower`] makes it of a graph, with [`exact`] for
 //!   operators that take several instructions, which [`range`] makes fewer.
-//! - [`plan`] divides it into what is done once, because it is the same for all points, and loops that fit the instruction cache.
+//! - [`plan`] divides it into what is done once, because it is the same for all points, and loops that fit the instruction cache;
+//!   [`pipeline`] lets a loop finish some points while it begins the next ones, [`schedule`] finds an order.
 //! - [`emit`] writes the code of each loop, [`registers`] knows which value is where, [`encode`] the bytes of instructions.
 //! - [`calls`] is what kernels call, [`frame`] the memory they work in, [`dump`] their code as text, and this file runs them.
 //! - [`single`] makes functions of one point of the same programs.
@@ -29,6 +30,7 @@ mod exact;
 mod frame;
 mod low;
 mod lower;
+mod pipeline;
 mod plan;
 mod range;
 mod registers;
@@ -140,6 +142,8 @@ struct Owner {
     before: Box<[Entry]>,
     body: Box<[Entry]>,
     layout: Layout,
+    /// Whether operators are called for every point.
+    calls: bool,
     /// Which arguments are uniform, by the cell they go to; `None`: a column.
     uniform: Box<[Option<Vec<u32>>]>,
     /// The points of a tile; unlimited where there is one loop.
@@ -168,7 +172,7 @@ pub fn compile(func: &Func, uniform: &[bool], width: Option<Width>) -> Result<Ke
 /// # Panics
 /// As [`compile`].
 pub fn compile_with(func: &Func, uniform: &[bool], options: &Options) -> Result<Kernel, Unsupported> {
-    let Machine { layout, plan, emitted } = machine(func, uniform, options)?;
+    let Machine { layout, calls, plan, emitted } = machine(func, uniform, options)?;
     if !layout.width.is_available() {
         return Err(Unsupported("this processor has no such vectors"));
     }
@@ -189,12 +193,13 @@ pub fn compile_with(func: &Func, uniform: &[bool], options: &Options) -> Result<
     let uniform = uniform.iter().enumerate().map(|(param, &uniform)| uniform.then(|| cells(param))).collect();
     let tile = if body.len() > 1 { plan.tile } else { usize::MAX };
     let frames = Mutex::new(Vec::new());
-    Ok(Kernel(Arc::new(Owner { before, body, layout, uniform, tile, frames, code })))
+    Ok(Kernel(Arc::new(Owner { before, body, layout, calls, uniform, tile, frames, code })))
 }
 
 /// What a kernel is made of.
 struct Machine {
     layout: Layout,
+    calls: bool,
     plan: plan::Plan,
     emitted: emit::Emitted,
 }
@@ -209,6 +214,7 @@ fn machine(func: &Func, uniform: &[bool], options: &Options) -> Result<Machine, 
     let plan = plan::plan(&mut program, options.segment);
     let (n_inputs, n_outputs) = (func.params.len(), func.results.len());
     let emitted = emit::emit(&program, &plan, n_inputs, n_outputs)?;
+    let calls = program.insts.iter().any(low::Inst::is_unconditional_call);
     let layout = Layout {
         width,
         n_inputs,
@@ -216,9 +222,10 @@ fn machine(func: &Func, uniform: &[bool], options: &Options) -> Result<Machine, 
         cells: program.cells.into(),
         spills: emitted.spills,
         turn: width.lanes() * plan.vectors,
+        carried: plan.carried.unwrap_or(0),
         tiles: plan.slots * plan.tile,
     };
-    Ok(Machine { layout, plan, emitted })
+    Ok(Machine { layout, calls, plan, emitted })
 }
 
 /// How many points are computed first, so that the loop reads and writes whole cache lines: of all columns, where they lie alike.
@@ -253,6 +260,11 @@ impl fmt::Debug for Kernel {
 impl Kernel {
     pub fn width(&self) -> Width {
         self.0.layout.width
+    }
+
+    /// Whether there are operators that are called for every point.
+    pub fn has_calls(&self) -> bool {
+        self.0.calls
     }
 
     /// How many bytes of code there are.
@@ -294,7 +306,7 @@ impl Owner {
                 cells.iter().for_each(|&cell| frame.set_cell(self.layout.width, cell as usize, value.to_bits()));
             }
         }
-        frame.set_end(8);
+        frame.set_end(1, 1);
         self.call(&self.before, frame);
 
         let mut begin = head(inputs, outputs, n, turn);
@@ -312,7 +324,7 @@ impl Owner {
             for (column, output) in (inputs.len()..).zip(&mut *outputs) {
                 frame.set_pointer(column, output[begin..].as_mut_ptr() as u64);
             }
-            frame.set_end(8 * points);
+            frame.set_end(points, points / turn + 1);
             self.call(&self.body, frame);
             begin += points;
         }
@@ -340,7 +352,7 @@ impl Owner {
             let tail = frame.tail_address(column);
             frame.set_pointer(column, tail);
         }
-        frame.set_end(8 * self.layout.turn);
+        frame.set_end(self.layout.turn, 2);
         self.call(&self.body, frame);
         for (column, output) in (inputs.len()..).zip(outputs) {
             let lanes = output[points.clone()].iter_mut().zip(frame.tail(column));

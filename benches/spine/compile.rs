@@ -41,7 +41,7 @@ pub fn run() {
         };
         let (ast, _) = syntax::parse(black_box(SEED), &limits).expect("the formula is right");
         lap(0);
-        let lowered = lower::lower(&ast, &limits).expect("the formula is right");
+        let lowered = lower::lower(&ast, &limits, &lower::Binding::default()).expect("the formula is right");
         lap(1);
         let gradient = ad::gradient(&lowered.func, &[0, 1], Mode::Auto);
         lap(2);

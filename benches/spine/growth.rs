@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use chainrule::{Limits, Mode, ad, jit, lower, opt, syntax};
 
-use super::measure::{PeakAllocator, paired};
+use super::measure::paired;
+use super::peak::PeakAllocator;
 
 /// A text with about so many operations, and their exact number.
 fn text(wanted: usize) -> (String, usize) {
@@ -46,7 +47,7 @@ pub fn run(allocator: &PeakAllocator) {
         let ((gradient, value), peak) = allocator.peak_of(|| {
             let (ast, _) = syntax::parse(&text, &limits).expect("the text is right");
             lap(0);
-            let lowered = lower::lower(&ast, &limits).expect("the text is right");
+            let lowered = lower::lower(&ast, &limits, &lower::Binding::default()).expect("the text is right");
             drop(ast);
             lap(1);
             let derivative = ad::gradient(&lowered.func, &[0, 1], Mode::Auto);

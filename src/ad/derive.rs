@@ -3,11 +3,15 @@
 //! Every pass keeps the primal's arguments and values and adds to them, so primal and derivative share all they can.
 //! Names: results of the primal keep theirs (a single nameless one is called `value`); `d_x` is the derivative by
 //! `x`, `d_x_z` the second derivative, and with several results `f_d_x` that of the result `f`.
+//!
+//! The derivative of an array by an array has the dimensions of the result, then those of the argument. It is made by a loop over the
+//! directions of one of the two, whose body is a sweep with one unit direction.
 
+use super::directions::{from_all_directions, in_all_directions, turned};
 use super::{adjoints, tangents};
 use crate::ir::{Builder, Func, Output, Val};
 use crate::ops::{Op, Type};
-use crate::opt::compact;
+use crate::opt::loops::tidy;
 
 /// The arguments to differentiate by, as indices into the parameters; each of type `f64`.
 pub type Wrt<'a> = &'a [usize];
@@ -34,7 +38,7 @@ pub fn jvp(func: &Func, wrt: Wrt) -> Func {
     let outputs = pass.outputs();
     let dots = tangents(&mut pass.builder, &seeds, &outputs);
     for (index, dot) in dots.into_iter().enumerate() {
-        pass.push_derivative(format!("{}_dot", pass.primal_name(index)), dot);
+        pass.push_derivative(format!("{}_dot", pass.primal_name(index)), dot, &[outputs[index]]);
     }
     pass.finish()
 }
@@ -48,13 +52,13 @@ pub fn vjp(func: &Func, wrt: Wrt) -> Func {
     for (index, &output) in outputs.iter().enumerate() {
         if pass.builder.func().ty(output) == Type::F64 {
             let name = pass.fresh_name(&format!("{}_bar", pass.primal_name(index)));
-            seeds.push((output, pass.builder.param(&name, Type::F64)));
+            seeds.push((output, pass.param_like(&name, output)));
         }
     }
     let inputs: Vec<Val> = wrt.iter().map(|&index| pass.inputs[index]).collect();
     let bars = adjoints(&mut pass.builder, &seeds, &inputs);
     for (&index, bar) in wrt.iter().zip(bars) {
-        pass.push_derivative(format!("{}_bar", func.params[index].name), bar);
+        pass.push_derivative(format!("{}_bar", func.params[index].name), bar, &[pass.inputs[index]]);
     }
     pass.finish()
 }
@@ -72,20 +76,23 @@ pub fn jacobian(func: &Func, wrt: Wrt, mode: Mode) -> Func {
     for (index, row) in rows.into_iter().enumerate() {
         let owner = if single { String::new() } else { format!("{}_", pass.primal_name(index)) };
         for (&input, derivative) in wrt.iter().zip(row) {
-            pass.push_derivative(format!("{owner}d_{}", func.params[input].name), derivative);
+            let shape = [pass.func.results[index].value, pass.inputs[input]];
+            pass.push_derivative(format!("{owner}d_{}", func.params[input].name), derivative, &shape);
         }
     }
     pass.finish()
 }
 
 /// The value, the gradient and the Hessian of the only result, row by row: `value, d_x, …, d_x_x, d_x_z, …`.
-//////
+///
 /// A column is a tangent of the gradient (forward over reverse) with a unit direction, so a sparse Hessian costs what
-/// its structure needs. For one argument, or where it gives fewer operations, forward over forward.
+/// its structure needs. For one number, or where it gives fewer operations, forward over forward.
 pub fn hessian(func: &Func, wrt: Wrt, mode: Mode) -> Func {
+    let arrays = wrt.iter().any(|&input| !func.params[input].shape.is_empty());
     match mode {
         Mode::Forward => hessian_over(func, wrt, Mode::Forward),
         Mode::Reverse => hessian_over(func, wrt, Mode::Reverse),
+        Mode::Auto if arrays => hessian_over(func, wrt, Mode::Reverse),
         Mode::Auto if wrt.len() <= 1 => hessian_over(func, wrt, Mode::Forward),
         Mode::Auto if func.len() * wrt.len() > TRY_BOTH => hessian_over(func, wrt, Mode::Reverse),
         Mode::Auto => {
@@ -99,22 +106,26 @@ fn hessian_over(func: &Func, wrt: Wrt, inner: Mode) -> Func {
     let mut pass = Pass::new(func);
     let Some(first) = pass.jacobian(wrt, inner).into_iter().next() else { return pass.finish() };
     for (&input, &derivative) in wrt.iter().zip(&first) {
-        pass.push_derivative(format!("d_{}", func.params[input].name), derivative);
+        pass.push_derivative(format!("d_{}", func.params[input].name), derivative, &[pass.inputs[input]]);
     }
-    let one = pass.builder.f64(1.0);
-    // By symmetry column j is needed from row j on only.
-    let mut columns = Vec::new();
-    for (column, &input) in wrt.iter().enumerate() {
-        let rows: Vec<Option<Val>> = first[column..].to_vec();
-        let targets: Vec<Val> = rows.iter().flatten().copied().collect();
-        let mut dots = tangents(&mut pass.builder, &[(pass.inputs[input], one)], &targets).into_iter();
-        columns.push(rows.iter().map(|row| row.and_then(|_| dots.next().flatten())).collect::<Vec<_>>());
+    // By symmetry what is left of the diagonal is what is above it, turned over.
+    let mut rows = Vec::new();
+    for (row, &input) in wrt.iter().enumerate() {
+        let targets: Vec<Val> = first[row..].iter().flatten().copied().collect();
+        let mut dots = in_all_directions(&mut pass.builder, pass.inputs[input], &targets).into_iter();
+        rows.push(first[row..].iter().map(|target| target.and_then(|_| dots.next().flatten())).collect::<Vec<_>>());
     }
     for (row, &by) in wrt.iter().enumerate() {
         for (column, &and_by) in wrt.iter().enumerate() {
             let name = format!("d_{}_{}", func.params[by].name, func.params[and_by].name);
-            let (low, high) = (row.min(column), row.max(column));
-            pass.push_derivative(name, columns[low][high - low]);
+            let block = match row <= column {
+                true => rows[row][column - row],
+                false => {
+                    let rank = func.params[and_by].shape.len();
+                    rows[column][row - column].map(|block| turned(&mut pass.builder, block, rank))
+                }
+            };
+            pass.push_derivative(name, block, &[pass.inputs[by], pass.inputs[and_by]]);
         }
     }
     pass.finish()
@@ -131,7 +142,7 @@ pub fn hessian_vector(func: &Func, wrt: Wrt) -> Func {
     let second: Vec<Option<Val>> = first.iter().map(|row| row.and_then(|_| dots.next().flatten())).collect();
     for (prefix, row) in [("d", first), ("hv", second)] {
         for (&input, derivative) in wrt.iter().zip(row) {
-            pass.push_derivative(format!("{prefix}_{}", func.params[input].name), derivative);
+            pass.push_derivative(format!("{prefix}_{}", func.params[input].name), derivative, &[pass.inputs[input]]);
         }
     }
     pass.finish()
@@ -149,7 +160,7 @@ pub fn nth(func: &Func, input: Option<usize>, order: usize) -> Func {
             (Some(val), Some(by)) => tangents(&mut pass.builder, &[(by, one)], &[val])[0],
             _ => None,
         };
-        pass.push_derivative(format!("d{number}"), derivative);
+        pass.push_derivative(format!("d{number}"), derivative, &[]);
     }
     pass.finish()
 }
@@ -194,7 +205,7 @@ impl<'a> Pass<'a> {
     fn tangent_params(&mut self, wrt: Wrt) -> Vec<(Val, Val)> {
         let add = |&index: &usize| {
             let name = self.fresh_name(&format!("{}_dot", self.func.params[index].name));
-            (self.inputs[index], self.builder.param(&name, Type::F64))
+            (self.inputs[index], self.param_like(&name, self.inputs[index]))
         };
         wrt.iter().map(add).collect()
     }
@@ -206,31 +217,50 @@ impl<'a> Pass<'a> {
         std::iter::once(wanted.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
     }
 
+    /// A new argument in the shape of a value.
+    fn param_like(&mut self, name: &str, like: Val) -> Val {
+        let shape = self.shape(&[like]);
+        self.builder.array_param(name, Type::F64, &shape)
+    }
+
+    /// The dimensions of values, one after another.
+    fn shape(&self, vals: &[Val]) -> Vec<usize> {
+        vals.iter().flat_map(|&val| self.builder.func().shape(val)).copied().collect()
+    }
+
     /// One row a result: the derivatives by the arguments in `wrt`.
     fn jacobian(&mut self, wrt: Wrt, mode: Mode) -> Vec<Vec<Option<Val>>> {
         let outputs = self.outputs();
-        let one = self.builder.f64(1.0);
         let inputs: Vec<Val> = wrt.iter().map(|&index| self.inputs[index]).collect();
+        let directions =
+            |vals: &[Val]| -> usize { vals.iter().map(|&val| self.shape(&[val]).iter().product::<usize>()).sum() };
         let forward = match mode {
             Mode::Forward => true,
             Mode::Reverse => false,
-            Mode::Auto => inputs.len() <= 1 || (inputs.len() < outputs.len()),
+            Mode::Auto => directions(&inputs) <= 1 || directions(&inputs) < directions(&outputs),
         };
-        if forward {
-            let columns: Vec<Vec<Option<Val>>> =
-                inputs.iter().map(|&input| tangents(&mut self.builder, &[(input, one)], &outputs)).collect();
-            (0..outputs.len()).map(|row| columns.iter().map(|column| column[row]).collect()).collect()
-        } else {
-            outputs.iter().map(|&output| adjoints(&mut self.builder, &[(output, one)], &inputs)).collect()
+        if !forward {
+            return outputs.iter().map(|&output| from_all_directions(&mut self.builder, output, &inputs)).collect();
         }
+        let mut columns = Vec::new();
+        for &input in &inputs {
+            let rank = self.shape(&[input]).len();
+            let dots = in_all_directions(&mut self.builder, input, &outputs);
+            columns.push(
+                dots.into_iter().map(|dot| dot.map(|dot| turned(&mut self.builder, dot, rank))).collect::<Vec<_>>(),
+            );
+        }
+        (0..outputs.len()).map(|row| columns.iter().map(|column| column[row]).collect()).collect()
     }
 
-    fn push_derivative(&mut self, name: String, derivative: Option<Val>) {
-        let value = derivative.unwrap_or_else(|| self.builder.f64(0.0));
+    /// Adds a derivative to the results: 0, in the shape of the values together, where there is none.
+    fn push_derivative(&mut self, name: String, derivative: Option<Val>, like: &[Val]) {
+        let shape = self.shape(like);
+        let value = derivative.unwrap_or_else(|| self.builder.zeros(&shape));
         self.results.push(Output { name, value });
     }
 
     fn finish(self) -> Func {
-        compact(&self.builder.finish(self.results))
+        tidy(&self.builder.finish(self.results))
     }
 }

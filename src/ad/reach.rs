@@ -6,7 +6,7 @@
 //! term that leaves a conditional operand passes through `select(reach, term, 0)`, which keeps this law: where a value isn't
 //! reached its tangent is 0.
 
-use super::Active;
+use super::active::Active;
 use crate::ir::guard::{either, passed_over};
 use crate::ir::{Builder, Inst, Val};
 use crate::ops::Op;

@@ -14,7 +14,8 @@ use crate::syntax;
 /// structure. In forward mode `g` is the tangent of the operand, in reverse mode the adjoint of the instruction.
 pub fn rule(builder: &mut Builder, site: Val, slot: usize, g: Val) -> Option<Val> {
     match builder.func().inst(site) {
-        Inst::Param(_) | Inst::Opaque(_) | Inst::F64(_) | Inst::Int(_) | Inst::Bool(_) => None,
+        Inst::Param(_) | Inst::Opaque(_) | Inst::F64(_) | Inst::Int(_) | Inst::Bool(_) | Inst::Bound(_) => None,
+        Inst::Read(_) | Inst::Region(_) | Inst::Result(..) => unreachable!("arrays and loops have no row in the table"),
         Inst::Binary(Op::Powi, base, n) => (slot == 0).then(|| power(builder, base, n, g)),
         Inst::Binary(op @ (Op::Min | Op::Max), a, b) => {
             let (mine, other) = if slot == 0 { (a, b) } else { (b, a) };

@@ -86,6 +86,16 @@ impl Kernel {
         self.code.as_ref().map_or("interpreter", Code::backend)
     }
 
+    /// From so many operations on, over all points, it is worth waking a thread for them.
+    pub fn worth_a_thread(&self) -> usize {
+        // Vectors without calls do many more in the same time.
+        #[cfg(feature = "wide")]
+        if self.wide.as_ref().is_some_and(|kernel| !kernel.has_calls()) {
+            return 1 << 20;
+        }
+        1 << 16
+    }
+
     /// Computes `points` points. There is an input for each parameter and an output of that length for each wanted result.
     ///
     /// # Errors

@@ -17,8 +17,18 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The answer about a program, in the form that was asked for. Only that form is made.
+    /// The answer about a program at a point, in the form that was asked for. Only that form is made.
     pub fn about(
+        program: &Program,
+        format: Format,
+        text: impl FnOnce() -> String,
+        json: impl FnOnce() -> Value,
+    ) -> Answer {
+        Answer::plain(program, format, || text() + &sizes(program), json)
+    }
+
+    /// An answer without the sizes of the program.
+    pub fn plain(
         program: &Program,
         format: Format,
         text: impl FnOnce() -> String,
@@ -38,4 +48,11 @@ impl Answer {
         self.remarks.extend(remark);
         self
     }
+}
+
+/// The sizes of a program in a line, if it has any.
+fn sizes(program: &Program) -> String {
+    let sizes = program.sizes().iter().filter_map(|(name, size)| size.map(|size| format!("{name} = {size}")));
+    let sizes: Vec<String> = sizes.collect();
+    if sizes.is_empty() { String::new() } else { format!("\nsizes: {}\n", sizes.join(", ")) }
 }

@@ -1,5 +1,7 @@
 //! `chainrule bench`: from text to a callable gradient, and what calls cost.
 
+mod arrays;
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -12,21 +14,22 @@ use serde_json::json;
 
 use super::answer::Answer;
 use super::fault::Fault;
-use super::options::{ModeOption, Output, Point, Run, Text, Wrt};
+use super::inputs::Inputs;
+use super::options::{ModeOption, Output, Run, Text, Wrt};
 use super::{examples, json};
 
 /// How long it takes from the text to a callable gradient, and how long calls take
 ///
 /// Medians of warm repetitions on this machine, about a second in all. In JSON, `compile_us` is the whole way from the text
 /// to code that can be called, and `call_ns` a call for value and gradient. `batch_ns_per_point` is the same for many points
-/// at once, spread around the given one, in memory.
+/// at once, spread around the given one, in memory. A formula with arrays has no batch; sizes are enough for it, and its arrays are made up.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Bench {
     #[command(flatten)]
     text: Text,
     #[command(flatten)]
-    point: Point,
+    inputs: Inputs,
     #[command(flatten)]
     wrt: Wrt,
     #[command(flatten)]
@@ -43,8 +46,11 @@ pub struct Bench {
     output: Output,
 }
 
-const EXAMPLES: &str =
-    examples!("bench 'exp(x*z) + x*z/ln(x)'", "bench 'exp(x*z) + x*z/ln(x)' --at x=2,z=3 --format json",);
+const EXAMPLES: &str = examples!(
+    "bench 'exp(x*z) + x*z/ln(x)'",
+    "bench 'exp(x*z) + x*z/ln(x)' --at x=2,z=3 --format json",
+    "bench 'param x[N]; sum[i](sin(x[i])*x[N-1-i])' --size N=1000",
+);
 
 /// What every measurement may take.
 const BUDGET: Duration = Duration::from_millis(120);
@@ -70,7 +76,23 @@ struct Times {
 impl Bench {
     pub fn run(&self) -> Result<Answer, Fault> {
         let program = self.text.parse()?;
-        let point = if self.point.is_given() { self.point.of(&program)? } else { somewhere(&program) };
+        if program.has_arrays() {
+            let (program, given) = match self.inputs.is_given() {
+                true => self.inputs.of(&program)?,
+                false => {
+                    let (program, binding) = self.inputs.bind(&program)?;
+                    let given = arrays::somewhere(&program, binding);
+                    (program, given)
+                }
+            };
+            let times = arrays::measure(self, &program, &given)?;
+            let text = || times.text() + &self.run.relax.note();
+            return Ok(Answer::about(&program, self.output.format, text, || self.run.relax.mark(times.json())));
+        }
+        let point = match self.inputs.is_given() {
+            true => program.point(self.inputs.of(&program)?.1.numbers())?,
+            false => somewhere(&program),
+        };
         let times = self.measure(&program, &point)?;
         let text = || times.text() + &self.run.relax.note();
         let json = || {
@@ -123,7 +145,10 @@ impl Bench {
 
         let parse = median(|| syntax::parse(black_box(source), &limits).is_ok());
         let tree = syntax::parse(source, &limits).ok();
-        let lower = median(|| tree.as_ref().is_some_and(|(tree, _)| lower::lower(black_box(tree), &limits).is_ok()));
+        let lower = median(|| {
+            tree.as_ref()
+                .is_some_and(|(tree, _)| lower::lower(black_box(tree), &limits, &lower::Binding::default()).is_ok())
+        });
         let differentiate = median(|| ad::gradient(black_box(primal), &wrt, self.mode.mode));
         let graph = request.graph()?;
         let optimise = median(|| self.optimised(black_box(&graph)));

@@ -4,6 +4,8 @@
 //! that knows nothing of derivative rules. What counts as agreement takes the rounding of each way into account, so that
 //! a true derivative doesn't fail by the inaccuracy of the difference or by cancellation in the formula.
 
+mod entries;
+
 use chainrule::difference::{Differences, Estimate};
 use chainrule::error::{Level, Style, join, render};
 use chainrule::inspect::{self, Kink};
@@ -14,20 +16,21 @@ use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::fault::Fault;
-use super::options::{Output, Point, Text, Wrt, result_names};
+use super::inputs::{Given, Inputs};
+use super::options::{Output, Text, Wrt, result_names};
 use super::{examples, json, table, values};
 
 /// Whether all ways to the derivatives agree at a point
 ///
-/// Compares forward mode, reverse mode, interpreter, machine code and an extrapolated finite difference. Exits with 1 when
-/// they disagree.
+/// Compares forward mode, reverse mode, interpreter, machine code and an extrapolated finite difference; of long arrays, some
+/// elements from the first to the last. Exits with 1 when they disagree.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Check {
     #[command(flatten)]
     text: Text,
     #[command(flatten)]
-    point: Point,
+    inputs: Inputs,
     #[command(flatten)]
     wrt: Wrt,
     /// The relative error that is allowed beyond rounding and the inaccuracy of the difference
@@ -41,6 +44,7 @@ const EXAMPLES: &str = examples!(
     "check 'exp(x*z) + x*z/ln(x)' --at x=2,z=3",
     "check 'abs(x) + relu(z)' --at x=0,z=1",
     "check 'lgamma(x)^2' --at x=0.3 --tolerance 1e-6 --format json",
+    "check 'logsumexp[i](c*x[i])' --data x=examples/vector.csv --at c=2",
 );
 
 fn tolerance(text: &str) -> Result<f64, String> {
@@ -74,11 +78,9 @@ const BUDGET: usize = 200_000_000;
 
 impl Check {
     pub fn run(&self) -> Result<Answer, Fault> {
-        let program = self.text.parse()?;
-        let point = self.point.of(&program)?;
-        let rows = self.rows(&program, &point)?;
+        let (program, given) = self.inputs.of(&self.text.parse()?)?;
+        let (rows, kinks) = self.look(&program, &given)?;
         let agrees = rows.iter().all(|row| row.same_bits && row.modes_agree && row.difference_agrees);
-        let kinks = inspect::kinks(program.graph(), &point);
         let text = || {
             let mut text = self.table(&program, &rows);
             text.push_str(&verdict(&rows, agrees, self.tolerance));
@@ -100,6 +102,15 @@ impl Check {
         Ok(Answer { refused: !agrees, ..answer })
     }
 
+    /// All derivatives, or some of arrays, and the kinks that the point is known to hit.
+    fn look(&self, program: &Program, given: &Given) -> Result<(Vec<Row>, Vec<Kink>), Fault> {
+        if program.has_arrays() {
+            return Ok((entries::rows(self, program, given)?, Vec::new()));
+        }
+        let point = program.point(given.numbers())?;
+        Ok((self.rows(program, &point)?, inspect::kinks(program.graph(), &point)))
+    }
+
     fn rows(&self, program: &Program, point: &[f64]) -> Result<Vec<Row>, Fault> {
         let names = self.wrt.apply(program.jacobian()).names()?;
         let results = result_names(program);
@@ -118,32 +129,11 @@ impl Check {
             };
             for (row, difference) in estimates.into_iter().enumerate() {
                 let index = row * names.len() + column;
-                let (f, r) = (forward.derivatives[index], reverse.derivatives[index]);
-                let (f_rounding, r_rounding) = (forward.rounding[index], reverse.rounding[index]);
-                let best = if f_rounding < r_rounding { f } else { r };
-                let allowed = self.tolerance * best.abs() + 4.0 * (f_rounding + r_rounding);
-                let near = |a: f64, b: f64, allowed: f64| same(a, b) || (a - b).abs() <= allowed;
-                let comparable = same(f, r) || (f.is_finite() && r.is_finite());
-                let undecided = !comparable && difference.is_none();
-                rows.push(Row {
-                    result: results[row].clone(),
-                    argument: (*name).to_owned(),
-                    best,
-                    forward: f,
-                    reverse: r,
-                    same_bits: forward.same_bits[index] && reverse.same_bits[index],
-                    difference,
-                    allowed,
-                    modes_agree: undecided || near(f, r, allowed),
-                    difference_agrees: match difference {
-                        Some(estimate) if best.is_finite() => {
-                            near(best, estimate.value, allowed + 10.0 * estimate.error)
-                        }
-                        // An infinite slope, or nothing to compare with.
-                        _ => true,
-                    },
-                    undecided,
-                });
+                let modes = [forward.derivatives[index], reverse.derivatives[index]];
+                let rounding = [forward.rounding[index], reverse.rounding[index]];
+                let same_bits = forward.same_bits[index] && reverse.same_bits[index];
+                let of_by = [results[row].clone(), (*name).to_owned()];
+                rows.push(Row::new(of_by, modes, rounding, same_bits, difference, self.tolerance));
             }
         }
         Ok(rows)
@@ -201,6 +191,39 @@ impl Way {
 }
 
 impl Row {
+    /// Compares the ways to one derivative: by forward and reverse mode, each with its rounding, and by a difference.
+    fn new(
+        [result, argument]: [String; 2],
+        [forward, reverse]: [f64; 2],
+        [forward_rounding, reverse_rounding]: [f64; 2],
+        same_bits: bool,
+        difference: Option<Estimate>,
+        tolerance: f64,
+    ) -> Row {
+        let best = if forward_rounding < reverse_rounding { forward } else { reverse };
+        let allowed = tolerance * best.abs() + 4.0 * (forward_rounding + reverse_rounding);
+        let near = |a: f64, b: f64, allowed: f64| same(a, b) || (a - b).abs() <= allowed;
+        let comparable = same(forward, reverse) || (forward.is_finite() && reverse.is_finite());
+        let undecided = !comparable && difference.is_none();
+        Row {
+            result,
+            argument,
+            best,
+            forward,
+            reverse,
+            same_bits,
+            difference,
+            allowed,
+            modes_agree: undecided || near(forward, reverse, allowed),
+            difference_agrees: match difference {
+                Some(estimate) if best.is_finite() => near(best, estimate.value, allowed + 10.0 * estimate.error),
+                // An infinite slope, or nothing to compare with.
+                _ => true,
+            },
+            undecided,
+        }
+    }
+
     fn json(&self) -> Value {
         json!({
             "result": self.result,

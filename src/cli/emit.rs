@@ -1,18 +1,20 @@
 //! `chainrule emit`: what the compiler makes of a formula, stage by stage.
 
-use chainrule::ir::Func;
+use chainrule::ir::{Func, to_dot};
 use chainrule::{Backend, Functions, Kind, Limits, Mode, Program, Request, code, syntax};
+use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 
 use super::answer::Answer;
 use super::fault::Fault;
+use super::inputs::Inputs;
 use super::options::{Output, Relax, Text, Wrt};
 use super::{examples, json};
 
 /// What the compiler makes of a formula, stage by stage
 ///
 /// Graphs are in the stable text form; clif and asm are the code of the value and gradient for this machine, asm by the back end that
-/// runs it, which its first line names.
+/// runs it, which its first line names. A formula with arrays has a graph for given sizes: `--size`, or arguments that have them.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Emit {
@@ -21,6 +23,11 @@ pub struct Emit {
     /// What to show
     #[arg(long, value_enum, default_value_t)]
     stage: Stage,
+    /// Which graph the stage `dot` writes
+    #[arg(long, value_name = "STAGE", default_value = "primal", value_parser = PossibleValuesParser::new(GRAPHS))]
+    graph: String,
+    #[command(flatten)]
+    inputs: Inputs,
     #[command(flatten)]
     wrt: Wrt,
     #[command(flatten)]
@@ -36,7 +43,12 @@ const EXAMPLES: &str = examples!(
     "emit 'exp(x*z) + x*z/ln(x)'",
     "emit 'exp(x*z) + x*z/ln(x)' --stage reverse",
     "emit 'x^2*z' --stage asm --wrt x",
+    "emit 'param x[N]; sum[i](x[i]^2)' --size N=3 --stage reverse",
+    "emit 'x^2*z' --stage dot --graph reverse",
 );
+
+/// The stages that are graphs.
+const GRAPHS: [&str; 5] = ["primal", "forward", "reverse", "hessian", "expanded"];
 
 #[derive(Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 enum Stage {
@@ -53,6 +65,8 @@ enum Stage {
     Hessian,
     /// Value and derivatives with elementary functions written out as arithmetic, as `--portable` computes them
     Expanded,
+    /// A graph for Graphviz: `dot -Tsvg` draws it
+    Dot,
     /// Value and derivatives in the language of Cranelift
     Clif,
     /// Value and derivatives as machine code of this machine
@@ -62,37 +76,50 @@ enum Stage {
 impl Emit {
     pub fn run(&self) -> Result<Answer, Fault> {
         let program = self.text.parse()?;
+        let program = if self.stage == Stage::Ast { program } else { self.inputs.bind(&program)?.0 };
         let stage = self.stage.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
         let shown = match self.stage {
             Stage::Ast => ast(&program),
-            Stage::Primal => self.graph(program.value())?,
-            Stage::Forward => self.graph(program.jacobian().mode(Mode::Forward))?,
-            Stage::Reverse => self.graph(program.jacobian().mode(Mode::Reverse))?,
-            Stage::Hessian => self.graph(program.hessian())?,
-            Stage::Expanded => self.expanded(program.jacobian())?,
+            Stage::Dot => to_dot(&self.graph(&program, Stage::from_str(&self.graph, false).unwrap_or_default())?),
             Stage::Clif | Stage::Asm => self.code(&program)?,
+            stage => self.graph(&program, stage)?.to_string(),
         };
         let json = || self.relax.mark(json::object([("stage", stage.into()), ("text", shown.as_str().into())]));
-        Ok(Answer::about(&program, self.output.format, || shown.clone(), json))
+        Ok(Answer::plain(&program, self.output.format, || shown.clone(), json))
     }
 
-    fn graph<K: Kind>(&self, request: Request<K>) -> Result<String, Fault> {
+    /// The graph of a stage; that of the primal for stages that are none.
+    fn graph(&self, program: &Program, stage: Stage) -> Result<Func, Fault> {
+        match stage {
+            Stage::Forward => self.built(program.jacobian().mode(Mode::Forward)),
+            Stage::Reverse => self.built(program.jacobian().mode(Mode::Reverse)),
+            Stage::Hessian => self.built(program.hessian()),
+            Stage::Expanded => self.expanded(program.jacobian()),
+            Stage::Primal | Stage::Ast | Stage::Dot | Stage::Clif | Stage::Asm => self.built(program.value()),
+        }
+    }
+
+    fn built<K: Kind>(&self, request: Request<K>) -> Result<Func, Fault> {
         let request = self.wrt.apply(request);
         if self.relax.names.is_empty() {
-            return Ok(request.graph()?.to_string());
+            return Ok(request.graph()?);
         }
-        Ok(self.relax.apply(request).backend(Backend::Interpreter).compile()?.graph().to_string())
+        Ok(self.relax.apply(request).backend(Backend::Interpreter).compile()?.graph().clone())
     }
 
-    fn expanded<K: Kind>(&self, request: Request<K>) -> Result<String, Fault> {
+    fn expanded<K: Kind>(&self, request: Request<K>) -> Result<Func, Fault> {
         let request = self.relax.apply(self.wrt.apply(request)).functions(Functions::Portable);
-        Ok(request.backend(Backend::Interpreter).compile()?.graph().to_string())
+        Ok(request.backend(Backend::Interpreter).compile()?.graph().clone())
     }
 
     fn code(&self, program: &Program) -> Result<String, Fault> {
         let request = self.relax.apply(self.wrt.apply(program.jacobian())).backend(Backend::Interpreter);
         let functions = if self.portable { Functions::Portable } else { Functions::Platform };
         let compiled = request.functions(functions).compile()?;
+        if program.has_arrays() {
+            let message = "the code of formulas with arrays isn't shown";
+            return Err(Fault::usage(message, "`--stage reverse` shows the graph that it is made of"));
+        }
         let text = if self.stage == Stage::Asm { code::asm(compiled.graph()) } else { clif(compiled.graph()) };
         text.map_err(|message| Fault::usage(message, "the stages before it are there"))
     }

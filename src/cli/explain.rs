@@ -4,11 +4,12 @@ use chainrule::error::{Level, Report, Style, join, render, render_plain};
 use chainrule::inspect::{self, Birth, Kink};
 use chainrule::ops::Op;
 use chainrule::span::Span;
-use chainrule::{Kind, Program, Request};
+use chainrule::{Array, Kind, Program, Request};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::fault::Fault;
+use super::inputs::Given;
 use super::json;
 use super::table::{LONGEST, excerpt};
 
@@ -38,16 +39,21 @@ impl Explain {
         &self,
         program: &'p Program,
         request: &Request<'p, K>,
-        point: &[f64],
+        given: &Given,
         names: impl IntoIterator<Item = String>,
-        numbers: &[f64],
+        answer: &[Array],
     ) -> Result<Explanation<'p>, Fault> {
         let mut explanation = Explanation { program, asked: self.explain, kinks: Vec::new(), births: Vec::new() };
+        if self.explain && program.has_arrays() {
+            let message = "`--explain` looks at formulas of numbers, and this one has arrays";
+            return Err(Fault::usage(message, "`chainrule trace` shows every value that has a name"));
+        }
         if self.explain {
+            let point = &program.point(given.numbers())?;
             let graph = request.graph()?;
             explanation.kinks = inspect::kinks(program.graph(), point);
             let birth = |(index, name)| Some((name, inspect::birth(&graph, point, index)?));
-            let named = names.into_iter().enumerate().zip(numbers).filter(|(_, number)| !number.is_finite());
+            let named = names.into_iter().enumerate().zip(answer).filter(|(_, number)| !is_finite(number));
             explanation.births = named.map(|(name, _)| name).filter_map(birth).take(MOST).collect();
         }
         Ok(explanation)
@@ -56,8 +62,8 @@ impl Explain {
 
 impl Explanation<'_> {
     /// A remark where numbers aren't finite and nobody asked why.
-    pub fn hint(&self, numbers: &[f64]) -> Option<String> {
-        let is_needed = !self.asked && numbers.iter().any(|number| !number.is_finite());
+    pub fn hint(&self, answer: &[Array]) -> Option<String> {
+        let is_needed = !self.asked && !self.program.has_arrays() && !answer.iter().all(is_finite);
         is_needed.then(|| {
             render_plain(
                 "not everything is finite; `--explain` shows where it comes from",
@@ -111,6 +117,10 @@ impl Explanation<'_> {
         facts["end"] = at.end.into();
         facts
     }
+}
+
+fn is_finite(array: &Array) -> bool {
+    array.data.iter().all(|number| number.is_finite())
 }
 
 fn numbers(values: &[f64]) -> Value {

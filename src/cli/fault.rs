@@ -1,7 +1,7 @@
 //! What goes wrong on the command line, in words.
 
-use chainrule::Error;
 use chainrule::error::{Level, Report, Style, join, render, render_plain, shorten};
+use chainrule::{Argument, Error};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 pub enum Fault {
@@ -47,10 +47,17 @@ impl Fault {
     pub fn render(&self, style: Style) -> String {
         match self {
             Fault::Library(Error::Arguments(faults)) if !faults.missing.is_empty() => {
-                let names: Vec<String> = faults.missing.iter().take(5).map(|(name, _)| shorten(name)).collect();
-                let more = if faults.missing.len() > names.len() { ",…" } else { "" };
-                let note = format!("values are given as `--at {}=1.5{more}`", names.join("=1.5,"));
-                format!("{}\n\n{}", faults.render(style), render_plain(&note, &[], Level::Note, style))
+                let (arrays, numbers): (Vec<&Argument>, Vec<&Argument>) =
+                    faults.missing.iter().partition(|argument| !argument.extents.is_empty());
+                let names: Vec<String> = numbers.iter().take(5).map(|argument| shorten(&argument.name)).collect();
+                let more = if numbers.len() > names.len() { ",…" } else { "" };
+                let at = format!("values are given as `--at {}=1.5{more}`", names.join("=1.5,"));
+                let file = arrays.first().map(|argument| shorten(&argument.name)).unwrap_or_default();
+                let args =
+                    format!("arrays are given as `--data {file}=PATH.npy` (or .npz, .csv), or `--args PATH.json`");
+                let notes = [(!numbers.is_empty()).then_some(at), (!arrays.is_empty()).then_some(args)];
+                let notes = notes.into_iter().flatten().map(|note| render_plain(&note, &[], Level::Note, style));
+                join(std::iter::once(faults.render(style)).chain(notes).collect::<Vec<_>>().into_iter())
             }
             Fault::Library(error) => error.render(style),
             Fault::Value { option, text, reports } => {

@@ -20,7 +20,8 @@ pub fn check(definition: &mut Command, words: &[OsString]) -> Result<(), clap::E
     else {
         return Ok(());
     };
-    let known: Vec<&str> = command.get_arguments().filter_map(|arg| arg.get_long()).chain(["help"]).collect();
+    let longs = command.get_arguments().filter_map(|arg| arg.get_long_and_visible_aliases());
+    let known: Vec<&str> = longs.flatten().chain(["help"]).collect();
     for word in words[place + 1..].iter().take_while(|word| *word != "--") {
         let Some(name) = word.to_str().and_then(option_name) else { continue };
         if known.contains(&name) {

@@ -3,6 +3,7 @@
 //! A finite number is the shortest text that reads back to the same double; the others are the strings `"NaN"`, `"inf"` and
 //! `"-inf"`, which JSON has no numbers for.
 
+use chainrule::Array;
 use serde_json::{Map, Number, Value};
 
 pub fn number(value: f64) -> Value {
@@ -12,8 +13,31 @@ pub fn number(value: f64) -> Value {
     }
 }
 
-/// One result is a number, several are a list.
-pub fn results(values: &[f64]) -> Value {
+/// An array as nested lists, a number as itself.
+pub fn array(array: &Array) -> Value {
+    lists(&array.shape, &array.data)
+}
+
+fn lists(shape: &[usize], data: &[f64]) -> Value {
+    match shape {
+        [] => data.first().copied().map_or(Value::Null, number),
+        [_] => data.iter().copied().map(number).collect(),
+        [extent, inner @ ..] => {
+            let len: usize = inner.iter().product();
+            (0..*extent).map(|index| lists(inner, &data[index * len..(index + 1) * len])).collect()
+        }
+    }
+}
+
+/// One result is itself, several are a list.
+pub fn results<'a>(arrays: impl ExactSizeIterator<Item = &'a Array>) -> Value {
+    let is_one = arrays.len() == 1;
+    let mut values = arrays.map(array);
+    if is_one { values.next().unwrap_or_default() } else { values.collect() }
+}
+
+/// One number is itself, several are a list.
+pub fn numbers(values: &[f64]) -> Value {
     match values {
         [one] => number(*one),
         several => several.iter().copied().map(number).collect(),

@@ -79,7 +79,7 @@ fn bounded(reader: impl Read) -> std::io::Result<Vec<u8>> {
 }
 
 /// `No such file or directory` without the number.
-fn reason(error: &std::io::Error) -> String {
+pub fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();
     let end = text.find(" (os error").unwrap_or(text.len());
     let mut letters = text[..end].chars();
@@ -94,19 +94,9 @@ pub struct Point {
 }
 
 impl Point {
-    /// One number an argument.
-    pub fn of(&self, program: &Program) -> Result<Vec<f64>, Fault> {
-        let values = self.values()?;
-        Ok(program.point(values.iter().map(|(name, value)| (name.as_str(), *value)))?)
-    }
-
     /// The values by name.
     pub fn values(&self) -> Result<Vec<(String, f64)>, Fault> {
         values::parse("--at", &self.at)
-    }
-
-    pub fn is_given(&self) -> bool {
-        !self.at.is_empty()
     }
 }
 
@@ -203,7 +193,11 @@ impl Run {
     /// interpreter gives the same bits.
     pub fn once<'p, K: Kind>(&self, program: &Program, request: Request<'p, K>) -> Request<'p, K> {
         let request = self.apply(request);
-        if program.graph().len() > LARGE { request.backend(Backend::Interpreter) } else { request }
+        if program.graph().len() > LARGE && !program.has_arrays() {
+            request.backend(Backend::Interpreter)
+        } else {
+            request
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! Aligned text for people.
 
+use chainrule::Array;
+use chainrule::error::shape_text;
+
 /// The shortest text that reads back to the same double, or `NaN`, `inf`, `-inf`.
 pub fn number(value: f64) -> String {
     format!("{value:?}")
@@ -35,10 +38,66 @@ pub fn excerpt(text: &str, longest: usize) -> String {
     words.join(" ") + more
 }
 
-/// Lines of a name and a number.
-pub fn lines(entries: impl IntoIterator<Item = (String, f64)>) -> String {
-    let rows: Vec<Vec<String>> = entries.into_iter().map(|(name, value)| vec![name, number(value)]).collect();
+/// Lines of a name and what it is: a number, or an array, which is shortened. A list is a line; of more dimensions each innermost
+/// list is one, with its subscripts, below the extents.
+pub fn lines<'a>(entries: impl IntoIterator<Item = (String, &'a Array)>) -> String {
+    let mut rows = Vec::new();
+    for (name, array) in entries {
+        match array.shape.as_slice() {
+            [] => rows.push(vec![name, array.number().map_or_else(String::new, number)]),
+            [_] => rows.push(vec![name, list(&array.data)]),
+            [outer @ .., inner] => {
+                rows.push(vec![name, shape_text(&array.shape)]);
+                let lists: usize = outer.iter().product();
+                let width = subscripts(lists.saturating_sub(1), outer).len();
+                rows.extend(shortened(lists, ROWS).map(|index| match index {
+                    Some(index) => {
+                        let numbers = &array.data[index * inner..(index + 1) * inner];
+                        let place = subscripts(index, outer);
+                        vec![String::new(), format!("{place:width$}  {}", list(numbers))]
+                    }
+                    None => vec![String::new(), "…".to_owned()],
+                }));
+            }
+        }
+    }
     columns(&rows)
+}
+
+/// So many innermost lists of an array are shown, and so many elements of a list.
+const ROWS: usize = 10;
+const ELEMENTS: usize = 8;
+
+/// Which of many are shown, the first and the last ones; `None` stands for those between.
+fn shortened(count: usize, most: usize) -> impl Iterator<Item = Option<usize>> {
+    let last = if count > most { 2 } else { 0 };
+    let first = if count > most { most - last } else { count };
+    (0..first).map(Some).chain((count > most).then_some(None)).chain((count - last..count).map(Some))
+}
+
+/// `[1.0, 2.0, …, 9.0] (100)`: of a long list its length as well.
+fn list(numbers: &[f64]) -> String {
+    let shown = shortened(numbers.len(), ELEMENTS);
+    let elements: Vec<String> =
+        shown.map(|index| index.map_or_else(|| "…".to_owned(), |index| number(numbers[index]))).collect();
+    let length = if numbers.len() > ELEMENTS { format!(" ({})", numbers.len()) } else { String::new() };
+    format!("[{}]{length}", elements.join(", "))
+}
+
+/// The subscripts of a list in an array, as in `[2, 0]`.
+fn subscripts(mut index: usize, extents: &[usize]) -> String {
+    let mut places = vec![0; extents.len()];
+    for (place, &extent) in places.iter_mut().zip(extents).rev() {
+        *place = index % extent.max(1);
+        index /= extent.max(1);
+    }
+    let places: Vec<String> = places.iter().map(usize::to_string).collect();
+    format!("[{}]", places.join(", "))
+}
+
+/// The numbers that arrays are, if none has extents.
+pub fn numbers(arrays: &[Array]) -> Option<Vec<f64>> {
+    arrays.iter().map(Array::number).collect()
 }
 
 /// A name and its numbers as cells.

@@ -27,6 +27,41 @@ pub fn parse(option: &'static str, texts: &[String]) -> Result<Vec<(String, f64)
     Ok(values)
 }
 
+/// A name and a range that isn't empty: `x=-3..3`.
+pub fn range(option: &'static str, text: &str) -> Result<(String, f64, f64), Fault> {
+    let read = || {
+        let report = |message: String, at: usize, len: usize, label: &str| {
+            let help = vec!["a range is written x=-3..3".to_owned()];
+            Report { help, ..report(message, at, len, label) }
+        };
+        let form = || report(format!("`{}` is no range", shorten(text)), 0, text.len(), "expected NAME=FROM..TO");
+        let (name, ends) = text.split_once('=').ok_or_else(form)?;
+        let (from, to) = ends.split_once("..").ok_or_else(form)?;
+        if name.trim().is_empty() {
+            return Err(form());
+        }
+        let from_at = text.len() - ends.len();
+        let to_at = text.len() - to.len();
+        let [from, to] = [(from_at, from), (to_at, to)].map(|(at, end)| {
+            let number = number(at + end.len() - end.trim_start().len(), end.trim())?;
+            let infinite =
+                || report(format!("the range has no end: {number}"), at, end.len(), "expected a finite number");
+            if number.is_finite() { Ok(number) } else { Err(infinite()) }
+        });
+        let (from, to) = (from?, to?);
+        if from >= to {
+            let message = format!("the range from {from} to {to} is empty");
+            return Err(report(message, from_at, ends.len(), "expected the smaller number first"));
+        }
+        if !chainrule::plot::is_range(from, to) {
+            let message = "no axis can have this range".to_owned();
+            return Err(report(message, from_at, ends.len(), "expected ends that nine digits tell apart, below 1e300"));
+        }
+        Ok((chainrule::syntax::canonical_name(name.trim()).into_owned(), from, to))
+    };
+    read().map_err(|report| Fault::Value { option, text: text.to_owned(), reports: vec![report] })
+}
+
 /// Names with commas between.
 pub fn names(text: &str) -> Vec<&str> {
     parts(text).map(|(_, name)| name).collect()

@@ -1,14 +1,17 @@
 //! `chainrule vjp`: the derivatives of a weighted sum of the results.
 
-use chainrule::Program;
+use std::path::PathBuf;
+
 use chainrule::error::{Report, nearest, shorten};
 use chainrule::span::Span;
 use chainrule::syntax::canonical_name;
+use chainrule::{Array, Program};
 use clap::Args;
 
 use super::answer::Answer;
 use super::fault::Fault;
-use super::options::{Output, Point, Run, Text, Wrt, result_names};
+use super::inputs::{Inputs, from_json, results};
+use super::options::{Output, Run, Text, Wrt, result_names};
 use super::{examples, json, table, values};
 
 /// The values and the derivatives of their weighted sum
@@ -20,10 +23,13 @@ pub struct Vjp {
     #[command(flatten)]
     text: Text,
     #[command(flatten)]
-    point: Point,
+    inputs: Inputs,
     /// The weight of each result: one after the other, or by name, those not named being 0
-    #[arg(long, value_name = "WEIGHT,…", allow_hyphen_values = true, required = true)]
-    weights: String,
+    #[arg(long, value_name = "WEIGHT,…", allow_hyphen_values = true, required_unless_present = "weights_args")]
+    weights: Option<String>,
+    /// The weights of results that are arrays, from a JSON file like that of `--args`; a result without a name is `value`
+    #[arg(long, value_name = "PATH", allow_hyphen_values = true)]
+    weights_args: Option<PathBuf>,
     #[command(flatten)]
     wrt: Wrt,
     #[command(flatten)]
@@ -39,79 +45,87 @@ const EXAMPLES: &str = examples!(
 
 impl Vjp {
     pub fn run(&self) -> Result<Answer, Fault> {
-        let program = self.text.parse()?;
+        let (program, given) = self.inputs.of(&self.text.parse()?)?;
         let weights = self.weights(&program)?;
         let request = self.run.once(&program, self.wrt.apply(program.vjp()));
         let by = request.names()?;
         let compiled = request.compile()?;
-        let point = self.point.of(&program)?;
+        let call = compiled.by_name().with_all(given.views());
+        let call = weights.iter().fold(call, |call, (name, array)| call.weight(name.as_str(), array));
+        let answer = results(call.run()?);
         let names = result_names(&program);
-        let (mut primals, mut adjoints) = (vec![0.0; names.len()], vec![0.0; by.len()]);
-        compiled.call(&point, &weights, &mut primals, &mut adjoints)?;
+        let (primals, adjoints) = answer.split_at(names.len());
         let text = || {
-            let adjoints = by.iter().map(|name| format!("adjoint of {name}")).zip(adjoints.iter().copied());
-            table::lines(names.iter().cloned().zip(primals.iter().copied()).chain(adjoints)) + &self.run.relax.note()
+            let adjoints = by.iter().map(|name| format!("adjoint of {name}"));
+            table::lines(names.iter().cloned().chain(adjoints).zip(&answer)) + &self.run.relax.note()
         };
         let json = || {
-            let adjoints = json::named(&by, adjoints.iter().copied().map(json::number));
-            self.run.relax.mark(json::object([("value", json::results(&primals)), ("adjoint", adjoints)]))
+            let adjoints = json::named(&by, adjoints.iter().map(json::array));
+            self.run.relax.mark(json::object([("value", json::results(primals.iter())), ("adjoint", adjoints)]))
         };
         Ok(Answer::about(&program, self.output.format, text, json))
     }
 
-    /// One weight a result.
-    fn weights(&self, program: &Program) -> Result<Vec<f64>, Fault> {
-        let names: Vec<&str> = program.results().collect();
-        if self.weights.contains('=') {
-            return self.by_name(&names);
+    /// Weights by the names of results.
+    fn weights(&self, program: &Program) -> Result<Vec<(String, Array)>, Fault> {
+        let mut weights = match &self.weights {
+            Some(text) => self.numbers(text, program)?,
+            None => Vec::new(),
+        };
+        if let Some(path) = &self.weights_args {
+            weights.extend(from_json(path)?);
+        }
+        Ok(weights)
+    }
+
+    fn numbers(&self, text: &str, program: &Program) -> Result<Vec<(String, Array)>, Fault> {
+        let names = result_names(program);
+        if text.contains('=') {
+            return self.by_name(text, &names);
         }
         let (weights, faults): (Vec<_>, Vec<_>) =
-            values::parts(&self.weights).map(|(at, text)| values::number(at, text)).partition(Result::is_ok);
+            values::parts(text).map(|(at, text)| values::number(at, text)).partition(Result::is_ok);
         let faults: Vec<Report> = faults.into_iter().filter_map(Result::err).collect();
         if !faults.is_empty() {
-            return Err(self.fault(faults));
+            return Err(fault(text, faults));
         }
         if weights.len() != names.len() {
             let (found, expected) = (weights.len(), names.len());
             let message = format!("`--weights` takes a number for each result: {expected}, not {found}");
             return Err(Fault::usage(message, "or give weights by name, the others being 0, as in a=1,b=-2"));
         }
-        Ok(weights.into_iter().flatten().collect())
+        Ok(names.into_iter().zip(weights.into_iter().flatten().map(Array::from)).collect())
     }
 
-    fn by_name(&self, names: &[&str]) -> Result<Vec<f64>, Fault> {
-        let mut weights = vec![None; names.len()];
+    fn by_name(&self, text: &str, names: &[String]) -> Result<Vec<(String, Array)>, Fault> {
+        let mut weights: Vec<(String, Array)> = Vec::new();
         let mut faults = Vec::new();
-        for (name, value) in values::parse("--weights", std::slice::from_ref(&self.weights))? {
-            let name = canonical_name(&name);
-            match names.iter().position(|known| *known == name) {
-                Some(index) if weights[index].is_none() => weights[index] = Some(value),
-                Some(_) => faults.push(self.report(&name, "has two weights", None)),
-                None => faults.push(self.report(
-                    &name,
-                    "is not a result of the formula",
-                    nearest(&name, names.iter().copied()),
-                )),
+        for (name, value) in values::parse("--weights", &[text.to_owned()])? {
+            let name = canonical_name(&name).into_owned();
+            if !names.contains(&name) {
+                let nearest = nearest(&name, names.iter().map(String::as_str));
+                faults.push(report(text, &name, "is not a result of the formula", nearest));
+            } else if weights.iter().any(|(given, _)| *given == name) {
+                faults.push(report(text, &name, "has two weights", None));
+            } else {
+                weights.push((name, value.into()));
             }
         }
-        if faults.is_empty() {
-            return Ok(weights.into_iter().map(Option::unwrap_or_default).collect());
-        }
-        Err(self.fault(faults))
+        if faults.is_empty() { Ok(weights) } else { Err(fault(text, faults)) }
     }
+}
 
-    fn report(&self, name: &str, what: &str, nearest: Option<&str>) -> Report {
-        let at = self.weights.rfind(name).unwrap_or(0);
-        let help = nearest.map(|nearest| format!("did you mean `{nearest}`?"));
-        Report {
-            message: format!("`{}` {what}", shorten(name)),
-            at: Span::new(at, at + name.len()),
-            help: help.into_iter().collect(),
-            ..Report::default()
-        }
+fn report(text: &str, name: &str, what: &str, nearest: Option<&str>) -> Report {
+    let at = text.rfind(name).unwrap_or(0);
+    let help = nearest.map(|nearest| format!("did you mean `{nearest}`?"));
+    Report {
+        message: format!("`{}` {what}", shorten(name)),
+        at: Span::new(at, at + name.len()),
+        help: help.into_iter().collect(),
+        ..Report::default()
     }
+}
 
-    fn fault(&self, reports: Vec<Report>) -> Fault {
-        Fault::Value { option: "--weights", text: self.weights.clone(), reports }
-    }
+fn fault(text: &str, reports: Vec<Report>) -> Fault {
+    Fault::Value { option: "--weights", text: text.to_owned(), reports }
 }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::whole::Whole;
 use super::{Block, Error, Sink, Source, Wanted, is_stream, pick, split};
+pub(super) use parse::reader as rows;
 use parse::{Piece, Rows};
 
 /// So many bytes are read at a time.

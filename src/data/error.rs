@@ -16,6 +16,8 @@ pub enum Error {
     NoHeader { path: PathBuf },
     #[error("`{}` has no column `{}`; {}", shown(path), shorten(name), list(known))]
     MissingColumn { path: PathBuf, name: String, known: Vec<String> },
+    #[error("`{}` has no array `{}`; {}", shown(path), shorten(name), list(known))]
+    MissingArray { path: PathBuf, name: String, known: Vec<String> },
     #[error("`{}` has several columns `{}`", shown(path), shorten(name))]
     RepeatedColumn { path: PathBuf, name: String },
     /// A valid file of a kind that is not understood.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::DeflateDecoder;
 use npyz::DType;
+use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
@@ -41,15 +42,10 @@ impl Reader {
     /// Where it can't be read, or the wanted arrays are not there, or not of equal length.
     pub fn open(path: &Path, wanted: Wanted) -> Result<Reader, Error> {
         let failed = |error| Error::Io { path: path.to_owned(), doing: "read", error };
-        let broken = |error| Error::Unsupported { path: path.to_owned(), what: format!("is no NPZ file: {error}") };
+        let broken = |error| broken(path, error);
         let file = File::open(path).map_err(failed)?;
         let mut archive = ZipArchive::new(BufReader::new(file)).map_err(broken)?;
-        let mut known = Vec::new();
-        for index in 0..archive.len() {
-            let member = archive.by_index_raw(index).map_err(broken)?;
-            let name = member.name().map_err(broken)?.into_owned();
-            known.push(name.strip_suffix(".npy").unwrap_or(&name).to_owned());
-        }
+        let known = names(path, &mut archive)?;
         let mut arrays = Vec::new();
         let mut first: Option<(&String, u64)> = None;
         for (&place, name) in pick(path, &known, wanted.columns)?.iter().zip(wanted.columns) {
@@ -86,6 +82,20 @@ impl Reader {
         let rows = first.map_or(0, |(_, rows)| rows);
         Ok(Reader { path: path.to_owned(), arrays, rows, next: 0, buffer: Vec::new() })
     }
+}
+
+/// The names of the arrays of an archive, in its order.
+pub(super) fn names(path: &Path, archive: &mut ZipArchive<impl Read + Seek>) -> Result<Vec<String>, Error> {
+    let members = archive.len();
+    let name = |index: usize| {
+        let name = archive.by_index_raw(index)?.name()?.into_owned();
+        Ok(name.strip_suffix(".npy").unwrap_or(&name).to_owned())
+    };
+    (0..members).map(name).collect::<Result<_, _>>().map_err(|error| broken(path, error))
+}
+
+pub(super) fn broken(path: &Path, error: ZipError) -> Error {
+    Error::Unsupported { path: path.to_owned(), what: format!("is no NPZ file: {error}") }
 }
 
 impl Source for Reader {

@@ -198,6 +198,12 @@ impl Problem {
             }
             Problem::DeclarationInBlock { at } => report("a declaration stands in a block", *at, "not here")
                 .help("arguments are declared outside of all `{ }`"),
+            Problem::StateChanges { name, at, state_at, before, after } => {
+                let name = shorten(name);
+                report(format!("the state `{name}` changes its kind"), *at, format!("here it goes on as {after}"))
+                    .other(*state_at, format!("it begins as {before}"))
+                    .help("kind and shape of a state stay the same from turn to turn")
+            }
             Problem::EndlessIterate { at } => report("this loop never ends", *at, "neither `for` nor `while`")
                 .help("`iterate x from start while condition do next` or `iterate x from start for k in 0..n do next`"),
             Problem::SecondLimit { at, word } => report(format!("a loop has one `{word}`"), *at, "the second one"),
@@ -276,6 +282,9 @@ impl Problem {
                 match (*wanted, *found) {
                     ("a number", "a condition") => report.help("choose a number with `if(condition, 1, 0)`"),
                     ("a condition", "a number" | "an integer") => report.help("compare it, as in `x != 0`"),
+                    ("an integer", "a number") => {
+                        report.help("declare it: `index n`, or round it, as in `floor(x)`")
+                    }
                     ("a number", "a function") => report.help("call it with its arguments"),
                     _ => report,
                 }
@@ -306,6 +315,181 @@ impl Problem {
             }
             Problem::NoResult { at } => report("the program has no result", *at, "the last statement declares")
                 .help("end the program with an expression"),
+            Problem::UnclearRank { name, at, other } => {
+                let message = format!("`{}` has different numbers of subscripts", shorten(name));
+                report(message, *at, "so many here").other(*other, "another number here").help(format!(
+                    "an array has as many dimensions as subscripts; for a row too, declare it: `param {}[M, N]`",
+                    shorten(name)
+                ))
+            }
+            Problem::RankOfArgument { name, at, rank, found } => {
+                let message = format!("`{}` has {}, not {found}", shorten(name), dimensions(*rank));
+                report(message, *at, format!("{} here", dimensions(*rank)))
+                    .help(format!("what is passed has {}", dimensions(*found)))
+            }
+            Problem::ExtentOfArgument { name, at, expected, found } => {
+                let message = format!("`{}` has extent {expected} here, and {found} is passed", shorten(name));
+                report(message, *at, format!("this is {expected}"))
+            }
+            Problem::SizeConflict { name, at, size, other, other_size } => {
+                let report = report(format!("`{}` is both {other_size} and {size}", shorten(name)), *at, format!("{size} here"));
+                match other {
+                    Some(other) => report.other(*other, format!("{other_size} here")),
+                    None => report.help(format!("the size that is given is {other_size}")),
+                }
+            }
+            Problem::UnknownSize { name, at } => {
+                report(format!("the size `{}` is not known", shorten(name)), *at, "no argument that is passed tells it")
+                    .help(format!("pass the array, or give the size: `--size {}=…`", shorten(name)))
+            }
+            Problem::UnknownShape { name, at, rank } => {
+                let extents = vec!["…"; *rank].join(", ");
+                report(format!("the shape of `{}` is not known", shorten(name)), *at, dimensions(*rank))
+                    .help(format!("pass the array, or declare its extents: `param {}[{extents}]`", shorten(name)))
+            }
+            Problem::NegativeExtent { at, extent } => {
+                report(format!("the extent {extent} is negative"), *at, format!("this is {extent}"))
+            }
+            Problem::ExtentNotKnown { at } => report("an extent is made of sizes", *at, "this is no such number")
+                .help("sizes are names, whole numbers and `index` arguments, and integer arithmetic of them"),
+            Problem::ExtentNotConstant { name, at, arguments } => {
+                let report = report(
+                    format!("how far `{}` goes depends on values, and it is the extent of an array", shorten(name)),
+                    *at,
+                    "this range must be known beforehand",
+                );
+                match arguments.as_slice() {
+                    [] => report.help("give the array the largest extent, and leave out what is beyond with `if`"),
+                    arguments => {
+                        let arguments: Vec<String> = arguments.iter().map(|name| format!("`{}`", shorten(name))).collect();
+                        report.help(format!("it follows from {}: give a value when the program is bound", arguments.join(", ")))
+                    }
+                }
+            }
+            Problem::TooManyDimensions { at, limit } => {
+                report(format!("an array of more than {limit} dimensions"), *at, "too many dimensions")
+            }
+            Problem::TooManyLoops { at, limit } => {
+                report(format!("more than {limit} loops stand in each other"), *at, "the loops of functions called count")
+                    .help("give an inner part that doesn't depend on the outer indices a name: `a = …`, and use `a`")
+            }
+            Problem::TooManyElements { at, elements, limit } => {
+                let message = format!("arrays of about {elements:.1e} elements, more than the limit of {limit}");
+                report(message, *at, "too large")
+            }
+            Problem::NotElementwise { at, operator, left, right } => {
+                let message = format!("`{operator}` of {} and {}", rank_name(left.1), rank_name(right.1));
+                let indices = subscripts(left.1 + right.1);
+                let element = |(name, rank): &(String, usize), first: usize| match rank {
+                    0 => shorten(name),
+                    rank => format!("{}[{}]", shorten(name), indices[first..first + rank].join(", ")),
+                };
+                let both = |first: usize| {
+                    let (left, right) = (element(left, 0), element(right, first));
+                    if matches!(*operator, "*" | "/" | "^") {
+                        format!("{left}{operator}{right}")
+                    } else {
+                        format!("{left} {operator} {right}")
+                    }
+                };
+                if !matches!(*operator, "+" | "-" | "*" | "/" | "^") {
+                    let help = format!("of elements: `{}`", both(0));
+                    return report(message, *at, "arrays have no order and no truth").help(help);
+                }
+                let mut report = report(message, *at, "only arrays of one shape add and subtract");
+                if *operator == "*" && left.1 > 0 && right.1 > 0 {
+                    // The last index of the left operand is the first of the right one.
+                    let shared = left.1 - 1;
+                    let sum = format!("sum[{}]({})", indices[shared], both(shared));
+                    let mut free = indices[..left.1 + right.1 - 1].to_vec();
+                    free.remove(shared);
+                    let sum = if free.is_empty() { sum } else { format!("[{sum} for {}]", free.join(", ")) };
+                    report = report.help(format!("for the sum of products write `{sum}`"));
+                }
+                if left.1 == right.1 || left.1 * right.1 == 0 {
+                    let list = indices[..left.1.max(right.1)].join(", ");
+                    report = report.help(format!("element by element it is `[{} for {list}]`", both(0)));
+                }
+                report
+            }
+            Problem::FunctionOfArray { at } => {
+                report("this function is of numbers, not of arrays", *at, "this is an array")
+                    .help("element by element it is `[f(u[i]) for i]`")
+            }
+            Problem::DifferentShapes { at, shape, other_at, other } => {
+                report("arrays of different shapes", *at, format!("this is {}", shape_text(shape)))
+                    .other(*other_at, format!("this is {}", shape_text(other)))
+            }
+            Problem::NoDimensions { at, found } => {
+                let report = report(format!("{found} has no subscripts"), *at, format!("this is {found}"));
+                match *found {
+                    "a number" => report.help("an argument that is an array is declared with its extents: `param x[N]`"),
+                    "a tuple" => report.help("take it apart: `(a, b) = …`"),
+                    _ => report,
+                }
+            }
+            Problem::TooManySubscripts { at, found, rank } => {
+                report(format!("{found} subscripts of an array of {}", dimensions(*rank)), *at, dimensions(*rank))
+            }
+
+            Problem::NoRange { name, at } => {
+                let message = format!("the range of `{}` can't be seen", shorten(name));
+                report(message, *at, "how far does it go?").help(format!("write it: `{} in 0..n`", shorten(name)))
+            }
+            Problem::RangeConflict { name, at, extent, other_at, other } => {
+                let message = format!("the range of `{}` is both 0..{other} and 0..{extent}", shorten(name));
+                report(message, *at, format!("0..{extent} here"))
+                    .other(*other_at, format!("0..{other} here"))
+                    .help(format!("if one of the two is meant, write it: `{} in 0..{}`", shorten(name), extent.min(other)))
+            }
+            Problem::SoftmaxWithoutIndex { name, at } => {
+                let name = shorten(name);
+                report(format!("`{name}` is no index here"), *at, "softmax is of one element; which?")
+                    .help(format!("bind it outside: `p[{name}] = softmax[{name}](…)`, or `[softmax[{name}](…) for {name}]`"))
+            }
+            Problem::StartsLater { name, at, low, high } => {
+                let name = shorten(name);
+                let report = report("an array begins at 0", *at, format!("`{name}` begins at {low}"));
+                if *low > 0 {
+                    report.help(format!("let `{name}` go through 0..{}, and write `{name} + {low}` for it", high - low))
+                } else {
+                    report.help(format!("let `{name}` go through 0..{}, and write `{name} - {}` for it", high - low, -low))
+                }
+            }
+            Problem::RangeOfNothing { name, at, left } => {
+                report(format!("`{}` has a range and does not stand on the left", shorten(name)), *at, "which subscript?")
+                    .other(*left, "not here")
+            }
+            Problem::ShiftedPlace { at } => {
+                report("a left side has plain indices and fixed places", *at, "this is neither")
+                    .help("shift the right side instead: `z[i] = x[i-1] for i in 1..n`")
+            }
+            Problem::NegativePlace { at, low } => {
+                report("subscripts begin at 0", *at, format!("this begins at {low}"))
+            }
+            Problem::UnusedClause { name, at, other } => {
+                report(format!("this clause of `{}` is never used", shorten(name)), *at, "other clauses fit before it")
+                    .other(*other, "clauses begin here; the first that fits counts")
+            }
+            Problem::MissingElement { name, at, defined } => {
+                report(format!("this element of `{}` is not defined", shorten(name)), *at, "no clause fits")
+                    .other(*defined, "the clauses begin here")
+            }
+            Problem::MissingElements { name, at, defined } => {
+                report(format!("elements of `{}` are not defined", shorten(name)), *at, "all of them are needed here")
+                    .other(*defined, "this clause leaves some out")
+                    .help(format!("add a clause for the others, such as `{}[…] = 0`, after the ones that there are", shorten(name)))
+            }
+            Problem::Outside { at, low, high, extent, range } => {
+                let what = if low == high { format!("is {low}") } else { format!("goes from {low} to {high}") };
+                let message = format!("a subscript leaves its array: it {what}, and there are {extent}");
+                let report = report(message, *at, format!("0..{extent} is inside"));
+                match range {
+                    Some((name, low, high)) => report.help(format!("it stays inside with `{} in {low}..{high}`", shorten(name))),
+                    None => report,
+                }
+            }
+
             Problem::TooLarge { at, operations, limit } => {
                 let size = if *operations < 1e7 { format!("{operations}") } else { format!("about {operations:.1e}") };
                 let message = format!("expanded, the program has {size} operations, more than the limit of {limit}");
@@ -313,17 +497,26 @@ impl Problem {
                     .help("a function that calls another twice, many levels deep, doubles with each level")
             }
             Problem::NoInteger { at, fault } => {
-                let message = match fault {
-                    Fault::Overflow => "the integer is too large for 64 bits",
-                    Fault::DivisionByZero => "integer division by zero",
-                    Fault::NegativePower => "a negative power of an integer is not an integer",
+                let (message, here) = match fault {
+                    Fault::Overflow => ("the integer is too large for 64 bits", "at this point there is no integer here"),
+                    Fault::DivisionByZero => ("integer division by zero", "at this point there is no integer here"),
+                    Fault::NegativePower => {
+                        ("a negative power of an integer is not an integer", "at this point there is no integer here")
+                    }
+                    Fault::NoInteger => ("a number is no integer of 64 bits", "at this point there is no integer here"),
+                    Fault::Outside => ("a subscript is outside of its array", "this element does not exist"),
+                    Fault::Missing => ("an element has no value yet", "nothing has defined it where it is read"),
+                    Fault::Endless => ("the loop has reached the limit of its turns", "its condition still holds"),
                 };
-                report(message, *at, "at this point there is no integer here")
-                    .help("guard it: what stands in the branch of an `if` that is not taken does not matter")
+                let help = match fault {
+                    Fault::Endless => "allow more turns, or end it by `for k in 0..n` too",
+                    Fault::Missing => "define it by a clause of its own, or don't read it: `if(condition, …, 0)`",
+                    _ => "guard it: what stands in the branch of an `if` that is not taken does not matter",
+                };
+                report(message, *at, here).help(help)
             }
             Problem::NotYet { at, what } => {
-                report(format!("{what} is not supported yet"), *at, "arrays, sums and loops come later")
-                    .help("this version compiles programs of scalars")
+                report(format!("{what} is not supported yet"), *at, "this comes later")
             }
 
             Problem::UselessWord { at, word } => {
@@ -353,6 +546,10 @@ impl Warning {
                 report(format!("`{name}` is taken for an argument"), *at, "not called here")
                     .help(format!("it is also a built-in function; declare `param {name}` if the argument is meant"))
             }
+            Warning::Hides { name, at, other } => {
+                report(format!("`{}` hides another of that name", shorten(name)), *at, "another one from here on")
+                    .other(*other, "this one is hidden")
+            }
             Warning::ZeroDerivative { at, name } => {
                 let message = format!("the derivative is 0: the value does not depend on `{}`", shorten(name));
                 report(message, *at, "always 0")
@@ -361,7 +558,7 @@ impl Warning {
     }
 }
 
-fn report(message: impl Into<String>, at: Span, label: impl Into<String>) -> Report {
+pub(super) fn report(message: impl Into<String>, at: Span, label: impl Into<String>) -> Report {
     Report { message: message.into(), at, label: label.into(), other: None, help: Vec::new() }
 }
 
@@ -371,7 +568,7 @@ impl Report {
         self
     }
 
-    fn help(mut self, help: impl Into<String>) -> Report {
+    pub(super) fn help(mut self, help: impl Into<String>) -> Report {
         self.help.push(help.into());
         self
     }
@@ -395,6 +592,35 @@ pub(super) fn closer(bracket: char) -> char {
         '[' => ']',
         _ => '}',
     }
+}
+
+fn dimensions(rank: usize) -> String {
+    match rank {
+        0 => "no dimension".to_string(),
+        1 => "1 dimension".to_string(),
+        rank => format!("{rank} dimensions"),
+    }
+}
+
+fn rank_name(rank: usize) -> String {
+    match rank {
+        0 => "a number".to_string(),
+        1 => "an array".to_string(),
+        rank => format!("an array of {rank} dimensions"),
+    }
+}
+
+/// `3 × 4`
+fn shape_text(shape: &[usize]) -> String {
+    match shape {
+        [] => "a number".to_string(),
+        shape => shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" × "),
+    }
+}
+
+/// Names for indices.
+fn subscripts(rank: usize) -> Vec<String> {
+    (0..rank).map(|index| "ijklmn".get(index..=index).map_or_else(|| format!("i{index}"), str::to_string)).collect()
 }
 
 fn list_reductions() -> String {

@@ -37,7 +37,7 @@ use Piece::{Owned, Text};
 pub struct Printer<'a> {
     pub dag: &'a Dag,
     pub arguments: Vec<&'a str>,
-    pub names: HashMap<Id, String>,
+    pub names: &'a HashMap<Id, String>,
 }
 
 impl Printer<'_> {
@@ -66,6 +66,11 @@ impl Printer<'_> {
             }
         }
         text
+    }
+
+    /// The name of an expression, or else its text.
+    pub fn mention(&self, id: Id) -> String {
+        self.names.get(&id).cloned().unwrap_or_else(|| self.text(id))
     }
 
     fn pieces(&self, id: Id) -> (Level, Vec<Piece>) {

@@ -106,6 +106,7 @@ impl<'a> Reader<'a> {
             Inst::F64(bits) => self.dag.constant(bits.value()),
             Inst::Int(value) => self.dag.whole(value),
             Inst::Bool(value) => self.dag.intern(Node::Bool(value)),
+            Inst::Bound(_) | Inst::Read(_) | Inst::Region(_) | Inst::Result(..) => unreachable!("no loops here"),
             Inst::Unary(op, a) => self.unary(op, a),
             Inst::Binary(op, a, b) => {
                 let (a, b) = (self.id(a), self.id(b));

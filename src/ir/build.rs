@@ -5,10 +5,10 @@
 //! (passes build on half-finished graphs). So `x*1`, `-(-x)`, `x - 0.0`, `x + -0.0`, `x/2 = x*0.5` are here;
 //! `x + 0.0` (wrong at -0.0), `x*0`, `x - x` (wrong at infinity) are not. See `opt` for what needs a licence.
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::{DefaultHashBuilder, HashMap, HashSet, HashTable};
 use std::hash::BuildHasher;
 
-use super::{Bits, Check, Func, Inst, ListId, Output, Param, Val};
+use super::{Bits, Check, Func, Inst, ListId, Output, Param, Region, RegionId, SetId, Shape, ShapeId, UpdateKind, Val};
 use crate::ops::{Eval, Op, Type};
 use crate::span::Span;
 
@@ -19,10 +19,16 @@ pub struct Builder {
     /// The indices of all instructions, by their contents.
     table: HashTable<u32>,
     lists: HashTable<u32>,
+    shapes: HashMap<Shape, ShapeId>,
+    sets: HashMap<Box<[Val]>, SetId>,
+    regions: HashMap<Region, RegionId>,
     hasher: DefaultHashBuilder,
     /// The place in the text that new instructions come from.
     pub span: Span,
     opaques: u32,
+    bounds: u32,
+    /// The indices of elementwise maps, by dimension and extent.
+    places: HashMap<(usize, usize), Val>,
 }
 
 impl Builder {
@@ -39,10 +45,16 @@ impl Builder {
             let hash = builder.hasher.hash_one(builder.func.insts[index as usize]);
             let (hasher, insts) = (&builder.hasher, &builder.func.insts);
             builder.table.insert_unique(hash, index, |&other| hasher.hash_one(insts[other as usize]));
-            if let Inst::Opaque(id) = builder.func.insts[index as usize] {
-                builder.opaques = builder.opaques.max(id + 1);
+            match builder.func.insts[index as usize] {
+                Inst::Opaque(id) => builder.opaques = builder.opaques.max(id + 1),
+                Inst::Bound(id) => builder.bounds = builder.bounds.max(id + 1),
+                _ => {}
             }
         }
+        let Builder { func, shapes, sets, regions, .. } = &mut builder;
+        shapes.extend(func.shapes.iter().cloned().zip((1..).map(ShapeId)));
+        sets.extend(func.sets.iter().cloned().zip((1..).map(SetId)));
+        regions.extend(func.regions.iter().cloned().zip((0..).map(RegionId)));
         for index in 0..builder.func.lists.len() as u32 {
             let hash = builder.hasher.hash_one(&builder.func.lists[index as usize]);
             let (hasher, lists) = (&builder.hasher, &builder.func.lists);
@@ -67,22 +79,230 @@ impl Builder {
         }
     }
 
+    /// The checks so far, which are taken away.
+    pub fn take_checks(&mut self) -> Vec<Check> {
+        std::mem::take(&mut self.func.checks)
+    }
+
     pub fn param(&mut self, name: &str, ty: Type) -> Val {
+        self.array_param(name, ty, &[])
+    }
+
+    /// An argument that is an array; with an empty shape, a number.
+    pub fn array_param(&mut self, name: &str, ty: Type, shape: &[usize]) -> Val {
         let index = self.func.params.len() as u32;
-        self.func.params.push(Param { name: name.to_owned(), ty });
-        self.intern(Inst::Param(index), ty)
+        self.func.params.push(Param { name: name.to_owned(), ty, shape: shape.into() });
+        self.intern_array(Inst::Param(index), ty, shape)
     }
 
     /// The values of all arguments, in order.
     pub fn params(&mut self) -> Vec<Val> {
-        let types: Vec<Type> = self.func.params.iter().map(|param| param.ty).collect();
-        types.into_iter().enumerate().map(|(index, ty)| self.intern(Inst::Param(index as u32), ty)).collect()
+        let params = self.func.params.clone();
+        let intern =
+            |(index, param): (usize, Param)| self.intern_array(Inst::Param(index as u32), param.ty, &param.shape);
+        params.into_iter().enumerate().map(intern).collect()
     }
 
     /// A value about which nothing is known. See [`Inst::Opaque`].
     pub fn opaque(&mut self, ty: Type) -> Val {
+        self.opaque_array(ty, &[])
+    }
+
+    /// An array about which nothing is known.
+    pub fn opaque_array(&mut self, ty: Type, shape: &[usize]) -> Val {
         self.opaques += 1;
-        self.intern(Inst::Opaque(self.opaques - 1), ty)
+        self.intern_array(Inst::Opaque(self.opaques - 1), ty, shape)
+    }
+
+    /// A new name for regions to bind.
+    pub fn bound(&mut self, ty: Type, shape: &[usize]) -> Val {
+        self.bounds += 1;
+        let val = self.intern_array(Inst::Bound(self.bounds - 1), ty, shape);
+        let free = self.intern_set(vec![val]);
+        self.func.facts[val.index()].1 = free;
+        val
+    }
+
+    /// A new index.
+    pub fn index(&mut self) -> Val {
+        self.bound(Type::Int, &[])
+    }
+
+    /// The array with an element for each place of a shape. All such maps share their indices, so that equal maps are one.
+    pub fn map(&mut self, shape: &[usize], element: impl FnOnce(&mut Builder, &[Val]) -> Val) -> Val {
+        let mut places = Vec::new();
+        for key in shape.iter().copied().enumerate() {
+            let place = match self.places.get(&key) {
+                Some(&place) => place,
+                None => {
+                    let place = self.index();
+                    self.places.insert(key, place);
+                    place
+                }
+            };
+            places.push(place);
+        }
+        let value = element(self, &places);
+        let loops: Vec<(Val, usize)> = places.into_iter().zip(shape.iter().copied()).collect();
+        self.array(&loops, value)
+    }
+
+    /// An element of an array, or with fewer subscripts than dimensions a row.
+    pub fn read(&mut self, array: Val, subscripts: &[Val]) -> Val {
+        debug_assert!(subscripts.len() <= self.func.shape(array).len(), "too many subscripts");
+        if subscripts.is_empty() {
+            return array;
+        }
+        if let Inst::Read(list) = self.func.inst(array) {
+            let list = self.func.list(list);
+            let (array, subscripts) = (list[0], [&list[1..], subscripts].concat());
+            return self.read(array, &subscripts);
+        }
+        if let Some(element) = self.element_of_literal(array, subscripts) {
+            return element;
+        }
+        let (ty, shape) = (self.func.ty(array), self.func.shape(array)[subscripts.len()..].to_vec());
+        let list = self.intern_list([&[array], subscripts].concat());
+        self.intern_array(Inst::Read(list), ty, &shape)
+    }
+
+    /// An element at constant subscripts of an array that is written down element by element.
+    fn element_of_literal(&self, array: Val, subscripts: &[Val]) -> Option<Val> {
+        let Inst::Result(region, number) = self.func.inst(array) else { return None };
+        let region = self.func.region_of(region)?;
+        let cell = region.cells.get((number as usize).checked_sub(region.first_cell())?)?;
+        let is_int = |val: &Val| matches!(self.func.inst(*val), Inst::Int(_));
+        let is_plain = |update: &super::Update| {
+            update.kind == UpdateKind::Store
+                && update.subscripts.iter().all(is_int)
+                && self.func.inst(update.guard) == Inst::Bool(true)
+        };
+        if !region.loops.is_empty() || !subscripts.iter().all(is_int) || !cell.updates.iter().all(is_plain) {
+            return None;
+        }
+        cell.updates.iter().find(|update| *update.subscripts == *subscripts).map(|update| update.value)
+    }
+
+    /// A loop nest. Its results are taken by [`Builder::result`].
+    pub fn region(&mut self, region: Region) -> Val {
+        let region = self.accumulating(region);
+        let id = match self.regions.get(&region) {
+            Some(&id) => id,
+            None => {
+                let captures = self.captures_of(&region);
+                let captures = self.intern_list(captures);
+                let id = RegionId(self.func.regions.len() as u32);
+                self.func.regions.push(region.clone());
+                self.func.captures.push(captures);
+                self.regions.insert(region, id);
+                id
+            }
+        };
+        self.intern(Inst::Region(id), Type::Tuple)
+    }
+
+    /// A `sum` whose term is a product accumulates it by `fma`; so does `add`.
+    fn accumulating(&self, mut region: Region) -> Region {
+        let product = |val: Val| match self.func.inst(val) {
+            Inst::Binary(Op::Mul, a, b) => Some((a, b)),
+            _ => None,
+        };
+        for reduction in region.reductions.iter_mut().filter(|each| each.op == Op::Add && each.factor.is_none()) {
+            if let Some((a, b)) = product(reduction.value) {
+                (reduction.value, reduction.factor) = (a, Some(b));
+            }
+        }
+        let adds = region.cells.iter_mut().flat_map(|cell| cell.updates.iter_mut());
+        for update in adds.filter(|each| each.kind == UpdateKind::Add && each.factor.is_none()) {
+            if let Some((a, b)) = product(update.value) {
+                (update.value, update.factor) = (a, Some(b));
+            }
+        }
+        region
+    }
+
+    /// What a region takes from outside: the values that its bounds, initial values and body use, and that don't depend on what
+    /// it binds.
+    fn captures_of(&self, region: &Region) -> Vec<Val> {
+        let func = &self.func;
+        let binds: Vec<Val> = region.binds().collect();
+        let (mut seen, mut captures) = (HashSet::new(), Vec::new());
+        let mut stack: Vec<Val> = region.uses().collect();
+        while let Some(val) = stack.pop() {
+            if !seen.insert(val) {
+                continue;
+            }
+            match func.inst(val) {
+                Inst::F64(_) | Inst::Int(_) | Inst::Bool(_) => {}
+                _ if !func.depends(val, &binds) => captures.push(val),
+                _ => stack.extend(func.operands(val).iter()),
+            }
+        }
+        captures.sort_unstable();
+        captures
+    }
+
+    /// Result number `number` of a region; see [`Region`] for their order.
+    pub fn result(&mut self, region: Val, number: usize) -> Val {
+        let Inst::Region(id) = self.func.inst(region) else { unreachable!("only a region has results") };
+        let data = self.func.region(id);
+        let like = |val: Val| (self.func.ty(val), Shape::from(self.func.shape(val)));
+        let (ty, shape) = if let Some(state) = data.states.get(number) {
+            like(state.init)
+        } else if let Some(cell) = data.cells.get(number - data.first_cell()) {
+            (cell.ty, cell.shape.clone())
+        } else if let Some(reduction) = data.reductions.get(number - data.first_reduction()) {
+            like(reduction.value)
+        } else {
+            (Type::Int, Shape::default())
+        };
+        self.intern_array(Inst::Result(region, number as u32), ty, &shape)
+    }
+
+    /// The array with an element for each turn of the loops: `[value for i in 0..extent, …]`. The loops are given by their indices and
+    /// extents; `value` may be a row.
+    pub fn array(&mut self, loops: &[(Val, usize)], value: Val) -> Val {
+        let zero = self.int(0);
+        let always = self.bool(true);
+        let shape = loops.iter().map(|&(_, extent)| extent).chain(self.func.shape(value).iter().copied()).collect();
+        let cell = super::Cell {
+            ty: self.func.ty(value),
+            shape,
+            bound: None,
+            init: None,
+            updates: Box::new([super::Update {
+                kind: UpdateKind::Store,
+                subscripts: loops.iter().map(|&(index, _)| index).collect(),
+                value,
+                factor: None,
+                guard: always,
+            }]),
+        };
+        let mut bounds = Vec::new();
+        for &(index, extent) in loops {
+            bounds.push(super::Loop::up(index, zero, self.int(extent as i64)));
+        }
+        let region = self.region(Region { loops: bounds.into(), cells: Box::new([cell]), ..Region::default() });
+        self.result(region, 0)
+    }
+
+    /// An array of zeros; with an empty shape, the number.
+    pub fn zeros(&mut self, shape: &[usize]) -> Val {
+        if shape.is_empty() {
+            return self.f64(0.0);
+        }
+        let cell = super::Cell { ty: Type::F64, shape: shape.into(), bound: None, init: None, updates: Box::new([]) };
+        let region = self.region(Region { cells: Box::new([cell]), ..Region::default() });
+        self.result(region, 0)
+    }
+
+    /// `sum[index in low..high](value)`.
+    pub fn sum(&mut self, index: Val, low: Val, high: Val, value: Val) -> Val {
+        let guard = self.bool(true);
+        let reduction = super::Reduction { op: Op::Add, value, factor: None, guard };
+        let loops = Box::new([super::Loop::up(index, low, high)]);
+        let region = self.region(Region { loops, reductions: Box::new([reduction]), ..Region::default() });
+        self.result(region, 0)
     }
 
     pub fn f64(&mut self, value: f64) -> Val {
@@ -150,7 +370,7 @@ impl Builder {
 
     /// A constant of another graph.
     pub fn constant(&mut self, from: &Func, val: Val) -> Val {
-        self.intern(from.inst(val), from.ty(val))
+        self.intern_array(from.inst(val), from.ty(val), from.shape(val))
     }
 
     /// Copies the arguments of another graph, so that `Param` instructions mean the same here.
@@ -160,48 +380,51 @@ impl Builder {
 
     /// `root` with `new` in the place of `old`. Costs the size of the graph between the two.
     pub fn substitute(&mut self, root: Val, old: Val, new: Val) -> Val {
-        if root < old {
-            return root;
+        self.substitute_all(&[root], &[(old, new)])[0]
+    }
+
+    /// Every root with the new values in the places of the old ones. Costs the size of the graph between the first that is old and the
+    /// last root.
+    ///
+    /// What a region binds is renamed where a new value has the same name free.
+    pub fn substitute_all(&mut self, roots: &[Val], pairs: &[(Val, Val)]) -> Vec<Val> {
+        let (Some(first), Some(last)) = (pairs.iter().map(|pair| pair.0).min(), roots.iter().copied().max()) else {
+            return roots.to_vec();
+        };
+        if last < first {
+            return roots.to_vec();
         }
-        let place = |val: Val| (val.0 - old.0) as usize;
-        let mut depends = vec![false; place(root) + 1];
-        depends[0] = true;
-        for val in (old.0 + 1..=root.0).map(Val) {
-            depends[place(val)] =
-                self.func.operands(val).iter().any(|&operand| operand >= old && depends[place(operand)]);
-        }
-        let mut wanted = vec![false; depends.len()];
-        wanted[place(root)] = depends[place(root)];
-        for val in (old.0..=root.0).rev().map(Val) {
-            if wanted[place(val)] {
-                for &operand in self.func.operands(val).iter().filter(|&&operand| operand >= old) {
-                    wanted[place(operand)] |= depends[place(operand)];
-                }
+        let map = vec![None; (last.0 - first.0) as usize + 1];
+        let mut pass = Substitution { pairs: pairs.to_vec(), first, map, free: Vec::new(), inside: false };
+        for &(old, new) in pairs {
+            if old <= last {
+                pass.map[(old.0 - first.0) as usize] = Some(new);
             }
+            // A name that is free in both is bound around both by the same region.
+            pass.free.extend(self.func.free(new).iter().filter(|name| !self.func.free(old).contains(name)));
+            pass.inside |= matches!(self.func.inst(old), Inst::Read(_)) && !self.func.free(old).is_empty();
         }
-        let mut replaced = vec![new; depends.len()];
-        for val in (old.0 + 1..=root.0).map(Val) {
-            if wanted[place(val)] {
-                let args: Vec<Val> = self
-                    .func
-                    .operands(val)
-                    .iter()
-                    .map(
-                        |&operand| {
-                            if operand >= old && depends[place(operand)] { replaced[place(operand)] } else { operand }
-                        },
-                    )
-                    .collect();
-                self.span = self.func.span(val);
-                if let Some(op) = self.func.inst(val).op() {
-                    replaced[place(val)] = self.emit(op, &args);
-                }
-            }
+        let mut wanted = vec![false; pass.map.len()];
+        for &root in roots.iter().filter(|&&root| root >= first) {
+            wanted[(root.0 - first.0) as usize] = true;
         }
-        if depends[place(root)] { replaced[place(root)] } else { root }
+        pass.run(self, wanted);
+        roots.iter().map(|&root| pass.get(root)).collect()
+    }
+
+    /// A region with the new values in the places of the old ones in everything that it uses.
+    pub fn replace(&mut self, region: &Region, pairs: &[(Val, Val)]) -> Region {
+        let uses: Vec<Val> = region.uses().collect();
+        let new = self.substitute_all(&uses, pairs);
+        let table: HashMap<Val, Val> = uses.into_iter().zip(new).collect();
+        region.map(|val| table[&val])
     }
 
     fn intern(&mut self, inst: Inst, ty: Type) -> Val {
+        self.intern_array(inst, ty, &[])
+    }
+
+    fn intern_array(&mut self, inst: Inst, ty: Type, shape: &[usize]) -> Val {
         let Builder { func, table, hasher, span, .. } = self;
         let insts = &func.insts;
         let entry = table.entry(
@@ -217,9 +440,64 @@ impl Builder {
                 func.insts.push(inst);
                 func.types.push(ty);
                 func.spans.push(*span);
+                let facts = (self.intern_shape(shape), self.free_of(inst));
+                self.func.facts.push(facts);
                 Val(index)
             }
         }
+    }
+
+    fn intern_shape(&mut self, shape: &[usize]) -> ShapeId {
+        if shape.is_empty() {
+            return ShapeId(0);
+        }
+        if let Some(&id) = self.shapes.get(shape) {
+            return id;
+        }
+        self.func.shapes.push(shape.into());
+        let id = ShapeId(self.func.shapes.len() as u32);
+        self.shapes.insert(shape.into(), id);
+        id
+    }
+
+    fn intern_set(&mut self, set: Vec<Val>) -> SetId {
+        if set.is_empty() {
+            return SetId(0);
+        }
+        if let Some(&id) = self.sets.get(set.as_slice()) {
+            return id;
+        }
+        self.func.sets.push(set.clone().into());
+        let id = SetId(self.func.sets.len() as u32);
+        self.sets.insert(set.into(), id);
+        id
+    }
+
+    /// The free names of a new instruction: those of its operands; a region binds some of what its body depends on.
+    fn free_of(&mut self, inst: Inst) -> SetId {
+        let set_of = |val: Val| self.func.facts[val.index()].1;
+        let mut common = SetId(0);
+        let mut set: Vec<Val> = Vec::new();
+        let operands = match inst {
+            Inst::Unary(_, a) | Inst::Result(a, _) => return set_of(a),
+            Inst::Binary(_, a, b) => super::Operands::few(&[a, b]),
+            Inst::Ternary(_, a, b, c) => super::Operands::few(&[a, b, c]),
+            Inst::Nary(_, list) | Inst::Read(list) => super::Operands::Many(self.func.list(list)),
+            Inst::Region(region) => super::Operands::Many(self.func.list(self.func.captures[region.0 as usize])),
+            Inst::Param(_) | Inst::Opaque(_) | Inst::F64(_) | Inst::Int(_) | Inst::Bool(_) | Inst::Bound(_) => {
+                return SetId(0);
+            }
+        };
+        for &operand in operands.iter() {
+            let id = set_of(operand);
+            if id != SetId(0) && id != common {
+                common = id;
+                set.extend(self.func.free(operand));
+            }
+        }
+        set.sort_unstable();
+        set.dedup();
+        self.intern_set(set)
     }
 
     fn intern_list(&mut self, list: Vec<Val>) -> ListId {
@@ -300,6 +578,10 @@ impl Builder {
             }
             Eval::I2(eval) => {
                 let value = eval(int(0)?, int(1)?).ok()?;
+                self.int(value)
+            }
+            Eval::F64ToInt(eval) => {
+                let value = eval(number(0)?).ok()?;
                 self.int(value)
             }
             Eval::IntToF64 => {
@@ -468,4 +750,109 @@ impl Builder {
 /// Whether dividing by `x` is multiplying by `1/x`, to the bit: powers of two whose reciprocal is a normal number.
 fn has_exact_reciprocal(x: f64) -> bool {
     x.is_normal() && x.to_bits().trailing_zeros() >= 52 && (1.0 / x).is_normal()
+}
+
+/// Replaces values in a part of a graph.
+struct Substitution {
+    pairs: Vec<(Val, Val)>,
+    first: Val,
+    /// What has become of each value from `first` on; `None`: it is as it was.
+    map: Vec<Option<Val>>,
+    /// The free names of the new values.
+    free: Vec<Val>,
+    /// Whether something old may stand inside of a region only, depending on what that binds.
+    inside: bool,
+}
+
+impl Substitution {
+    fn get(&self, val: Val) -> Val {
+        let place = val.0.checked_sub(self.first.0);
+        place.and_then(|place| self.map.get(place as usize).copied().flatten()).unwrap_or(val)
+    }
+
+    fn is_replaced(&self, val: Val) -> bool {
+        self.get(val) != val
+    }
+
+    /// Rebuilds what is wanted and depends on something replaced.
+    fn run(&mut self, builder: &mut Builder, mut wanted: Vec<bool>) {
+        let depends = self.dependents(builder);
+        for place in (0..wanted.len()).rev() {
+            let val = Val(self.first.0 + place as u32);
+            if !wanted[place] || !depends[place] || self.map[place].is_some() {
+                continue;
+            }
+            let mut want = |used: Val| {
+                if let Some(place) = used.0.checked_sub(self.first.0) {
+                    wanted[place as usize] = true;
+                }
+            };
+            match builder.func.inst(val) {
+                Inst::Region(region) => builder.func.region(region).uses().for_each(&mut want),
+                _ => builder.func.operands(val).iter().copied().for_each(&mut want),
+            }
+        }
+        for place in 0..wanted.len() {
+            if wanted[place] && depends[place] && self.map[place].is_none() {
+                let val = Val(self.first.0 + place as u32);
+                builder.span = builder.func.span(val);
+                self.map[place] = Some(self.rebuild(builder, val));
+            }
+        }
+    }
+
+    /// Which values depend on something replaced. What a region binds has no part in what it depends on.
+    fn dependents(&self, builder: &Builder) -> Vec<bool> {
+        let mut depends: Vec<bool> = self.map.iter().map(Option::is_some).collect();
+        for place in 0..depends.len() {
+            let val = Val(self.first.0 + place as u32);
+            let is_new = |used: Val| used.0.checked_sub(self.first.0).is_some_and(|place| depends[place as usize]);
+            let found = match builder.func.inst(val) {
+                Inst::Region(region) if self.inside => builder.func.region(region).uses().any(is_new),
+                _ => builder.func.operands(val).iter().copied().any(is_new),
+            };
+            depends[place] |= found;
+        }
+        depends
+    }
+
+    fn rebuild(&mut self, builder: &mut Builder, val: Val) -> Val {
+        let operands = builder.func.operands(val).as_slice().to_vec();
+        match builder.func.inst(val) {
+            Inst::Region(region) => {
+                let region = builder.func.region(region).clone();
+                self.region(builder, region)
+            }
+            Inst::Result(region, number) => builder.result(self.get(region), number as usize),
+            Inst::Read(_) => {
+                let args: Vec<Val> = operands.iter().map(|&operand| self.get(operand)).collect();
+                builder.read(args[0], &args[1..])
+            }
+            inst => match inst.op() {
+                Some(op) => {
+                    let args: Vec<Val> = operands.iter().map(|&operand| self.get(operand)).collect();
+                    builder.emit(op, &args)
+                }
+                None => val,
+            },
+        }
+    }
+
+    fn region(&mut self, builder: &mut Builder, region: Region) -> Val {
+        let binds: Vec<Val> = region.binds().collect();
+        let clash = binds.iter().any(|name| self.free.contains(name) || self.is_replaced(*name));
+        if !clash {
+            let region = region.map(|val| self.get(val));
+            return builder.region(region);
+        }
+        let mut names = Vec::new();
+        for &name in &binds {
+            let (ty, shape) = (builder.func.ty(name), builder.func.shape(name).to_vec());
+            names.push((name, builder.bound(ty, &shape)));
+        }
+        let new_name = |name: Val| names.iter().find(|pair| pair.0 == name).map_or(name, |pair| pair.1);
+        let renamed = builder.replace(&region.rebind(new_name), &names);
+        let replaced = builder.replace(&renamed, &self.pairs);
+        builder.region(replaced)
+    }
 }

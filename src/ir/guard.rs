@@ -8,58 +8,170 @@
 //! everywhere, its slope only the arm. Of `max(sqrt(x), 1)` at 0 the root is computed, but its slope, which is infinite, has no part
 //! in the derivative: where slopes are meant, `max` and its like have arms too.
 
-use super::{Builder, Check, Func, Inst, Val};
+//! A body is a scope of its own: inside, a condition may look at what the region binds. Outside, what a body uses matters if it matters in
+//! any turn.
+
+use std::rc::Rc;
+
+use hashbrown::{HashMap, HashSet};
+
+use super::slots::Slots;
+use super::{Builder, Check, Func, Inst, Loop, Reduction, Region, Val};
 use crate::ops::{Op, Type};
 
-/// The guards of the values of a graph, as conditions in the same graph.
+/// The guards of the values of one scope, as conditions in the same graph.
 pub struct Guards {
-    /// `None`: no use. What is needed always has the constant `true`.
-    guard: Vec<Option<Val>>,
+    /// Nothing: no use. What is needed always has the constant `true`.
+    guard: Slots<Val>,
     pub always: Val,
-    /// Where slopes are meant: which of them may be infinite although the values are ordinary numbers.
-    steep: Option<Vec<bool>>,
+    question: Question,
 }
+
+/// What is asked: where values matter, or where slopes do.
+#[derive(Clone)]
+enum Question {
+    /// The guards inside bodies are noted, each with all that is around it. The indices are those of several loops with different bounds.
+    Values {
+        inside: Vec<(Val, Val)>,
+        varied: Rc<HashSet<Val>>,
+    },
+    Slopes(Rc<Steep>),
+}
+
+/// Which slopes may be infinite although the values are ordinary numbers.
+pub struct Steep(Vec<bool>);
 
 impl Guards {
     /// Where values matter: the guards of everything that `roots` depend on. Adds the conditions to the graph.
     pub fn of_values(builder: &mut Builder, roots: &[Val]) -> Guards {
-        Guards::of(builder, roots, None)
+        let question = Question::Values { inside: Vec::new(), varied: Rc::new(varied(builder.func())) };
+        let scope = Slots::dense(Val(0), builder.func().len());
+        let mut guards = Guards { guard: scope, always: builder.bool(true), question };
+        let nodes: Vec<Val> = builder.func().vals().collect();
+        roots.iter().for_each(|&root| guards.guard.insert(root, guards.always));
+        guards.sweep(builder, &nodes);
+        guards
     }
 
-    /// Where slopes matter, of `outputs` by `inputs`. An input always matters: its derivative is asked for.
-    pub fn of_slopes(builder: &mut Builder, outputs: &[Val], inputs: &[Val]) -> Guards {
-        let steep = steep(builder.func());
-        Guards::of(builder, &[outputs, inputs].concat(), Some(steep))
-    }
-
-    fn of(builder: &mut Builder, roots: &[Val], steep: Option<Vec<bool>>) -> Guards {
-        let always = builder.bool(true);
-        let mut guards = Guards { guard: vec![None; builder.func().len()], always, steep };
-        for &root in roots {
-            guards.guard[root.index()] = Some(always);
+    /// Where slopes matter, in a scope of which these are the instructions and the roots. An input always matters, because its derivative is
+    /// asked for; it is a root.
+    pub fn of_slopes(builder: &mut Builder, nodes: &[Val], roots: &[(Val, Val)], steep: &Rc<Steep>) -> Guards {
+        let mut guards = Guards::empty(builder, Question::Slopes(Rc::clone(steep)));
+        for &(root, guard) in roots {
+            guards.join(builder, root, guard);
         }
-        for index in (0..guards.guard.len() as u32).rev() {
-            let user = Val(index);
-            let Some(guard) = guards.guard[index as usize] else { continue };
+        guards.sweep(builder, nodes);
+        guards
+    }
+
+    /// Guards where nothing is guarded yet.
+    pub fn of_nothing(always: Val, steep: &Rc<Steep>) -> Guards {
+        Guards { guard: Slots::sparse(), always, question: Question::Slopes(Rc::clone(steep)) }
+    }
+
+    fn empty(builder: &mut Builder, question: Question) -> Guards {
+        Guards { guard: Slots::sparse(), always: builder.bool(true), question }
+    }
+
+    /// One more use of a value.
+    fn join(&mut self, builder: &mut Builder, val: Val, guard: Val) {
+        let joined = match self.guard.get(val) {
+            None => guard,
+            Some(&old) => either(builder, old, guard),
+        };
+        self.guard.insert(val, joined);
+    }
+
+    /// From the last instruction of the scope to the first.
+    fn sweep(&mut self, builder: &mut Builder, nodes: &[Val]) {
+        for &user in nodes.iter().rev() {
+            let Some(&guard) = self.guard.get(user) else { continue };
+            if let Inst::Region(region) = builder.func().inst(user) {
+                let region = builder.func().region(region).clone();
+                self.through(builder, user, &region, guard);
+                continue;
+            }
             let operands = builder.func().operands(user).as_slice().to_vec();
             for (slot, &operand) in operands.iter().enumerate() {
-                if guards.steep.is_some() && !builder.func().has_slope(user, slot) {
-                    continue;
+                if self.asks_for(builder.func(), user, slot) {
+                    let edge = self.edge(builder, user, slot, guard);
+                    self.join(builder, operand, edge);
                 }
-                let edge = guards.edge(builder, user, slot, guard);
-                let old = guards.guard[operand.index()];
-                guards.guard[operand.index()] = Some(match old {
-                    None => edge,
-                    Some(old) => either(builder, old, edge),
-                });
             }
         }
-        guards
+    }
+
+    fn asks_for(&self, func: &Func, user: Val, slot: usize) -> bool {
+        matches!(self.question, Question::Values { .. }) || func.has_slope(user, slot)
+    }
+
+    /// From a region to what it takes from outside.
+    fn through(&mut self, builder: &mut Builder, user: Val, region: &Region, guard: Val) {
+        let captures = builder.func().operands(user).as_slice().to_vec();
+        let slots: Vec<Val> = (0..captures.len())
+            .filter(|&slot| self.asks_for(builder.func(), user, slot))
+            .map(|slot| captures[slot])
+            .collect();
+        if matches!(self.question, Question::Slopes(_)) && !slots.iter().any(|&capture| self.is_steep(capture)) {
+            slots.iter().for_each(|&capture| self.join(builder, capture, guard));
+            return;
+        }
+        let binds: Vec<Val> = region.binds().collect();
+        let before: Vec<Val> = region.before().filter(|&val| !builder.func().depends(val, &binds)).collect();
+        let inner = self.body(builder, user, region, guard);
+        for capture in slots {
+            if before.contains(&capture) {
+                self.join(builder, capture, guard);
+            } else if let Some(&inside) = inner.guard.get(capture) {
+                // A check may stand before the region, which it therefore can't ask: what matters in some turns is taken to matter in all.
+                let asks_for_values = matches!(self.question, Question::Values { .. });
+                let sequential = !region.states.is_empty() || region.cells.iter().any(|cell| cell.bound.is_some());
+                let any =
+                    if asks_for_values && sequential { begins(builder, region) } else { any(builder, region, inside) };
+                let edge = builder.binary(Op::And, guard, any);
+                self.join(builder, capture, edge);
+            }
+        }
+    }
+
+    /// The guards in the body of a region that matters where `guard` is true.
+    fn body(&mut self, builder: &mut Builder, user: Val, region: &Region, guard: Val) -> Guards {
+        let question = match &mut self.question {
+            Question::Slopes(steep) => Question::Slopes(Rc::clone(steep)),
+            Question::Values { varied, .. } => Question::Values { inside: Vec::new(), varied: Rc::clone(varied) },
+        };
+        let mut inner = Guards::empty(builder, question);
+        let body = builder.func().body(region);
+        for (root, mut guard) in roots_of_body(builder, user, region, &inner) {
+            if let Question::Values { varied, .. } = &inner.question {
+                let varied = Rc::clone(varied);
+                for each in region.loops.iter().filter(|each| varied.contains(&each.index)) {
+                    let inside = in_range(builder, each);
+                    guard = builder.binary(Op::And, guard, inside);
+                }
+            }
+            inner.join(builder, root, guard);
+        }
+        inner.sweep(builder, &body);
+        if let Question::Values { inside, .. } = &mut self.question {
+            let binds: Vec<Val> = region.binds().collect();
+            let deeper = match &mut inner.question {
+                Question::Values { inside, .. } => std::mem::take(inside),
+                Question::Slopes(_) => Vec::new(),
+            };
+            let own = body.iter().filter_map(|&val| inner.guard.get(val).map(|&guard| (val, guard)));
+            for (val, local) in own.chain(deeper) {
+                debug_assert!(builder.func().depends(val, &binds) || !binds.is_empty());
+                let all = builder.binary(Op::And, guard, local);
+                inside.push((val, all));
+            }
+        }
+        inner
     }
 
     /// The guard of a value; of one made after the guards, `true`.
     pub fn get(&self, val: Val) -> Val {
-        self.guard.get(val.index()).copied().flatten().unwrap_or(self.always)
+        self.guard.get(val).copied().unwrap_or(self.always)
     }
 
     /// The condition under which operand number `slot` of `user` matters, where `guard` is the user's own.
@@ -83,8 +195,106 @@ impl Guards {
     }
 
     fn is_steep(&self, val: Val) -> bool {
-        self.steep.as_ref().is_some_and(|steep| steep.get(val.index()).copied().unwrap_or(true))
+        match &self.question {
+            Question::Values { .. } => false,
+            Question::Slopes(steep) => steep.0.get(val.index()).copied().unwrap_or(true),
+        }
     }
+}
+
+/// What the body of a region is computed for, each with the condition under which it counts.
+pub fn roots_of_body(builder: &mut Builder, user: Val, region: &Region, guards: &Guards) -> Vec<(Val, Val)> {
+    let always = builder.bool(true);
+    let slopes = matches!(guards.question, Question::Slopes(_));
+    let mut roots = Vec::new();
+    if !slopes {
+        roots.extend(region.before().chain(region.going).map(|val| (val, always)));
+        roots.extend(region.cells.iter().flat_map(|cell| &cell.updates).map(|update| (update.guard, always)));
+        roots.extend(region.reductions.iter().map(|reduction| (reduction.guard, always)));
+    }
+    roots.extend(region.states.iter().map(|state| (state.next, always)));
+    for update in region.cells.iter().flat_map(|cell| &cell.updates) {
+        let values = [update.value].into_iter().chain(update.factor);
+        roots.extend(values.map(|val| (val, update.guard)));
+        if !slopes {
+            roots.extend(update.subscripts.iter().map(|&val| (val, update.guard)));
+        }
+    }
+    for (number, reduction) in region.reductions.iter().enumerate() {
+        let mut guard = reduction.guard;
+        if slopes && matches!(reduction.op, Op::Min | Op::Max) && guards.is_steep(reduction.value) {
+            let extreme = builder.result(user, region.first_reduction() + number);
+            let passed_over = match reduction.op {
+                Op::Min => builder.binary(Op::Lt, extreme, reduction.value),
+                _ => builder.binary(Op::Lt, reduction.value, extreme),
+            };
+            let chosen = builder.not(passed_over);
+            guard = builder.binary(Op::And, guard, chosen);
+        }
+        roots.extend([reduction.value].into_iter().chain(reduction.factor).map(|val| (val, guard)));
+    }
+    roots
+}
+
+/// Whether a condition inside the body of a region is true in any turn.
+pub fn any(builder: &mut Builder, region: &Region, condition: Val) -> Val {
+    let func = builder.func();
+    let int = |val: Val| match func.inst(val) {
+        Inst::Int(value) => Some(value),
+        _ => None,
+    };
+    let runs = |each: &Loop| int(each.low).zip(int(each.high)).is_some_and(|(low, high)| low < high);
+    let binds: Vec<Val> = region.binds().collect();
+    if !func.depends(condition, &binds) && region.going.is_none() && region.loops.iter().all(runs) {
+        return condition;
+    }
+    if !func.depends(condition, &binds) && region.going.is_none() && region.loops.len() == 1 {
+        let begins = begins(builder, region);
+        return builder.binary(Op::And, begins, condition);
+    }
+    let guard = builder.bool(true);
+    let reduction = Reduction { op: Op::Or, value: condition, factor: None, guard };
+    let region = region.asking(Box::new([reduction]));
+    let number = region.first_reduction();
+    let region = builder.region(region);
+    builder.result(region, number)
+}
+
+/// Whether the loops of a region whose bounds are known before it have turns.
+fn begins(builder: &mut Builder, region: &Region) -> Val {
+    let binds: Vec<Val> = region.binds().collect();
+    let mut begins = builder.bool(true);
+    for each in &region.loops {
+        if ![each.low, each.high].iter().any(|&bound| builder.func().depends(bound, &binds)) {
+            let has_turns = builder.binary(Op::ILt, each.low, each.high);
+            begins = builder.binary(Op::And, begins, has_turns);
+        }
+    }
+    begins
+}
+
+/// The indices that loops with different bounds share.
+fn varied(func: &Func) -> HashSet<Val> {
+    let mut bounds: HashMap<Val, (Val, Val)> = HashMap::new();
+    let mut varied = HashSet::new();
+    for each in func
+        .vals()
+        .filter_map(|val| match func.inst(val) {
+            Inst::Region(region) => Some(func.region(region)),
+            _ => None,
+        })
+        .flat_map(|region| region.loops.iter())
+    {
+        if *bounds.entry(each.index).or_insert((each.low, each.high)) != (each.low, each.high) {
+            varied.insert(each.index);
+        }
+    }
+    varied
+}
+
+fn in_range(builder: &mut Builder, each: &Loop) -> Val {
+    let (low, high) = (builder.binary(Op::ILe, each.low, each.index), builder.binary(Op::ILt, each.index, each.high));
+    builder.binary(Op::And, low, high)
 }
 
 /// Where `user` is one of several: whether the operand number `slot` is certainly not the one. False for NaN, which all pass on.
@@ -121,14 +331,36 @@ pub fn passed_over(builder: &mut Builder, user: Val, slot: usize) -> Option<Val>
     })
 }
 
-/// Which values are computed by something whose slope may be infinite. What networks are made of isn't steep.
-fn steep(func: &Func) -> Vec<bool> {
-    let mut steep = vec![false; func.len()];
-    for val in func.vals().filter(|&val| func.ty(val) == Type::F64) {
-        steep[val.index()] = func.inst(val).op().is_some_and(|op| !op.is_gentle())
-            || func.operands(val).iter().any(|operand| steep[operand.index()]);
+impl Steep {
+    /// Which values are computed by something whose slope may be infinite. What networks are made of isn't steep.
+    pub fn of(func: &Func) -> Steep {
+        let mut steep = vec![false; func.len()];
+        loop {
+            for val in func.vals().filter(|&val| matches!(func.ty(val), Type::F64 | Type::Tuple)) {
+                let of_operands = || func.operands(val).iter().any(|operand| steep[operand.index()]);
+                steep[val.index()] = steep[val.index()]
+                    || func.inst(val).op().is_some_and(|op| !op.is_gentle())
+                    || match func.inst(val) {
+                        Inst::Region(region) => func.region(region).uses().any(|used| steep[used.index()]),
+                        _ => of_operands(),
+                    };
+            }
+            // What a turn hands to the next comes round.
+            let handed = func.vals().filter_map(|val| match func.inst(val) {
+                Inst::Region(region) if steep[val.index()] => Some(func.region(region)),
+                _ => None,
+            });
+            let names = handed.flat_map(|region| {
+                let states = region.states.iter().map(|state| state.bound);
+                states.chain(region.cells.iter().filter_map(|cell| cell.bound))
+            });
+            let new: Vec<Val> = names.filter(|name| !steep[name.index()] && func.ty(*name) == Type::F64).collect();
+            if new.is_empty() {
+                return Steep(steep);
+            }
+            new.into_iter().for_each(|name| steep[name.index()] = true);
+        }
     }
-    steep
 }
 
 /// `a or b`, where `g and c` with `g and not c` is `g`.
@@ -157,17 +389,28 @@ pub fn either(builder: &mut Builder, a: Val, b: Val) -> Val {
     builder.binary(Op::Or, a, b)
 }
 
-/// Adds the checks of a finished program: integer arithmetic must have a result wherever it matters.
-pub fn add_checks(builder: &mut Builder, roots: &[Val]) {
-    let sites: Vec<Val> =
-        builder.func().vals().filter(|&val| builder.func().inst(val).op().is_some_and(Op::may_fault)).collect();
+/// Adds the checks of a finished program: what may have no result must have one wherever it matters. In the body of a region, that is
+/// asked in each turn.
+pub fn add_checks(builder: &mut Builder, roots: &[Val], may_fault: impl Fn(&Func, Val) -> bool) {
+    let func = builder.func();
+    let sites: HashSet<Val> = func.vals().filter(|&val| may_fault(func, val)).collect();
     if sites.is_empty() {
         return;
     }
     let guards = Guards::of_values(builder, roots);
+    let Question::Values { inside, .. } = guards.question else { return };
+    let mut found: HashMap<Val, Val> = HashMap::new();
+    // A body knows only itself; the same instruction may stand in several.
+    for (site, guard) in inside.into_iter().filter(|(site, _)| sites.contains(site)) {
+        let joined = found.get(&site).map_or(guard, |&old| either(builder, old, guard));
+        found.insert(site, joined);
+    }
+    let mut sites: Vec<Val> = sites.into_iter().collect();
+    sites.sort_unstable();
     for site in sites {
-        if let Some(guard) = guards.guard[site.index()] {
-            builder.check(Check { guard, site });
+        let here = guards.guard.get(site).filter(|_| builder.func().free(site).is_empty());
+        if let Some(guard) = here.copied().or_else(|| found.get(&site).copied()) {
+            builder.check(Check { guard, site, missing: false });
         }
     }
 }

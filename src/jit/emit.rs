@@ -180,6 +180,7 @@ impl Chunk<'_, '_, '_, '_> {
             Inst::Unary(op, a) => self.apply(op, &[a]),
             Inst::Binary(op, a, b) => self.apply(op, &[a, b]),
             Inst::Ternary(op, a, b, c) => self.apply(op, &[a, b, c]),
+            Inst::Bound(_) | Inst::Read(_) | Inst::Region(_) | Inst::Result(..) => unreachable!("no loops here"),
             Inst::Param(_) | Inst::Opaque(_) | Inst::F64(_) | Inst::Int(_) | Inst::Bool(_) => {
                 unreachable!("steps are operations")
             }
@@ -230,6 +231,7 @@ impl Chunk<'_, '_, '_, '_> {
             Inst::Int(value) => self.lowering.int_const(value),
             Inst::Bool(value) => self.lowering.builder.ins().iconst(types::I8, i64::from(value)),
             Inst::Opaque(_) => self.lowering.f64(f64::NAN),
+            Inst::Bound(_) | Inst::Read(_) | Inst::Region(_) | Inst::Result(..) => unreachable!("no loops here"),
             Inst::Unary(..) | Inst::Binary(..) | Inst::Ternary(..) | Inst::Nary(..) => {
                 let slot = self.emitter.plan.slot(val).expect("what an earlier chunk made for this one has a slot");
                 self.again.push(val);
@@ -258,6 +260,7 @@ impl Chunk<'_, '_, '_, '_> {
                 let zero = self.lowering.f64(0.0);
                 self.lowering.builder.ins().fcmp(FloatCC::NotEqual, number, zero)
             }
+            Type::Tuple => unreachable!("an argument is a value"),
         }
     }
 
@@ -285,6 +288,7 @@ impl Chunk<'_, '_, '_, '_> {
                 let wide = ins.uextend(types::I64, value);
                 self.lowering.builder.ins().fcvt_from_sint(types::F64, wide)
             }
+            Type::Tuple => unreachable!("a result is a value"),
         };
         for at in first..first + wanted {
             let (part, index) = place(&self.emitter.parts.results, self.emitter.results[at].1 as usize);

@@ -73,6 +73,10 @@ fn signature(symbol: Symbol, isa: &dyn TargetIsa) -> Signature {
         Symbol::SinCos => {
             signature.params.extend([types::F64, isa.pointer_type(), isa.pointer_type()].map(AbiParam::new));
         }
+        Symbol::Copy => {
+            signature.params.extend([isa.pointer_type(), isa.pointer_type(), types::I64].map(AbiParam::new))
+        }
+        Symbol::Clear => signature.params.extend([isa.pointer_type(), types::I64].map(AbiParam::new)),
     }
     signature
 }
@@ -83,5 +87,6 @@ pub fn machine_type(ty: Type) -> ir::Type {
         Type::F64 => types::F64,
         Type::Int => types::I64,
         Type::Bool => types::I8,
+        Type::Tuple => unreachable!("a region is in no register"),
     }
 }

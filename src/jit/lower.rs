@@ -103,6 +103,11 @@ impl<'a, 'b> Lowering<'a, 'b> {
             Op::Or => self.builder.ins().bor(x[0], x[1]),
             Op::Select => self.builder.ins().select(x[0], x[1], x[2]),
             Op::ToF64 => self.builder.ins().fcvt_from_sint(types::F64, x[0]),
+            Op::ToInt => {
+                let (value, zero) = (self.builder.ins().fcvt_to_sint_sat(types::I64, x[0]), self.int_const(0));
+                let fault = self.no_integer(x[0]);
+                self.builder.ins().select(fault, zero, value)
+            }
             Op::INeg | Op::IAbs | Op::IAdd | Op::ISub | Op::IMul => {
                 let (value, fault) = self.int(op, x);
                 let zero = self.int_const(0);
@@ -120,9 +125,19 @@ impl<'a, 'b> Lowering<'a, 'b> {
     /// Whether integer arithmetic has no result.
     pub fn fault(&mut self, op: Op, x: &[Value]) -> Value {
         match op {
+            Op::ToInt => self.no_integer(x[0]),
             Op::INeg | Op::IAbs | Op::IAdd | Op::ISub | Op::IMul => self.int(op, x).1,
             _ => self.call(Symbol::Fault(op), x),
         }
+    }
+
+    /// Whether a number is beyond the integers, or none.
+    fn no_integer(&mut self, x: Value) -> Value {
+        let limit = self.builder.ins().f64const(9_223_372_036_854_775_808.0);
+        let least = self.builder.ins().f64const(-9_223_372_036_854_775_808.0);
+        let large = self.builder.ins().fcmp(FloatCC::UnorderedOrGreaterThanOrEqual, x, limit);
+        let small = self.builder.ins().fcmp(FloatCC::UnorderedOrLessThan, x, least);
+        self.builder.ins().bor(large, small)
     }
 
     /// `x^n` by the multiplications of `special::powi`, in its order. `squares` are `x`, `x^2`, `x^4` and so on, as far as they exist.
@@ -178,7 +193,7 @@ impl<'a, 'b> Lowering<'a, 'b> {
         self.builder.inst_results(call)[0]
     }
 
-    fn call_for(&mut self, symbol: Symbol, x: &[Value]) -> Inst {
+    pub fn call_for(&mut self, symbol: Symbol, x: &[Value]) -> Inst {
         let callee: FuncRef = self.imports.get(symbol, self.builder.func, &*self.target.isa);
         self.calls += 1;
         self.builder.ins().call(callee, x)

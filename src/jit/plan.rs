@@ -48,7 +48,7 @@ impl Plan {
 }
 
 /// The slow paths that nothing but choices take: each is computed where it is chosen, and only there.
-fn deferred(func: &Func) -> HashSet<Val> {
+pub fn deferred(func: &Func) -> HashSet<Val> {
     let out_of_line = |val: Val| func.inst(val).op().is_some_and(Op::is_out_of_line);
     let mut deferred: HashSet<Val> = func.vals().filter(|&val| out_of_line(val)).collect();
     if deferred.is_empty() {

@@ -15,17 +15,23 @@ pub enum Symbol {
     Fault(Op),
     /// Sine and cosine of one number, written to two addresses.
     SinCos,
+    /// Copies elements: where to, where from, how many.
+    Copy,
+    /// Sets bytes to 0: where, how many.
+    Clear,
 }
 
 impl Symbol {
-    pub const COUNT: usize = 2 * OPS.len() + 1;
+    pub const COUNT: usize = 2 * OPS.len() + 3;
 
     /// A small number of its own.
     pub fn index(self) -> usize {
         match self {
             Symbol::SinCos => 0,
-            Symbol::Value(op) => 1 + 2 * op as usize,
-            Symbol::Fault(op) => 2 + 2 * op as usize,
+            Symbol::Copy => 1,
+            Symbol::Clear => 2,
+            Symbol::Value(op) => 3 + 2 * op as usize,
+            Symbol::Fault(op) => 4 + 2 * op as usize,
         }
     }
 
@@ -34,6 +40,8 @@ impl Symbol {
             Symbol::Value(op) => op.name().to_owned(),
             Symbol::Fault(op) => format!("{}.fault", op.name()),
             Symbol::SinCos => "sincos".to_owned(),
+            Symbol::Copy => "copy".to_owned(),
+            Symbol::Clear => "clear".to_owned(),
         }
     }
 
@@ -42,6 +50,8 @@ impl Symbol {
         match name.strip_suffix(".fault") {
             Some(op) => Op::by_name(op).map(Symbol::Fault),
             None if name == "sincos" => Some(Symbol::SinCos),
+            None if name == "copy" => Some(Symbol::Copy),
+            None if name == "clear" => Some(Symbol::Clear),
             None => Op::by_name(name).map(Symbol::Value),
         }
     }
@@ -52,6 +62,8 @@ impl Symbol {
             Symbol::Value(op) => system::value(op).or_else(|| value(op)),
             Symbol::Fault(op) => fault(op),
             Symbol::SinCos => Some(system::sincos as *const u8),
+            Symbol::Copy => Some(copy as *const u8),
+            Symbol::Clear => Some(clear as *const u8),
         }
     }
 }
@@ -93,6 +105,20 @@ mod system {
     pub extern "C" fn sincos(x: f64, sin: &mut f64, cos: &mut f64) {
         (*sin, *cos) = x.sin_cos();
     }
+}
+
+/// # Safety
+/// There must be `n` elements at both addresses, and the first must be this call's alone.
+unsafe extern "C" fn copy(to: *mut u64, from: *const u64, n: usize) {
+    // SAFETY: the caller's promise; the two may overlap.
+    unsafe { from.copy_to(to, n) }
+}
+
+/// # Safety
+/// There must be `n` bytes at the address, and they must be this call's alone.
+unsafe extern "C" fn clear(at: *mut u8, n: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { at.write_bytes(0, n) }
 }
 
 extern "C" fn f1<const OP: usize>(a: f64) -> f64 {

@@ -3,8 +3,8 @@
 
 use std::rc::Rc;
 
-use super::Value;
 use super::builtin::Builtin;
+use super::{Value, arrays};
 use crate::ast::{BinaryOp, UnaryOp};
 use crate::error::Problem;
 use crate::ir::{Builder, Inst, Val};
@@ -27,14 +27,14 @@ pub fn number(builder: &mut Builder, operand: &Operand) -> Result<Val, Problem> 
     }
 }
 
-fn condition(builder: &Builder, operand: &Operand) -> Result<Val, Problem> {
+pub fn condition(builder: &Builder, operand: &Operand) -> Result<Val, Problem> {
     match operand.value {
         Value::Scalar(val) if builder.func().ty(val) == Type::Bool => Ok(val),
         _ => Err(Problem::WrongKind { at: operand.at, wanted: "a condition", found: kind(builder, &operand.value) }),
     }
 }
 
-fn integer(builder: &Builder, operand: &Operand) -> Option<Val> {
+pub fn integer(builder: &Builder, operand: &Operand) -> Option<Val> {
     match operand.value {
         Value::Scalar(val) if builder.func().ty(val) == Type::Int => Some(val),
         _ => None,
@@ -48,7 +48,9 @@ pub fn kind(builder: &Builder, value: &Value) -> &'static str {
             Type::F64 => "a number",
             Type::Int => "an integer",
             Type::Bool => "a condition",
+            Type::Tuple => "several values",
         },
+        Value::Array(_) => "an array",
         Value::Tuple(_) => "a tuple",
         Value::Function(_) => "a function",
         Value::Unknown => "unknown",
@@ -56,6 +58,9 @@ pub fn kind(builder: &Builder, value: &Value) -> &'static str {
 }
 
 pub fn unary(builder: &mut Builder, op: UnaryOp, a: &Operand) -> Result<Value, Problem> {
+    if let Value::Array(_) = a.value {
+        return arrays::map(builder, &[a], |builder, elements| unary(builder, op, &elements[0]));
+    }
     let val = match op {
         UnaryOp::Not => {
             let a = condition(builder, a)?;
@@ -76,7 +81,13 @@ pub fn unary(builder: &mut Builder, op: UnaryOp, a: &Operand) -> Result<Value, P
     Ok(Value::Scalar(val))
 }
 
+/// Of arrays, after [`arrays::check_operands`].
 pub fn binary(builder: &mut Builder, op: BinaryOp, a: &Operand, b: &Operand, lazy: bool) -> Result<Value, Problem> {
+    if let (Value::Array(_), _) | (_, Value::Array(_)) = (&a.value, &b.value) {
+        return arrays::map(builder, &[a, b], |builder, elements| {
+            binary(builder, op, &elements[0], &elements[1], lazy)
+        });
+    }
     let (int_op, op, swap) = match op {
         BinaryOp::And | BinaryOp::Or => {
             let (a, b) = (condition(builder, a)?, condition(builder, b)?);
@@ -190,6 +201,13 @@ fn choice(builder: &mut Builder, c: Val, a: &Operand, b: &Operand) -> Result<Val
                 Err(Problem::WrongKind { at: function.at, wanted: "a number", found: "a function" })
             }
         },
+        (Value::Array(x), Value::Array(y)) => {
+            arrays::check_shapes(builder, [*x, *y], [a.at, b.at])?;
+            let condition = Operand { value: Value::Scalar(c), at: a.at };
+            arrays::map(builder, &[&condition, a, b], |builder, elements| {
+                choice(builder, c, &elements[1], &elements[2])
+            })
+        }
         (Value::Scalar(x), Value::Scalar(y)) => {
             let same = builder.func().ty(*x) == builder.func().ty(*y);
             if same {

@@ -1,13 +1,14 @@
 //! Calls: functions expanded in place, derivative marks, and derivatives by name.
 
 use super::arith::{self, Operand};
-use super::builtin::{self, Builtin, Derivative};
+use super::arrays;
+use super::builtin::{self, Builtin};
 use super::{Body, Function, Lowering, Task, Value};
 use crate::ad;
 use crate::ast::{Name, Node, NodeKind};
-use crate::error::{Problem, Warning};
-use crate::ir::{Inst, Val};
-use crate::ops::{Op, Type};
+use crate::error::Problem;
+use crate::ir::Val;
+use crate::ops::Type;
 use crate::span::Span;
 
 impl Lowering<'_> {
@@ -25,7 +26,7 @@ impl Lowering<'_> {
                 Some(builtin) => Function { body: Body::Builtin(builtin), primes },
                 None => return self.push(Value::Unknown, node),
             },
-            Value::Scalar(_) | Value::Tuple(_) => {
+            Value::Scalar(_) | Value::Array(_) | Value::Tuple(_) => {
                 let name = self.ast.name(name).to_owned();
                 return Err(Problem::NotFunction { name, at: node.span, defined: None });
             }
@@ -51,6 +52,7 @@ impl Lowering<'_> {
             let Body::Builtin(builtin) = function.body else { return Ok(()) };
             self.builder.span = at;
             check_arity(builtin.arity(), args.len(), at)?;
+            arrays::check_arguments(&args)?;
             let value = arith::call(&mut self.builder, builtin, &args)?;
             return self.push(value, root);
         };
@@ -64,10 +66,10 @@ impl Lowering<'_> {
         self.expansions += 1;
         let mut opaques = Vec::new();
         for (arg, _) in args.iter_mut().zip(&differentiated).filter(|(_, differentiated)| **differentiated) {
-            let argument = arith::number(&mut self.builder, arg)?;
-            let opaque = self.builder.opaque(Type::F64);
+            let argument = self.differentiable(arg)?;
+            let opaque = self.opaque_like(argument);
             opaques.push((opaque, argument));
-            arg.value = Value::Scalar(opaque);
+            arg.value = self.value(opaque);
         }
         self.tasks.push(Task::Return { call: key, opaques, at });
         self.open(scope);
@@ -105,93 +107,38 @@ impl Lowering<'_> {
     pub(super) fn nth_derivative(&mut self, value: Value, by: Val, order: u32, at: Span) -> Result<Value, Problem> {
         let mut value = match value {
             Value::Unknown => return Ok(Value::Unknown),
-            value => arith::number(&mut self.builder, &Operand { value, at })?,
+            value => self.differentiable(&Operand { value, at })?,
         };
         let one = self.builder.f64(1.0);
         for _ in 0..order {
             let derivative = ad::tangents(&mut self.builder, &[(by, one)], &[value])[0];
             value = match derivative {
                 Some(derivative) => derivative,
-                None => self.builder.f64(0.0),
+                None => self.zeros_like(value),
             };
             if self.builder.func().len() > self.limits.operations {
                 break;
             }
         }
-        Ok(Value::Scalar(value))
+        Ok(self.value(value))
     }
 
     /// A value with the argument in the place of an opaque name.
     pub(super) fn put(&mut self, value: Value, opaque: Val, argument: Val) -> Value {
         match value {
             Value::Scalar(val) => Value::Scalar(self.builder.substitute(val, opaque, argument)),
+            Value::Array(val) => {
+                let new = self.builder.substitute(val, opaque, argument);
+                if let Some(holes) = self.holes.get(&val).cloned() {
+                    self.holes.insert(new, holes);
+                }
+                Value::Array(new)
+            }
             Value::Tuple(members) => {
                 Value::Tuple(members.iter().map(|member| self.put(member.clone(), opaque, argument)).collect())
             }
             value @ (Value::Function(_) | Value::Unknown) => value,
         }
-    }
-
-    /// `d(y, x)` and its family, on scalars.
-    fn derivative(
-        &mut self,
-        which: Derivative,
-        operands: Vec<Operand>,
-        roots: &[Node],
-        at: Span,
-    ) -> Result<Value, Problem> {
-        if operands.iter().any(|operand| operand.value == Value::Unknown) {
-            return Ok(Value::Unknown);
-        }
-        let (y, x) = (&operands[0], &operands[1]);
-        let name = match roots[1].kind {
-            NodeKind::Name { name, primes: 0 } => Some(self.ast.name(name).to_owned()),
-            _ => None,
-        };
-        let by = match x.value {
-            Value::Scalar(val) if name.is_some() => match self.builder.func().inst(val) {
-                Inst::Param(_) | Inst::Opaque(_) if self.builder.func().ty(val) == Type::F64 => val,
-                Inst::Param(_) => {
-                    return Err(Problem::DerivativeByInteger { at: x.at, name: name.unwrap_or_default() });
-                }
-                _ => return Err(Problem::DerivativeByComputed { at: x.at, name }),
-            },
-            _ => return Err(Problem::DerivativeByComputed { at: x.at, name }),
-        };
-        let name = name.unwrap_or_default();
-        let direction = match operands.get(2) {
-            Some(direction) if which == Derivative::Jvp => arith::number(&mut self.builder, direction)?,
-            _ => self.builder.f64(1.0),
-        };
-        let many = matches!(which, Derivative::Jacobian | Derivative::Jvp);
-        let ys: Vec<Value> = match &y.value {
-            Value::Tuple(members) if many => members.to_vec(),
-            value => vec![value.clone()],
-        };
-        let mut dots = Vec::new();
-        for value in ys {
-            let y = arith::number(&mut self.builder, &Operand { value, at: y.at })?;
-            let mut dot = ad::tangents(&mut self.builder, &[(by, direction)], &[y])[0];
-            if dot.is_none() {
-                let warning = Warning::ZeroDerivative { at, name: name.clone() };
-                if !self.warnings.contains(&warning) {
-                    self.warnings.push(warning);
-                }
-            }
-            if which == Derivative::Hessian {
-                dot = dot.and_then(|dot| ad::tangents(&mut self.builder, &[(by, direction)], &[dot])[0]);
-            }
-            let mut dot = dot.unwrap_or_else(|| self.builder.f64(0.0));
-            if which == Derivative::Vjp {
-                let weight = arith::number(&mut self.builder, &operands[2])?;
-                dot = self.builder.binary(Op::Mul, weight, dot);
-            }
-            dots.push(Value::Scalar(dot));
-        }
-        Ok(match (dots.pop(), dots.is_empty()) {
-            (Some(only), true) => only,
-            (last, _) => Value::Tuple(dots.into_iter().chain(last).collect()),
-        })
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! x = m·π/2 + s + t + …·2π,  |s| <= π/4,  t the part of the remainder that s has no bits for
-//! sin x = S·cos(m·π/2) + C·sin(m·π/2),  cos x = C·cos(m·π/2) - S·sin(m·π/2)
+//! sin x, cos x = S, C;  C, -S;  -S, -C;  -C, S    for m = 0, 1, 2, 3
 //! S = s - s³·SIN(s²),  C = 1 - s²/2 + s⁴·COS(s²)
 //! ```
 //!
@@ -14,7 +14,7 @@
 use std::f64::consts::{FRAC_2_PI, FRAC_PI_2};
 
 use super::polynomial::polynomial;
-use super::{Number, round_product};
+use super::{Number, TO_WHOLE, round_product};
 use crate::ops::Op;
 
 /// From here on arguments are reduced out of line.
@@ -64,54 +64,64 @@ const TAN: [f64; 16] = [
     4.540813213258253e-06,
 ];
 
+/// Adding and subtracting it rounds a number below 2^53 to the nearest multiple of 4.
+const TO_FOURS: f64 = 4.0 * TO_WHOLE;
+
 /// The remainder of `x`, and in which quarter of the turn it is.
 #[derive(Clone, Copy)]
-struct Reduced<V> {
+struct Reduced<V: Number> {
     s: V,
     /// What is to be subtracted from `s`; never -0, which keeps the zeros' signs below.
     over: V,
-    /// The square of `s`, and that of the remainder, which comes later.
-    rough: V,
     z: V,
-    /// Cosine and minus sine of `m·π/2`, which are 0, 1 and -1; the latter is never -0.
-    cos_m: V,
-    sin_m: V,
+    /// Where sine and cosine change places.
+    is_odd: V::Condition,
+    /// Their signs.
+    sin_sign: V,
+    cos_sign: V,
 }
 
 fn reduce<V: Number>(x: V) -> Reduced<V> {
     let [first, second, third] = HALF_PI.map(|part| x.constant(-part));
     let n = round_product(x, FRAC_2_PI);
-    let high = n.fma(first, x);
-    let s = n.fma(second, high);
+    let rough = n.fma(first, x);
+    let s = n.fma(second, rough);
     // What the last step rounded off, exactly, and the third part.
-    let over = n.fma(-third, n.fma(-second, s - high));
-    // (s - over)², without over².
-    let z = s.fma(s, -((s + s) * over));
-    // -m = -2 … 2, and never -0.
-    let m = (n * 0.25).rint().fma(x.constant(4.0), -n);
-    let cos_m = x.constant(1.0) - m.abs();
-    Reduced { s, over, rough: s * s, z, cos_m, sin_m: m.fma(cos_m, m) }
+    let over = n.fma(-third, n.fma(-second, s - rough));
+    // Quarters 0, 1, 2, 3 of a turn are 3/2, 1/2, -1/2, -3/2.
+    let before = n - 1.5;
+    let sin_sign = ((before + TO_FOURS) - TO_FOURS) - before;
+    let cos_sign = sin_sign.abs() - 1.0;
+    let is_odd = (sin_sign + 0.5).abs().equals(x.constant(1.0));
+    Reduced { s, over, z: s * s, is_odd, sin_sign, cos_sign }
 }
 
 impl<V: Number> Reduced<V> {
-    fn sin_cos_of_rest(self) -> (V, V) {
-        let Reduced { s, over, rough, z, .. } = self;
-        let sin = s - (s * z).fma(polynomial(rough, &SIN), over);
-        let cos = z.fma(z.fma(polynomial(rough, &COS), z.constant(-0.5)), z.constant(1.0));
-        (sin, cos)
+    fn sin_of_rest(self) -> V {
+        let Reduced { s, over, z, .. } = self;
+        s - (s * z).fma(polynomial(z, &SIN), over)
+    }
+
+    fn cos_of_rest(self) -> V {
+        let Reduced { s, over, z, .. } = self;
+        // cos(s - over) = cos s + over·s
+        z.fma(z.fma(polynomial(z, &COS), z.constant(-0.5)), s * over) + 1.0
     }
 
     fn sin(self, x: V) -> V {
-        let (sin, cos) = self.sin_cos_of_rest();
-        let near = (-cos).fma(self.sin_m, sin * self.cos_m);
-        near.or_call(is_near(x), Op::SinFar, x)
+        let size = V::select(self.is_odd, self.cos_of_rest(), self.sin_of_rest());
+        with_sign(size, self.sin_sign).or_call(is_near(x), Op::SinFar, x)
     }
 
     fn cos(self, x: V) -> V {
-        let (sin, cos) = self.sin_cos_of_rest();
-        let near = sin.fma(self.sin_m, cos * self.cos_m);
-        near.or_call(is_near(x), Op::CosFar, x)
+        let size = V::select(self.is_odd, self.sin_of_rest(), self.cos_of_rest());
+        with_sign(size, self.cos_sign).or_call(is_near(x), Op::CosFar, x)
     }
+}
+
+/// `x`, or `-x` where `sign` is negative.
+fn with_sign<V: Number>(x: V, sign: V) -> V {
+    x * x.constant(1.0).copysign(sign)
 }
 
 fn is_near<V: Number>(x: V) -> V::Condition {
@@ -136,9 +146,8 @@ pub fn sin_cos<V: Number>(x: V) -> (V, V) {
 
 /// The tangent: `T = s + s³·TAN(s²)` or `-1/T`, by the parity of `m`. Error <= 2 ulp.
 pub fn tan<V: Number>(x: V) -> V {
-    let Reduced { s, over, rough, z, cos_m, .. } = reduce(x);
-    let tan = s - (s * z).fma(-polynomial(rough, &TAN), over);
-    let is_odd = cos_m.equals(x.constant(0.0));
+    let Reduced { s, over, z, is_odd, .. } = reduce(x);
+    let tan = s - (s * z).fma(-polynomial(z, &TAN), over);
     let near = V::select(is_odd, x.constant(-1.0), tan) / V::select(is_odd, tan, x.constant(1.0));
     near.or_call(is_near(x), Op::TanFar, x)
 }

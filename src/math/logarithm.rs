@@ -1,12 +1,12 @@
 //! Logarithms.
 //!
 //! ```text
-//! x = 2^e·(1 + f),  1 + f from √½ to √2, so that e = 0 around 1
-//! ln x = e·ln 2 + f + f²·LN(f)
+//! x = 2^e·(1 + f),  1 + f from √½ to √2, so that e = 0 around 1;  s = f/(2 + f)
+//! ln x = e·ln 2 + f - (f²/2 - s·(f²/2 + s²·LN(s²)))
 //! ```
 //!
-//! A polynomial of degree 21 costs no division; the usual odd one in `f/(2 + f)` has half the terms, but a division blocks its unit for
-//! as long as 16 to 32 multiply-adds, and formulas with logarithms divide by their arguments as soon as they are differentiated.
+//! As in fdlibm. A polynomial in `f` would need no division, but three times the terms: where a division takes as long as ten
+//! multiply-adds, nothing is won by it, and where it takes as long as two or three, as on recent processors, a sixth of the time is lost.
 
 use std::f64::consts::{LOG2_E, LOG10_E, SQRT_2};
 
@@ -14,28 +14,15 @@ use super::exponential::{LN2_HIGH, LN2_LOW};
 use super::polynomial::polynomial;
 use super::{Number, TO_WHOLE};
 
-/// `(ln(1 + f) - f)/f²` for `1 + f` from √½ to √2; error 2^-56 of ln(1 + f).
-const LN: [f64; 20] = [
-    -0.5,
-    0.3333333333333314,
-    -0.24999999999987985,
-    0.20000000000066456,
-    -0.16666666669823618,
-    0.1428571428011289,
-    -0.12499999691646047,
-    0.11111111146403342,
-    -0.10000015197295344,
-    0.09090923961538562,
-    -0.08332913766667148,
-    0.07691529362577576,
-    -0.0714943603883507,
-    0.06684592734959478,
-    -0.0619671122208965,
-    0.0566836990190777,
-    -0.05677606303750407,
-    0.06503410884453463,
-    -0.05982131375109973,
-    0.026155355569857416,
+/// `(ln((1 + s)/(1 - s)) - 2s)/s³`, z = s² up to (√2 - 1)⁴; error 2^-58.
+const LN: [f64; 7] = [
+    0.6666666666666734,
+    0.39999999999414676,
+    0.28571428742397925,
+    0.22222198571409488,
+    0.18183564452360645,
+    0.1531404649288996,
+    0.14795998209168126,
 ];
 
 /// `x = 2^e·(1 + f)` with `1 + f` from √½ to √2, both exact.
@@ -53,9 +40,12 @@ pub fn split<V: Number>(x: V) -> Split<V> {
     Split { e: x.exponent() + upper, f: m.fma(half, x.constant(-1.0)) }
 }
 
-/// `(ln(1 + f) - f)/f²`.
-fn curved<V: Number>(f: V) -> V {
-    polynomial(f, &LN)
+/// `ln(1 + f) - f`.
+fn bend<V: Number>(f: V) -> V {
+    let s = f / (f + 2.0);
+    let z = s * s;
+    let half_square = (f * 0.5) * f;
+    s.fma(z.fma(polynomial(z, &LN), half_square), -half_square)
 }
 
 /// `y`, or NaN where `x` is negative.
@@ -67,7 +57,7 @@ fn of_positive<V: Number>(x: V, y: V) -> V {
 pub fn ln<V: Number>(x: V) -> V {
     let Split { e, f } = split(x);
     // Where e is -1 or 1 and cancels, the last sum is exact.
-    let rest = (f * f).fma(curved(f), e * LN2_LOW);
+    let rest = e.fma(x.constant(LN2_LOW), bend(f));
     of_positive(x, e.fma(x.constant(LN2_HIGH), f + rest))
 }
 
@@ -76,7 +66,7 @@ fn to_base<V: Number>(f: V, [high, low]: [f64; 2]) -> (V, V) {
     let y = f * high;
     let rounded_off = f.fma(f.constant(high), -y);
     let low = f.fma(f.constant(low), rounded_off);
-    (y, ((f * f) * curved(f)).fma(f.constant(high), low))
+    (y, bend(f).fma(f.constant(high), low))
 }
 
 /// The logarithm to base 2, exact for powers of 2. Error <= 2 ulp.
@@ -105,7 +95,7 @@ pub fn ln_of_sum<V: Number>(u: V, low: V, k: V) -> V {
     let scaled = V::select(e.abs().less(u.constant(1100.0)), low.scale(-e), u.constant(0.0));
     let relative = scaled * f.fma(f - 1.0, u.constant(1.0));
     let e = e + k;
-    let rest = (f * f).fma(curved(f), e.fma(u.constant(LN2_LOW), relative));
+    let rest = e.fma(u.constant(LN2_LOW), bend(f) + relative);
     e.fma(u.constant(LN2_HIGH), f + rest)
 }
 
@@ -125,7 +115,7 @@ pub fn log1p_of_fraction<V: Number>(x: V) -> V {
     let u = x + 1.0;
     let Split { e, f } = split(u);
     let relative = (x - (u - 1.0)).scale(-e) * f.fma(f - 1.0, u.constant(1.0));
-    let rest = (f * f).fma(curved(f), e.fma(u.constant(LN2_LOW), relative));
+    let rest = e.fma(u.constant(LN2_LOW), bend(f) + relative);
     e.fma(u.constant(LN2_HIGH), f + rest)
 }
 

@@ -15,19 +15,21 @@ use super::encode::*;
 use super::frame;
 use super::low::{Class, Id, Low, NONE, compare};
 use super::plan::{Plan, Segment};
-use super::registers::{NEVER, Registers};
+use super::registers::{BEFORE, CARRIED, NEVER, Registers, TO_CARRY};
 use crate::ops::Op;
 
 const KEPT: [Gpr; 6] = [RBX, RBP, R12, R13, R14, R15];
 
-/// What may hold pointers to columns; the last one where there is no tile buffer.
-const POINTERS: [Gpr; 10] = [RCX, RDX, RSI, RDI, R8, R9, R10, R11, R13, R15];
+/// What may hold pointers to columns; the last one where there is no tile buffer, the last three where the loop has one stage.
+const POINTERS: [Gpr; 10] = [RCX, RDX, RSI, R8, R9, R10, R11, RDI, R13, R15];
 
 pub struct Emitter<'a> {
     pub registers: Registers<'a>,
     n_inputs: usize,
     n_columns: usize,
     tiled: bool,
+    /// Whether the loop has two stages.
+    staged: bool,
     vectors: usize,
     calls: Vec<PendingCall>,
     /// Of this segment.
@@ -65,7 +67,8 @@ pub fn emit(
     let n_columns = n_inputs + n_outputs;
     let registers = Registers::new(program, plan.homes.clone(), plan.tile, n_columns);
     let tiled = plan.slots > 0;
-    let mut emitter = Emitter { tiled, vectors: plan.vectors, ..Emitter::new(registers, n_inputs, n_columns) };
+    let staged = plan.carried.is_some();
+    let mut emitter = Emitter { tiled, staged, vectors: plan.vectors, ..Emitter::new(registers, n_inputs, n_columns) };
     let mut entries = Vec::with_capacity(plan.segments.len());
     for segment in &plan.segments {
         emitter.registers.asm.align();
@@ -78,13 +81,23 @@ pub fn emit(
 
 impl<'a> Emitter<'a> {
     pub fn new(registers: Registers<'a>, n_inputs: usize, n_columns: usize) -> Emitter<'a> {
-        Emitter { registers, n_inputs, n_columns, tiled: false, vectors: 1, calls: Vec::new(), trampoline: None }
+        Emitter {
+            registers,
+            n_inputs,
+            n_columns,
+            tiled: false,
+            staged: false,
+            vectors: 1,
+            calls: Vec::new(),
+            trampoline: None,
+        }
     }
 
     fn segment(&mut self, segment: &Segment) -> Result<(), Unsupported> {
         let uses = self.uses(&segment.insts);
-        self.pin_columns(&segment.insts);
-        self.enter();
+        let staged = self.staged && !segment.once;
+        self.pin_columns(&segment.insts, staged);
+        self.enter(staged);
         let begin = self.registers.asm.label();
         self.registers.asm.align();
         self.registers.asm.bind(begin);
@@ -100,11 +113,24 @@ impl<'a> Emitter<'a> {
         }
         let asm = &mut self.registers.asm;
         let vectors = if segment.once { 1 } else { self.vectors };
-        asm.add(R12, (8 * self.registers.program.width.lanes() * vectors) as i32);
-        asm.compare(R12, Mem::at(RBX, frame::END));
-        asm.jump_below(begin);
+        let turn = (8 * self.registers.program.width.lanes() * vectors) as i32;
+        let end = Mem::at(RBX, frame::END);
+        if staged {
+            // The last turn is where the one before was.
+            asm.copy(BEFORE, R12);
+            asm.add(R12, turn);
+            asm.compare(R12, end);
+            asm.copy_unless_below(R12, BEFORE);
+            asm.exchange(CARRIED, TO_CARRY);
+            asm.count_down(Mem::at(RBX, frame::TURNS));
+            asm.jump_not_zero(begin);
+        } else {
+            asm.add(R12, turn);
+            asm.compare(R12, end);
+            asm.jump_below(begin);
+        }
         self.leave();
-        self.cold()?;
+        self.cold(staged)?;
         self.registers.clear();
         Ok(())
     }
@@ -128,7 +154,7 @@ impl<'a> Emitter<'a> {
         uses
     }
 
-    fn pin_columns(&mut self, insts: &[Id]) {
+    fn pin_columns(&mut self, insts: &[Id], staged: bool) {
         let mut counts = vec![0u32; self.n_columns];
         let program = self.registers.program;
         for &id in insts {
@@ -144,13 +170,14 @@ impl<'a> Emitter<'a> {
         }
         let mut columns: Vec<usize> = (0..self.n_columns).filter(|&column| counts[column] > 0).collect();
         columns.sort_by_key(|&column| std::cmp::Reverse(counts[column]));
-        let pointers = &POINTERS[..POINTERS.len() - usize::from(self.tiled)];
+        let taken = if staged { 3 } else { usize::from(self.tiled) };
+        let pointers = &POINTERS[..POINTERS.len() - taken];
         for (&column, &pointer) in columns.iter().zip(pointers) {
             self.registers.pointers[column] = Some(pointer);
         }
     }
 
-    fn enter(&mut self) {
+    fn enter(&mut self, staged: bool) {
         let asm = &mut self.registers.asm;
         KEPT.iter().for_each(|&gpr| asm.push(gpr));
         asm.copy(RBX, RDI);
@@ -159,11 +186,20 @@ impl<'a> Emitter<'a> {
         if self.tiled {
             asm.load_pointer(R15, Mem::at(RBX, frame::TILES));
         }
-        self.load_pointers();
+        if staged {
+            asm.load_pointer(CARRIED, Mem::at(RBX, frame::CARRIED));
+            asm.zero(BEFORE);
+        }
+        self.load_pointers(staged);
         self.registers.asm.zero(R12);
     }
 
-    fn load_pointers(&mut self) {
+    /// The registers that calls don't keep.
+    fn load_pointers(&mut self, staged: bool) {
+        if staged {
+            self.registers.asm.load_pointer(TO_CARRY, Mem::at(RBX, frame::BOTH_CARRIED));
+            self.registers.asm.subtract(TO_CARRY, CARRIED);
+        }
         for (column, pointer) in self.registers.pointers.iter().enumerate() {
             if let Some(pointer) = *pointer {
                 self.registers.asm.load_pointer(pointer, Mem::at(RBX, frame::POINTERS + 8 * column as i32));
@@ -182,7 +218,7 @@ impl<'a> Emitter<'a> {
         let inst = self.registers.program.insts[id as usize];
         let [a, b, c, guard] = inst.args;
         match inst.op {
-            Low::Cell(_) | Low::Column { .. } => {}
+            Low::Cell(_) | Low::Column { .. } | Low::Carried { .. } => {}
             Low::Add => self.binary(id, ADD, [a, b], true),
             Low::Mul => self.binary(id, MUL, [a, b], true),
             Low::And => self.binary(id, AND, [a, b], true),
@@ -239,9 +275,9 @@ impl<'a> Emitter<'a> {
                 self.registers.asm.vector(form, result, first, Place::Reg(register));
             }
             Low::OrCall(_) => unreachable!("it is for one point"),
-            Low::Store { output, vector } => {
+            Low::Store { output, vector, late } => {
                 let register = self.registers.in_register(a);
-                let to = self.registers.column(self.n_inputs + output as usize, vector);
+                let to = self.registers.column(self.n_inputs + output as usize, vector, late);
                 self.registers.asm.vector(STORE, register, 0, Place::Mem(to));
                 self.registers.release([a].into_iter());
             }
@@ -474,7 +510,7 @@ impl<'a> Emitter<'a> {
     }
 
     /// What lies behind the loop: rare calls, and what all calls go through.
-    fn cold(&mut self) -> Result<(), Unsupported> {
+    fn cold(&mut self, staged: bool) -> Result<(), Unsupported> {
         for pending in std::mem::take(&mut self.calls) {
             self.registers.asm.bind(pending.begin);
             self.call_now(pending.call)?;
@@ -487,7 +523,7 @@ impl<'a> Emitter<'a> {
         asm.zero_upper();
         asm.call_rax();
         self.all_registers(false);
-        self.load_pointers();
+        self.load_pointers(staged);
         self.registers.asm.ret();
         Ok(())
     }

@@ -398,6 +398,25 @@ impl Assembler {
         self.code.extend([0x41, 0xf6, 0xc0 | gpr.0 & 7, 1]);
     }
 
+    /// Subtracts a register.
+    pub fn subtract(&mut self, from: Gpr, gpr: Gpr) {
+        self.code.extend([0x48 | (from.0 >> 3) << 2 | gpr.0 >> 3, 0x2b, 0xc0 | (from.0 & 7) << 3 | gpr.0 & 7]);
+    }
+
+    pub fn exchange(&mut self, a: Gpr, b: Gpr) {
+        self.code.extend([0x48 | (a.0 >> 3) << 2 | b.0 >> 3, 0x87, 0xc0 | (a.0 & 7) << 3 | b.0 & 7]);
+    }
+
+    /// A copy where a comparison did not find "below".
+    pub fn copy_unless_below(&mut self, to: Gpr, from: Gpr) {
+        self.code.extend([0x48 | (to.0 >> 3) << 2 | from.0 >> 3, 0x0f, 0x43, 0xc0 | (to.0 & 7) << 3 | from.0 & 7]);
+    }
+
+    /// Counts a number in memory down and sets the zero flag where it has become 0.
+    pub fn count_down(&mut self, at: Mem) {
+        self.pointer(0xff, RCX, at);
+    }
+
     /// Sets the zero flag where a register of `rax` to `rdi` is 0.
     pub fn test(&mut self, gpr: Gpr) {
         self.code.extend([0x85, 0xc0 | gpr.0 << 3 | gpr.0]);

@@ -6,6 +6,10 @@ use super::lower::Lowering;
 const ALL: u64 = u64::MAX;
 const SIGN: u64 = 1 << 63;
 
+/// `c ? b : a`, and `a ^ (b & c)`, bit by bit for all eight (a, b, c).
+const CHOICE: u8 = 0b1101_1000;
+const CHANGE: u8 = 0b0111_1000;
+
 impl Lowering<'_> {
     /// The number that a value is the opposite of.
     fn opposite(&self, a: Id) -> Option<Id> {
@@ -45,6 +49,11 @@ impl Lowering<'_> {
 
     /// The constant is second. Twice a number is a sum, which processors do beside products.
     pub fn product(&mut self, a: Id, b: Id) -> Id {
+        for (x, sign) in [(a, b), (b, a)] {
+            if let Some(sign) = self.unit_of(sign) {
+                return self.with_sign(x, sign);
+            }
+        }
         let (a, b) = if self.program.constant_of(a).is_some() { (b, a) } else { (a, b) };
         match self.program.constant_of(b).map(f64::from_bits) {
             Some(2.0) => self.add(Low::Add, &[a, a]),
@@ -57,6 +66,33 @@ impl Lowering<'_> {
             },
             None => self.add(Low::Mul, &[a, b]),
         }
+    }
+
+    /// The number that a value, 1 or -1, has the sign of: what `copysign` makes of 1.
+    fn unit_of(&self, a: Id) -> Option<Id> {
+        let one = Some(1.0f64.to_bits());
+        let inst = self.program.insts[a as usize];
+        let is_constant = |id: Id, bits: Option<u64>| self.program.constant_of(id) == bits;
+        match inst.op {
+            Low::Bits(CHOICE) if is_constant(inst.args[0], one) && is_constant(inst.args[2], Some(SIGN)) => {
+                Some(inst.args[1])
+            }
+            Low::Or if is_constant(inst.args[0], one) => {
+                let sign = self.program.insts[inst.args[1] as usize];
+                (sign.op == Low::And && is_constant(sign.args[1], Some(SIGN))).then_some(sign.args[0])
+            }
+            _ => None,
+        }
+    }
+
+    /// `a`, or `-a` where the sign bit of `b` is set.
+    fn with_sign(&mut self, a: Id, b: Id) -> Id {
+        let sign = self.program.bits(SIGN);
+        if self.is_512() {
+            return self.add(Low::Bits(CHANGE), &[a, b, sign]);
+        }
+        let sign = self.add(Low::And, &[b, sign]);
+        self.add(Low::Xor, &[a, sign])
     }
 
     pub fn compare(&mut self, predicate: u8, a: Id, b: Id) -> Id {
@@ -108,6 +144,13 @@ impl Lowering<'_> {
         match (inst.op, [inst.args[0], inst.args[1]]) {
             (Low::Compare(compare::LESS), compared) if compared == [a, b] => self.add(Low::Lesser, &[a, b]),
             (Low::Compare(compare::LESS), compared) if compared == [b, a] => self.add(Low::Greater, &[a, b]),
+            // What is called under the opposite condition has computed that one.
+            (Low::Compare(predicate), _) => {
+                match self.program.find(Low::Compare(compare::inverse(predicate)), &inst.args[..2]) {
+                    Some(opposite) => self.blend(opposite, b, a),
+                    None => self.blend(condition, a, b),
+                }
+            }
             _ => self.blend(condition, a, b),
         }
     }
@@ -138,8 +181,7 @@ impl Lowering<'_> {
     pub fn copysign(&mut self, a: Id, b: Id) -> Id {
         let sign = self.program.bits(SIGN);
         if self.is_512() {
-            // c ? b : a, bit by bit, for all eight (a, b, c).
-            return self.add(Low::Bits(0b1101_1000), &[a, b, sign]);
+            return self.add(Low::Bits(CHOICE), &[a, b, sign]);
         }
         let size = match self.program.constant_of(a) {
             Some(bits) => self.program.bits(bits & !SIGN),

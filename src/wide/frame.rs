@@ -6,6 +6,7 @@
 //! pointers     to the columns of the inputs, then of the outputs
 //! cells        numbers that are the same for all points: 8 bytes at 512 bits, 32 (four times the number) at 256
 //! spills       vectors that found no register
+//! carried      twice, what goes from one turn of the loop to the next
 //! tiles        what waits between loops, a number a point
 //! tail         the last points, where they fill no turn of the loop: one or two vectors an input and an output
 //! ```
@@ -18,6 +19,11 @@ pub const END: i32 = 0;
 pub const CELLS: i32 = 8;
 pub const SPILLS: i32 = 16;
 pub const TILES: i32 = 24;
+/// How many turns are left of a loop in two stages.
+pub const TURNS: i32 = 32;
+/// The first of the two places for what is carried, and the sum of both addresses.
+pub const CARRIED: i32 = 40;
+pub const BOTH_CARRIED: i32 = 48;
 pub const SAVE: i32 = 64;
 pub const SAVE_MASKS: i32 = SAVE + 32 * VECTOR;
 pub const POINTERS: i32 = SAVE_MASKS + 64;
@@ -42,6 +48,8 @@ pub struct Layout {
     pub spills: usize,
     /// How many points a turn of the loop does.
     pub turn: usize,
+    /// How many values go from turn to turn.
+    pub carried: usize,
     /// Numbers in the tile buffer.
     pub tiles: usize,
 }
@@ -79,6 +87,7 @@ impl Frame {
         part(n_columns);
         let cells = part(layout.cells.len() * cell_words(layout.width));
         let spills = part(layout.spills * 8);
+        let carried = [part(layout.carried * 8), part(layout.carried * 8)];
         let tiles = part(layout.tiles);
         let tail = part(n_columns * TAIL);
         let mut frame = Frame { memory: vec![Line([0; 8]); lines].into(), cells, tail };
@@ -86,6 +95,9 @@ impl Frame {
         for (at, words, bias) in [(CELLS, cells, CELLS_BIAS), (SPILLS, spills, SPILLS_BIAS), (TILES, tiles, 0)] {
             *frame.word(at as usize / 8) = base + 8 * words as u64 + bias as u64;
         }
+        let [first, second] = carried.map(|words| base + 8 * words as u64);
+        *frame.word(CARRIED as usize / 8) = first;
+        *frame.word(BOTH_CARRIED as usize / 8) = first + second;
         for (index, cell) in layout.cells.iter().enumerate() {
             if let Cell::Constant(bits) = *cell {
                 frame.set_cell(layout.width, index, bits);
@@ -109,9 +121,10 @@ impl Frame {
         }
     }
 
-    /// Up to how many bytes of each column the loop goes.
-    pub fn set_end(&mut self, bytes: usize) {
-        *self.word(END as usize / 8) = bytes as u64;
+    /// How many points the loop does, and in how many turns.
+    pub fn set_end(&mut self, points: usize, turns: usize) {
+        *self.word(END as usize / 8) = 8 * points as u64;
+        *self.word(TURNS as usize / 8) = turns as u64;
     }
 
     pub fn set_pointer(&mut self, column: usize, address: u64) {

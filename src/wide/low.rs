@@ -23,10 +23,17 @@ pub const N_ARGS: usize = 4;
 pub enum Low {
     /// A number in memory, the same for all lanes.
     Cell(u32),
-    /// The next numbers of an input; in a loop that does several vectors in a turn, those of the vector with this number.
+    /// The next numbers of an input; in a loop that does several vectors in a turn, those of the vector with this number. In
+    /// the second stage of a loop, those of the turn before.
     Column {
         column: u32,
         vector: u8,
+        late: bool,
+    },
+    /// What the turn before has computed for this one.
+    Carried {
+        slot: u32,
+        class: Class,
     },
     Add,
     Sub,
@@ -84,6 +91,7 @@ pub enum Low {
     Store {
         output: u32,
         vector: u8,
+        late: bool,
     },
 }
 
@@ -94,6 +102,17 @@ pub struct Inst {
 }
 
 impl Inst {
+    pub fn new(op: Low, args: &[Id]) -> Inst {
+        let mut inst = Inst { op, args: [NONE; N_ARGS] };
+        inst.args[..args.len()].copy_from_slice(args);
+        inst
+    }
+
+    /// Whether it calls an operator whatever the numbers are.
+    pub fn is_unconditional_call(&self) -> bool {
+        matches!(self.op, Low::Call(_)) && self.args[N_ARGS - 1] == NONE
+    }
+
     /// The operands that there are.
     pub fn args(&self) -> impl Iterator<Item = Id> + '_ {
         self.args.iter().copied().filter(|&arg| arg != NONE)
@@ -129,7 +148,7 @@ pub mod compare {
 }
 
 /// Where a value is held in registers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Class {
     Vector = 0,
     Mask = 1,
@@ -180,6 +199,7 @@ impl Program {
 
     pub fn class(&self, id: Id) -> Class {
         match self.insts[id as usize].op {
+            Low::Carried { class, .. } => class,
             Low::Compare(_) | Low::MaskAnd | Low::MaskOr | Low::MaskNot if self.width.has_masks() => Class::Mask,
             _ => Class::Vector,
         }
@@ -192,14 +212,13 @@ impl Program {
 
     /// Adds an instruction, or finds it.
     pub fn add(&mut self, op: Low, args: &[Id]) -> Id {
-        let mut inst = Inst { op, args: [NONE; N_ARGS] };
-        inst.args[..args.len()].copy_from_slice(args);
-        if let Some(&known) = self.known.get(&inst) {
+        if let Some(known) = self.find(op, args) {
             return known;
         }
+        let inst = Inst::new(op, args);
         let uniform = match op {
             Low::Cell(_) => true,
-            Low::Column { .. } | Low::Store { .. } => false,
+            Low::Column { .. } | Low::Carried { .. } | Low::Store { .. } => false,
             _ => inst.args().all(|arg| self.uniform[arg as usize]),
         };
         let id = self.insts.len() as Id;
@@ -207,6 +226,11 @@ impl Program {
         self.uniform.push(uniform);
         self.known.insert(inst, id);
         id
+    }
+
+    /// An instruction that there is already.
+    pub fn find(&self, op: Low, args: &[Id]) -> Option<Id> {
+        self.known.get(&Inst::new(op, args)).copied()
     }
 
     pub fn cell(&mut self, cell: Cell) -> Id {
@@ -282,9 +306,14 @@ impl Program {
             let Low::Column { column, .. } = self.insts[id as usize].op else {
                 unreachable!("what is computed comes before its uses")
             };
-            copies[id as usize] = self.push(Inst { op: Low::Column { column, vector: 1 }, args: [NONE; N_ARGS] });
+            copies[id as usize] = self.memory(Low::Column { column, vector: 1, late: false });
         }
         copies[id as usize]
+    }
+
+    /// Adds something that lies in memory, the same or not.
+    pub fn memory(&mut self, op: Low) -> Id {
+        self.push(Inst::new(op, &[]))
     }
 
     /// Adds an instruction of the loop.

@@ -115,7 +115,7 @@ impl Lowering<'_> {
         }
         let id = match self.func.inst(val) {
             Inst::Param(index) if self.uniform[index as usize] => self.program.cell(Cell::Param(index)),
-            Inst::Param(index) => self.program.add(Low::Column { column: index, vector: 0 }, &[]),
+            Inst::Param(index) => self.program.add(Low::Column { column: index, vector: 0, late: false }, &[]),
             Inst::Opaque(_) => self.f64(f64::NAN),
             Inst::F64(bits) => self.f64(bits.value()),
             // Only an exponent, which its operator looks at.
@@ -124,6 +124,7 @@ impl Lowering<'_> {
                 let zero = self.f64(0.0);
                 self.compare(if value { compare::EQUAL } else { compare::NOT_EQUAL }, zero, zero)
             }
+            Inst::Bound(_) | Inst::Read(_) | Inst::Region(_) | Inst::Result(..) => unreachable!("no loops here"),
             Inst::Unary(op, _) | Inst::Binary(op, ..) | Inst::Ternary(op, ..) | Inst::Nary(op, _) => {
                 self.operation(op, val)?
             }
@@ -138,7 +139,7 @@ impl Lowering<'_> {
             let (one, zero) = (self.f64(1.0), self.f64(0.0));
             id = self.blend(id, one, zero);
         }
-        self.program.add(Low::Store { output, vector: 0 }, &[id]);
+        self.program.add(Low::Store { output, vector: 0, late: false }, &[id]);
     }
 
     fn operation(&mut self, op: Op, val: Val) -> Result<Id, Unsupported> {

@@ -7,6 +7,7 @@
 
 use super::Width;
 use super::low::{Cell, Id, Low, Program};
+use super::pipeline::pipeline;
 use super::schedule::{pressure, schedule};
 
 /// The largest program, in instructions, that is one loop.
@@ -21,8 +22,8 @@ const TILE_BYTES: usize = 512 << 10;
 /// The most points in a tile.
 const TILE_POINTS: usize = 512;
 
-/// Up to how many values that are alive at once the order of instructions is changed. Beyond, there is enough to do side by side.
-const CHAINS: usize = 16;
+/// How far instructions move ahead of others in a loop of one stage.
+pub const WINDOW: usize = 128;
 
 /// Where a value lies in memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,7 +33,11 @@ pub enum Home {
     Column {
         column: u32,
         vector: u8,
+        late: bool,
     },
+    /// Where the second stage of the loop finds it in the next turn, and where it finds it in this one.
+    ToCarry(u32),
+    Carried(u32),
     /// A slot of the tile buffer.
     Tile(u32),
     /// A slot of the segment's own memory.
@@ -56,6 +61,8 @@ pub struct Plan {
     pub vectors: usize,
     /// How many points a tile has, where there are several loops.
     pub tile: usize,
+    /// How many values are carried from turn to turn; `None` where the loop has one stage.
+    pub carried: Option<usize>,
 }
 
 /// Divides a program; gives it the cells for what is computed before the loop.
@@ -66,21 +73,30 @@ pub fn plan(program: &mut Program, segment: Option<usize>) -> Plan {
     if vectors == 2 {
         body = program.twice(&body);
     }
+    let stages = if segment.is_none() && body.len() <= WHOLE { pipeline(program, &body) } else { None };
+    if let Some(stages) = &stages {
+        body.clone_from(&stages.insts);
+    }
     let mut segments = Vec::new();
     cut(before, true, segment, &mut segments);
     cut(body, false, segment, &mut segments);
-    let in_order = alive > CHAINS;
-    for segment in segments.iter_mut().filter(|_| !in_order) {
-        segment.insts = schedule(program, std::mem::take(&mut segment.insts));
+    // Both stages at once, which lie one after the other.
+    let window = if stages.is_some() { usize::MAX } else { WINDOW };
+    for segment in &mut segments {
+        segment.insts = schedule(program, std::mem::take(&mut segment.insts), window);
     }
 
     let mut homes = vec![Home::Nowhere; program.insts.len()];
     for (index, inst) in program.insts.iter().enumerate() {
         match inst.op {
             Low::Cell(cell) => homes[index] = Home::Cell(cell),
-            Low::Column { column, vector } => homes[index] = Home::Column { column, vector },
+            Low::Column { column, vector, late } => homes[index] = Home::Column { column, vector, late },
+            Low::Carried { slot, .. } => homes[index] = Home::Carried(slot),
             _ => {}
         }
+    }
+    for (slot, &id) in (0..).zip(stages.iter().flat_map(|stages| &stages.carried)) {
+        homes[id as usize] = Home::ToCarry(slot);
     }
     // The last segment that uses each value.
     let mut last = vec![0u32; program.insts.len()];
@@ -111,7 +127,8 @@ pub fn plan(program: &mut Program, segment: Option<usize>) -> Plan {
     let lanes = program.width.lanes() * vectors;
     let slots = slots.len();
     let points = (TILE_BYTES / 8 / slots.max(1)).min(TILE_POINTS) / lanes * lanes;
-    Plan { segments, homes, slots, vectors, tile: points.max(lanes) }
+    let carried = stages.map(|stages| stages.carried.len());
+    Plan { segments, homes, slots, vectors, tile: points.max(lanes), carried }
 }
 
 /// Whether a loop should do two vectors in a turn: a long chain of operations leaves room beside it, and both use the same constants. Not

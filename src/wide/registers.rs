@@ -4,7 +4,7 @@
 //! Operands may be memory, so a value that is needed only once is never loaded.
 
 use super::Width;
-use super::encode::{Assembler, BROADCAST, Form, Gpr, LOAD, Mem, Place, R12, R14, R15, RAX, RBP, RBX, STORE};
+use super::encode::{Assembler, BROADCAST, Form, Gpr, LOAD, Mem, Place, R12, R13, R14, R15, RAX, RBP, RBX, RDI, STORE};
 use super::frame;
 use super::low::{Class, Id, NONE, Program};
 use super::plan::{Home, Slots};
@@ -12,6 +12,11 @@ use super::single;
 
 /// No later use in the segment.
 pub const NEVER: u32 = u32::MAX;
+
+/// In a loop of two stages: where the turn before was in each column, what it has carried here, and what this one carries on.
+pub const BEFORE: Gpr = R13;
+pub const CARRIED: Gpr = R15;
+pub const TO_CARRY: Gpr = RDI;
 
 const NO_REGISTER: u8 = u8::MAX;
 
@@ -199,7 +204,11 @@ impl<'a> Registers<'a> {
                 Home::Cell(cell) => single::constant(cell),
                 Home::Spill(slot) => single::spill(slot),
                 Home::Column { column, .. } => self.places[column as usize],
-                Home::Tile(_) | Home::Nowhere => unreachable!("a value without register lies in memory"),
+                Home::Tile(_) | Home::ToCarry(_) | Home::Carried(_) | Home::Nowhere => {
+                    unreachable!(
+                        "a single call has neither tiles nor turns, and a value without register lies in memory"
+                    )
+                }
             };
         }
         match home {
@@ -208,20 +217,23 @@ impl<'a> Registers<'a> {
                 let disp = (8 * frame::cell_words(self.program.width) as u32 * cell) as i32 - frame::CELLS_BIAS;
                 Mem { broadcast: self.program.width == Width::W512, ..Mem::at(R14, disp) }
             }
-            Home::Column { column, vector } => self.column(column as usize, vector),
+            Home::Column { column, vector, late } => self.column(column as usize, vector, late),
+            Home::ToCarry(slot) => Mem::at(TO_CARRY, slot as i32 * frame::VECTOR),
+            Home::Carried(slot) => Mem::at(CARRIED, slot as i32 * frame::VECTOR),
             Home::Tile(slot) => Mem { index: Some(R12), ..Mem::at(R15, slot as i32 * self.tile_bytes) },
             Home::Spill(slot) => Mem::at(RBP, slot as i32 * frame::VECTOR - frame::SPILLS_BIAS),
         }
     }
 
     /// Where the points of this turn of the loop are in a column.
-    pub fn column(&mut self, column: usize, vector: u8) -> Mem {
+    pub fn column(&mut self, column: usize, vector: u8, late: bool) -> Mem {
         let pointer = self.pointers[column].unwrap_or_else(|| {
             self.asm.load_pointer(RAX, Mem::at(RBX, frame::POINTERS + 8 * column as i32));
             RAX
         });
         let lanes = self.program.width.lanes() as i32;
-        Mem { index: Some(R12), ..Mem::at(pointer, 8 * lanes * i32::from(vector)) }
+        let index = if late { BEFORE } else { R12 };
+        Mem { index: Some(index), ..Mem::at(pointer, 8 * lanes * i32::from(vector)) }
     }
 
     /// The value that may give way whose next use is furthest.

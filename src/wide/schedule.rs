@@ -3,18 +3,17 @@
 //! Processors look ahead some hundred instructions, and fewer of those that wait for operands. In the order of the graph, one
 //! elementary function comes after the other, each a chain of dependent operations; side by side they take half the time. So
 //! instructions are ordered as a machine would issue them that executes two at a time and knows how long the way to
-//! the end is from each. Where more values are alive than there are registers, the order of the graph is kept.
+//! the end is from each. Where more values are alive than there are registers, what frees registers goes first.
+
+use std::cmp::Reverse;
 
 use super::Width;
 use super::low::{Id, Low, Program};
 
-/// How far instructions move ahead of others.
-const WINDOW: usize = 128;
-
 /// Instructions that begin together.
 const ISSUE: u32 = 2;
 
-fn latency(op: Low) -> u32 {
+pub fn latency(op: Low) -> u32 {
     match op {
         Low::Div => 14,
         Low::Sqrt => 20,
@@ -30,11 +29,12 @@ struct Ready {
     time: u32,
 }
 
-/// The same instructions in a better order.
-pub fn schedule(program: &Program, insts: Vec<Id>) -> Vec<Id> {
+/// The same instructions in a better order, in which none comes before another one that was `window` places ahead of it.
+pub fn schedule(program: &Program, insts: Vec<Id>, window: usize) -> Vec<Id> {
+    // A few more than there are registers: what waits longest can wait in memory.
     let limit: isize = match program.width {
-        Width::W512 | Width::One512 => 26,
-        Width::W256 | Width::One256 => 11,
+        Width::W512 | Width::One512 => 30,
+        Width::W256 | Width::One256 => 18,
     };
     const NOWHERE: u32 = u32::MAX;
     let n = insts.len();
@@ -68,7 +68,7 @@ pub fn schedule(program: &Program, insts: Vec<Id>) -> Vec<Id> {
     let mut done = vec![false; n];
     let mut ready: Vec<Ready> =
         (0..n).filter(|&index| waits[index] == 0).map(|place| Ready { place, time: 0 }).collect();
-    ready.sort_unstable_by_key(|ready| std::cmp::Reverse(ready.place));
+    ready.sort_unstable_by_key(|ready| Reverse(ready.place));
     // Ready from the start, in order; they enter the window as it moves.
     let mut later = std::mem::take(&mut ready);
     let (mut first, mut live, mut clock, mut issued) = (0, 0isize, 0, 0);
@@ -76,19 +76,21 @@ pub fn schedule(program: &Program, insts: Vec<Id>) -> Vec<Id> {
         while done[first] {
             first += 1;
         }
-        while later.last().is_some_and(|next| next.place < first + WINDOW) {
+        while later.last().is_some_and(|next| next.place < first.saturating_add(window)) {
             ready.extend(later.pop());
         }
-        let in_window = |candidate: &Ready| candidate.place < first + WINDOW;
-        let candidates = ready.iter().enumerate().filter(|(_, candidate)| in_window(candidate));
-        let best = if live >= limit {
-            candidates.min_by_key(|(_, candidate)| candidate.place)
-        } else {
+        let candidates =
+            ready.iter().enumerate().filter(|(_, candidate)| candidate.place < first.saturating_add(window));
+        let is_full = live >= limit;
+        let best = candidates.min_by_key(|(_, candidate)| {
+            let place = candidate.place;
+            if is_full && uses[place] > 0 && !args(place).any(|arg| uses[arg] == 1) {
+                // It takes a register and frees none: only if all do so, and then what comes first.
+                return (true, place as u32, Reverse(0), place);
+            }
             // What can begin now comes before what must wait; of these the longest way to the end.
-            candidates.min_by_key(|(_, candidate)| {
-                (candidate.time.max(clock), std::cmp::Reverse(height[candidate.place]), candidate.place)
-            })
-        };
+            (false, candidate.time.max(clock), Reverse(height[place]), place)
+        });
         let Some((slot, _)) = best else { unreachable!("the first instruction that is left is ready") };
         let Ready { place, time } = ready.swap_remove(slot);
         if time > clock {
@@ -125,7 +127,8 @@ pub fn pressure(program: &Program, insts: &[Id]) -> usize {
     for &id in insts.iter().rev() {
         count -= usize::from(alive[id as usize]);
         for arg in program.insts[id as usize].args() {
-            let in_memory = matches!(program.insts[arg as usize].op, Low::Cell(_) | Low::Column { .. });
+            let in_memory =
+                matches!(program.insts[arg as usize].op, Low::Cell(_) | Low::Column { .. } | Low::Carried { .. });
             if !in_memory && !alive[arg as usize] {
                 alive[arg as usize] = true;
                 count += 1;

@@ -17,6 +17,7 @@ use memmap2::Mmap;
 
 use super::encode::Mem;
 use super::low::{Id, Program};
+use super::plan::WINDOW;
 use super::schedule::{pressure, schedule};
 use super::{Unsupported, Width, dump, executable, lower};
 use crate::ir::Func;
@@ -108,7 +109,7 @@ fn order(program: &mut Program) -> Vec<Id> {
         return insts;
     }
     let insts = pairs::pair(program, insts);
-    schedule(program, insts)
+    schedule(program, insts, WINDOW)
 }
 
 /// Where a constant is in the code.

@@ -65,7 +65,7 @@ R = mp.pi / 4 + mpf(2) ** -20
 ONE = lambda x: mpf(1)
 
 exp_rest = removable(lambda r: (mp.exp(r) - 1 - r - r * r / 2) / r**3, [mpf(1) / 6, mpf(1) / 24])
-ln_rest = removable(lambda f: (mp.log1p(f) - f + f * f / 2) / f**3, [mpf(1) / 3, -mpf(1) / 4])
+ln_rest = removable(lambda z: (2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2) / z, [mpf(2) / 3, mpf(2) / 5])
 sin_rest = removable(lambda z: (mp.sin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, [-mpf(1) / 6, mpf(1) / 120])
 cos_rest = removable(lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2, [mpf(1) / 24, -mpf(1) / 720])
 sinh_rest = removable(lambda z: (mp.sinh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, [mpf(1) / 6, mpf(1) / 120])
@@ -95,8 +95,8 @@ POLYNOMIALS = {
     "EXP": (exp_rest, lambda r: r**3, -HALF_LN2, HALF_LN2, 8),
     # 2^f = 1 + f*LN2 + f^2*EXP2(f), with LN2 a double
     "EXP2": (exp2_rest, lambda f: f**2, -0.5, 0.5, 9),
-    # ln(1 + f) = f - f^2/2 + f^3*LN(f)
-    "LN": (ln_rest, lambda f: f**3 / mp.log1p(f) if f else mpf(0), mp.sqrt(0.5) - 1 - 1e-6, mp.sqrt(2) - 1 + 1e-6, 18),
+    # ln((1 + s)/(1 - s)) = 2s + s^3*LN(s^2) for |s| <= (sqrt(2) - 1)^2
+    "LN": (ln_rest, lambda z: z / 2, 0, (mp.sqrt(2) - 1) ** 4 + 1e-6, 6),
     # sin(r) = r + r^3*SIN(r^2)
     "SIN": (sin_rest, lambda z: z, 0, R * R, 5),
     # cos(r) = 1 - r^2/2 + r^4*COS(r^2)

@@ -13,11 +13,13 @@ const COMMANDS: &[&str] = &[
     "jvp",
     "vjp",
     "derive",
+    "plot",
     "check",
     "trace",
     "emit",
     "functions",
     "batch",
+    "fit",
     "bench",
     "completions",
 ];
@@ -424,6 +426,7 @@ fn every_stage_is_shown() {
         ("forward", "d_x: f64"),
         ("reverse", "d_z: f64"),
         ("hessian", "d_x_z: f64"),
+        ("dot", "-> r0"),
         ("clif", "function %f"),
         ("asm", "ret"),
     ] {
@@ -433,6 +436,119 @@ fn every_stage_is_shown() {
         assert_eq!((answer["stage"].as_str(), answer["text"].as_str()), (Some(stage), Some(text.as_str())));
     }
     assert!(ok(&["emit", "x*y + z", "--relax", "fused-multiply-add"]).contains("fma"));
+    assert!(ok(&["emit", "x*y + z", "--stage", "dot", "--relax", "fused-multiply-add"]).contains("fma"));
+    assert_eq!(
+        ok(&["emit", "x/z - 2", "--stage", "dot", "--graph", "reverse", "--wrt", "x"]),
+        "\
+digraph \"f\" {
+  rankdir=LR;
+  p0 [label=\"x\", shape=box];
+  p1 [label=\"z\", shape=box];
+  v0 [label=\"div\"];
+  p0 -> v0 [label=\"1\"];
+  p1 -> v0 [label=\"2\"];
+  v1 [label=\"sub\"];
+  v0 -> v1 [label=\"1\"];
+  v1c1 [label=\"2.0\", shape=plaintext];
+  v1c1 -> v1 [label=\"2\"];
+  v2 [label=\"div\"];
+  v2c0 [label=\"1.0\", shape=plaintext];
+  v2c0 -> v2 [label=\"1\"];
+  p1 -> v2 [label=\"2\"];
+  r0 [label=\"value\", shape=plaintext];
+  v1 -> r0;
+  r1 [label=\"d_x\", shape=plaintext];
+  v2 -> r1;
+}
+"
+    );
+}
+
+#[test]
+fn derivatives_in_latex() {
+    assert_eq!(
+        ok(&["derive", "x^3*sin(x)", "--format", "latex"]),
+        "3 x^{2} \\, \\sin\\left(x\\right) + x^{3} \\, \\cos\\left(x\\right)\n"
+    );
+    assert_eq!(
+        ok(&["derive", "u = exp(x*theta_1); u^2/(1 + u)", "--format", "latex", "--wrt", "theta_1"]),
+        "\\begin{aligned}\n  u &= e^{x \\, \\theta_{1}} \\\\\n  & \\frac{2 x \\, u^{2}}{1 + u} - \\frac{x \\, u^{3}}{\\left(1 + u\\right)^{2}}\n\\end{aligned}\n"
+    );
+}
+
+#[test]
+fn a_picture_goes_to_its_file_whole_or_not_at_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("plot.svg");
+    let out = path.to_str().unwrap();
+    let line = ok(&["plot", "sin(x)*z", "--over", "x=-3..3", "--at", "z=2", "--derivatives", "0,1,4", "--out", out]);
+    assert_eq!(line, format!("{out}: f(x), f′(x), f^(4)(x) over x = -3..3\n"));
+    let svg = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(
+        svg,
+        ok(&["plot", "sin(x)*z", "--over", " x = -3..3", "--at", "z=2", "--derivatives", "0,1,4", "--out", "-"])
+    );
+    assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n") && svg.contains("(z = 2)"));
+    wrong(&["plot", "sqrt(x)", "--over", "x=-3..-1", "--out", out]);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), svg);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    wrong(&["plot", "x", "--over", "x=0..1", "--out", directory.path().to_str().unwrap()]);
+    wrong(&["plot", "x", "--over", "x=0..1", "--out", directory.path().join("none/plot.svg").to_str().unwrap()]);
+    let data = directory.path().join("points.csv");
+    std::fs::write(&data, "t,v\n1,2\n2,3\n3,5\n").unwrap();
+    let beside = ["plot", "a*t^2", "--at", "a=0.5", "--data", data.to_str().unwrap(), "--x", "t", "--y", "v", "--out"];
+    assert_eq!(ok(&[beside.as_slice(), &[out]].concat()), format!("{out}: data, f(t) over t = 1..3\n"));
+    // Three points and one in the legend.
+    assert_eq!(std::fs::read_to_string(&path).unwrap().matches("<circle").count(), 4);
+    std::fs::write(&data, "t,v\n1,2\n2,x\n").unwrap();
+    assert!(wrong(&[beside.as_slice(), &[out]].concat()).contains("line 3, column 2"));
+    std::fs::write(&data, "t,v\n1,2\n1,3\n").unwrap();
+    assert!(wrong(&[beside.as_slice(), &[out]].concat()).contains("--over t=0..1"));
+}
+
+#[test]
+fn plots_that_are_wrong() {
+    for (formula, over, part) in [
+        ("x", "x=3..1", "empty"),
+        ("x", "x=1..1", "empty"),
+        ("x", "x=0..inf", "finite"),
+        ("x", "x=0..nan", "finite"),
+        ("x", "x=0..a", "--over:1:6"),
+        ("x", "x=0", "x=-3..3"),
+        ("x", "0..1", "x=-3..3"),
+        ("x", "=0..1", "x=-3..3"),
+        ("x", "x=-1e308..1e308", "no axis"),
+        ("x", "x=0..5e-324", "no axis"),
+        ("x", "y=0..1", "`y`"),
+        ("alpha + x", "alpa=0..1", "did you mean `alpha`"),
+        ("x*z", "x=0..1", "`z` has no value"),
+        ("sqrt(x)", "x=-2..-1", "--explain"),
+        ("index n\nx^n", "n=0..1", "integer"),
+        ("3", "x=0..1", "`x`"),
+    ] {
+        let message = wrong(&["plot", formula, "--over", over, "--out", "-"]);
+        assert!(message.contains(part), "{formula} over {over}: {message}");
+    }
+    assert!(wrong(&["plot", "x", "--over", "x=0..1"]).contains("--out"));
+    assert!(wrong(&["plot", "x", "--out", "-"]).contains("--over"));
+    assert!(wrong(&["plot", "x", "--over", "x=0..1", "--at", "x=2", "--out", "-"]).contains("twice"));
+    assert!(wrong(&["plot", "x, x^2", "--over", "x=0..1", "--derivatives", "2", "--out", "-"]).contains("one result"));
+    assert!(wrong(&["plot", "x", "--over", "x=0..1", "--derivatives", "21", "--out", "-"]).contains("20"));
+    assert!(wrong(&["plot", "x", "--over", "x=0..1", "--wrt", "q", "--out", "-"]).contains("`q`"));
+    assert!(wrong(&["plot", "x", "--data", "none.csv", "--x", "x", "--y", "y", "--out", "-"]).contains("none.csv"));
+    assert!(wrong(&["plot", "x", "--data", "none.csv", "--x", "x", "--out", "-"]).contains("--y"));
+    let table = ["plot", "x", "--data", "examples/points.csv", "--x", "x", "--y", "q", "--out", "-"];
+    assert!(wrong(&table).contains("no column `q`"));
+}
+
+#[test]
+fn a_trace_as_a_picture() {
+    let svg = ok(&["trace", "a = x*z; exp(a - 6) + a", "--at", "x=2,z=3", "--format", "svg"]);
+    for part in ["<svg ", ">exp<", ">−6<", ">a<", "← adjoint", "</svg>"] {
+        assert!(svg.contains(part), "{part}: {svg}");
+    }
+    let large = (0..300).map(|i| format!("sin({i}*x)")).collect::<Vec<_>>().join(" + ");
+    assert!(wrong(&["trace", &large, "--at", "x=1", "--format", "svg"]).contains("--stage dot"));
 }
 
 #[test]

@@ -6,7 +6,11 @@ use chainrule::ops::{OPS, Surface};
 
 const README: &str = include_str!("../../README.md");
 const LANGUAGE: &str = include_str!("../../docs/language.md");
+const ARRAYS: &str = include_str!("../../docs/arrays.md");
 const BATCH: &str = include_str!("../../docs/batch.md");
+const PICTURES: &str = include_str!("../../docs/pictures.md");
+#[cfg(feature = "cli")]
+const FIT: &str = include_str!("../../docs/fit.md");
 const TEXT_FORM: &str = include_str!("../../docs/text-form.md");
 
 /// The fenced blocks of a document with a language.
@@ -31,19 +35,25 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
+/// What a command prints. What it would print into a file of the documents must be there already.
 #[cfg(feature = "cli")]
 fn run(line: &str) -> String {
-    let words = words(line);
+    let mut words = words(line);
     assert_eq!(words[0], "chainrule", "{line}");
+    let file = words.iter().position(|word| word == ">").map(|place| words.split_off(place));
     let output = Command::new(env!("CARGO_BIN_EXE_chainrule")).args(&words[1..]).output().expect("it starts");
     assert!(output.status.success(), "{line}\n{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("it prints UTF-8")
+    let text = String::from_utf8(output.stdout).expect("it prints UTF-8");
+    let Some(file) = file else { return text };
+    let kept = std::fs::read_to_string(&file[1]).unwrap_or_default().replace("\r\n", "\n");
+    assert!(kept == text, "the picture has changed; run it and look at it: {line}");
+    String::new()
 }
 
 #[cfg(feature = "cli")]
 #[test]
 fn commands_in_documents_print_what_stands_below_them() {
-    for document in [README, LANGUAGE, BATCH, TEXT_FORM] {
+    for document in [README, LANGUAGE, ARRAYS, BATCH, FIT, PICTURES, TEXT_FORM] {
         for block in blocks(document, "console") {
             for command in block.split("$ ").skip(1) {
                 let (line, expected) = command.split_once('\n').expect("a command ends");

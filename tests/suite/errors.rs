@@ -2,13 +2,17 @@
 
 use chainrule::Program;
 use chainrule::error::{FormulaError, Problem, Style, nearest, render_warnings};
+use chainrule::lower::Binding;
 use chainrule::syntax::{Limits, parse, source_from_bytes};
 
 pub fn message(source: &str) -> String {
     match (parse(source, &Limits::default()), Program::parse(source)) {
         (Err(problems), _) => FormulaError::new("formula", source, problems).to_string(),
         (Ok(_), Err(error)) => error.to_string(),
-        (Ok((ast, _)), Ok(_)) => format!("this parses:\n{ast}"),
+        (Ok((ast, _)), Ok(program)) => match program.bind(&Binding::default()) {
+            Err(error) => error.to_string(),
+            Ok(_) => format!("this parses:\n{ast}"),
+        },
     }
 }
 

@@ -19,7 +19,7 @@ impl Program {
         let message =
             |problems| format!("{source}\n{}", chainrule::error::FormulaError::new("formula", source, problems));
         let (ast, _) = syntax::parse(source, &Limits::default()).map_err(message).unwrap();
-        let lowered = lower::lower(&ast, &Limits::default()).map_err(message).unwrap();
+        let lowered = lower::lower(&ast, &Limits::default(), &lower::Binding::default()).map_err(message).unwrap();
         let names = lowered.definitions.iter().map(|&(name, _, val)| (ast.name(name).to_owned(), val)).collect();
         Program { func: lowered.func, names }
     }
@@ -111,7 +111,7 @@ fn assert_readable(text: &str) {
     }
 }
 
-fn formula_text() -> impl Strategy<Value = String> {
+pub fn formula_text() -> impl Strategy<Value = String> {
     let number = prop_oneof![
         Just("2".to_owned()),
         Just("3".to_owned()),
@@ -148,9 +148,9 @@ fn formula_text() -> impl Strategy<Value = String> {
     })
 }
 
-const POINTS: [[f64; 2]; 6] = [[0.7, 1.3], [1.9, 0.4], [-0.6, 0.8], [0.3, -1.7], [2.5, 3.1], [-1.2, -0.35]];
+pub const POINTS: [[f64; 2]; 6] = [[0.7, 1.3], [1.9, 0.4], [-0.6, 0.8], [0.3, -1.7], [2.5, 3.1], [-1.2, -0.35]];
 
-fn value(func: &Func, result: usize, point: &[f64]) -> f64 {
+pub fn value(func: &Func, result: usize, point: &[f64]) -> f64 {
     interp::values(func, point)[func.results[result].value.index()].as_f64()
 }
 

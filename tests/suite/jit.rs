@@ -54,7 +54,7 @@ fn one_operator(row: &Row, types: &[Type]) -> Func {
     let mut builder = Builder::new(row.name);
     let args: Vec<Val> = types.iter().enumerate().map(|(index, &ty)| builder.param(&format!("x{index}"), ty)).collect();
     let value = builder.emit(row.op, &args);
-    chainrule::ir::guard::add_checks(&mut builder, &[value]);
+    chainrule::ir::guard::add_checks(&mut builder, &[value], Func::may_fault);
     builder.finish(vec![Output { name: String::new(), value }])
 }
 
@@ -66,6 +66,7 @@ fn points(types: &[Type]) -> Vec<Vec<f64>> {
         Type::F64 => random.number(),
         Type::Int => random.int() as f64,
         Type::Bool => random.below(2) as f64,
+        Type::Tuple => unreachable!("no operator takes one"),
     };
     for _ in 0..3000 {
         points.push(types.iter().map(|&ty| one(ty)).collect());
@@ -179,7 +180,7 @@ fn the_first_failing_check_is_reported() {
     let quotient = builder.binary(Op::IDiv, a, b);
     let product = builder.binary(Op::IMul, a, a);
     let sum = builder.binary(Op::IAdd, quotient, product);
-    chainrule::ir::guard::add_checks(&mut builder, &[sum]);
+    chainrule::ir::guard::add_checks(&mut builder, &[sum], Func::may_fault);
     let func = builder.finish(vec![Output { name: String::new(), value: sum }]);
     assert_eq!(func.checks.len(), 3);
     for options in all_options() {

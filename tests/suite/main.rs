@@ -1,5 +1,6 @@
 //! The tests of the crate from outside, in one program; a module for each topic.
 
+mod arrays;
 mod batch;
 #[cfg(feature = "cli")]
 mod cli;
@@ -7,25 +8,41 @@ mod cli;
 mod data;
 mod docs;
 mod errors;
+#[cfg(feature = "fit")]
+mod fit;
+#[cfg(feature = "cli")]
+mod fit_command;
 mod formula;
 mod graphs;
 mod hostile;
 mod inspect;
 #[cfg(feature = "jit")]
 mod jit;
+mod latex;
+#[cfg(feature = "jit")]
+mod loops;
 mod math;
 mod meaning;
 mod modes;
 mod mutants;
+#[cfg(feature = "cli")]
+mod nested;
+#[cfg(feature = "plot")]
+mod pictures;
 mod properties;
 mod random;
+#[cfg(feature = "jit")]
+mod random_regions;
 mod references;
+mod regions;
 #[cfg(feature = "wide")]
 mod single;
 mod special;
+mod surface;
 mod syntax;
 mod table;
 mod texts;
 mod tower;
+mod turns;
 #[cfg(feature = "wide")]
 mod wide;

@@ -1,7 +1,9 @@
 //! Texts that are nearly right, made of those under `tests/` by cutting, joining and sprinkling: each is an error with a
 //! message, or a program whose graphs verify, read back and give the same bits as machine code.
 
-use chainrule::{Backend, Error, Limits, Program, ir};
+use chainrule::lower::{Binding, lower, resolve};
+use chainrule::syntax::parse;
+use chainrule::{Backend, Error, Limits, Program, interp, ir};
 
 /// What is sprinkled.
 const TOKENS: [&str; 40] = [
@@ -47,6 +49,33 @@ const TOKENS: [&str; 40] = [
     "clamp(",
 ];
 
+const ARRAY_TOKENS: [&str; 24] = [
+    "[i]",
+    "[i, j]",
+    "[0]",
+    "[i - 1]",
+    "[n]",
+    "x[i]",
+    "W[i, j]",
+    "W[1]",
+    "sum[i](",
+    "sum[j in 0..i](",
+    "prod[i](",
+    "max[i if i > 0](",
+    "mean[i, j](",
+    "logsumexp[k](",
+    "softmax[i](",
+    "argmax[i](",
+    "z[i] = ",
+    "z[0] = ",
+    "z[i, i] = ",
+    " for i",
+    " for i in 0..3",
+    " for i in 1..=N",
+    "param x[N], W[N, M]\n",
+    "floor(",
+];
+
 /// A xorshift generator: every run makes the same texts.
 struct Dice(u64);
 
@@ -59,7 +88,8 @@ impl Dice {
     }
 
     fn token(&mut self) -> &'static str {
-        TOKENS[self.below(TOKENS.len())]
+        let place = self.below(TOKENS.len() + ARRAY_TOKENS.len());
+        TOKENS.get(place).copied().unwrap_or_else(|| ARRAY_TOKENS[place - TOKENS.len()])
     }
 
     fn mutant(&mut self, corpus: &[String]) -> String {
@@ -119,6 +149,9 @@ fn mutants_are_errors_or_programs() {
                 continue;
             }
         };
+        if program.has_arrays() {
+            continue;
+        }
         programs += 1;
         // Compiling takes most of the time: every fourth is enough.
         if programs % 4 != 0 {
@@ -137,4 +170,72 @@ fn mutants_are_errors_or_programs() {
         }
     }
     assert!(programs > 500, "only {programs} mutants are programs");
+}
+
+/// Programs with arrays that mean something where every extent is 3.
+const WITH_ARRAYS: [&str; 16] = [
+    "sum[i](x[i]*y[i])",
+    "param x[N], W[N, M]\n[sum[i](W[i, j]*x[i]) for j]",
+    "z[i] = sum[j in 0..i](x[j]^2)\nmax[i](z[i])",
+    "z[0] = 1\nz[i] = x[i - 1] for i in 1..=3\nsum[i](z[i + 1])",
+    "p[n, k] = softmax[k](W[n, k])\nmean[n, k](ln(p[n, k]))",
+    "logsumexp[k](sum[i](W[k, i]))",
+    "index n\nparam x[N]\nsum[i in 0..n if i != 1](x[i]/i)",
+    "norm(a) = sqrt(sum[i](a[i]^2))\nparam x[N]\nnorm(x - [1, 2, 3])",
+    "index o[P]\nparam x[N]\nprod[p](x[o[p]])",
+    "L[i, j] = i + j for i in 0..3, j in 0..=i\nsum[i in 0..3, j in 0..=i](L[i, j])",
+    "param x[N]\nif(x[0] > 0, x, -x)",
+    "param x[N]\n{ a = 2*x; [a[i] + i for i] }",
+    "x[argmax[i](x[i])]",
+    "f(t, k) = t^k\nsum[i](f(x[i], i))",
+    "param W[N, N]\nI[i, i] = 1\nI[i, j] = 0 for i in 0..N, j in 0..N\nW - I",
+    "[[x[i + j] for i in 0..2] for j in 0..2]",
+];
+
+/// What a program is bound to: every extent is 3.
+fn binding(ast: &chainrule::ast::Ast) -> Binding {
+    let names = resolve(ast);
+    let mut binding = Binding::default();
+    for argument in &names.arguments {
+        let name = ast.name(argument.name).to_owned();
+        if argument.rank == 0 {
+            binding.index.insert(name, 2);
+        } else {
+            binding.shapes.insert(name, vec![3; argument.rank]);
+        }
+    }
+    binding.sizes = names.sizes.iter().map(|&(name, _)| (ast.name(name).to_owned(), 3)).collect();
+    binding
+}
+
+#[test]
+fn mutants_with_arrays_are_errors_or_graphs() {
+    let with_arrays = corpus().into_iter().filter(|text| text.contains('[') && text.len() < 200);
+    let corpus: Vec<String> = WITH_ARRAYS.iter().map(|&text| text.to_owned()).chain(with_arrays.take(16)).collect();
+    let (mut dice, mut graphs) = (Dice(11), 0);
+    let limits = Limits { operations: 5_000, elements: 100_000, turns: 100, ..Limits::default() };
+    for _ in 0..20_000 {
+        let text = dice.mutant(&corpus);
+        let Ok((ast, _)) = parse(&text, &limits) else { continue };
+        let func = match lower(&ast, &limits, &binding(&ast)) {
+            Ok(lowered) => lowered.func,
+            Err(problems) => {
+                assert!(!problems.is_empty(), "{text}");
+                continue;
+            }
+        };
+        graphs += 1;
+        assert_eq!(ir::verify::verify(&func), Ok(()), "{text}");
+        let back = ir::parse::parse(&func.to_string()).unwrap_or_else(|error| panic!("{text}\n{func}\n{error}"));
+        assert_eq!(back.to_string(), func.to_string(), "{text}");
+        let ones = |shape: &[usize]| vec![1.0; shape.iter().product()];
+        let args: Vec<Vec<f64>> = func.params.iter().map(|param| ones(&param.shape)).collect();
+        let args: Vec<&[f64]> = args.iter().map(Vec::as_slice).collect();
+        let turns = func.insts().iter().filter(|inst| matches!(inst, ir::Inst::Region(_))).count();
+        // What it gives is the business of others; here it must end.
+        if turns < 8 {
+            let _ = interp::call(&func, &args);
+        }
+    }
+    assert!(graphs > 1000, "only {graphs} mutants are graphs");
 }

@@ -122,7 +122,7 @@ fn grow(picks: &[Pick], params: &[(Type, usize)], is_allowed: impl Fn(Op) -> boo
     let is_result = |val: &Val| with_ints || builder.func().ty(*val) != Type::Int;
     let results: Vec<Val> =
         pools.iter().flat_map(|pool| pool.iter().rev().take(5).copied()).filter(is_result).collect();
-    guard::add_checks(&mut builder, &results);
+    guard::add_checks(&mut builder, &results, Func::may_fault);
     let name = |index: usize| format!("r{index}");
     builder.finish(results.iter().enumerate().map(|(index, &value)| Output { name: name(index), value }).collect())
 }
@@ -174,6 +174,7 @@ pub fn point_of(random: &mut Random) -> Vec<f64> {
                 Type::F64 => random.number(),
                 Type::Int => random.int() as f64,
                 Type::Bool => random.below(2) as f64,
+                Type::Tuple => unreachable!("no operator takes one"),
             });
         }
     }

@@ -4,6 +4,7 @@ use chainrule::interp;
 use chainrule::ir::{Builder, Func, Output, Val};
 use chainrule::ops::{OPS, Op, Type};
 use chainrule::wide::{self, Input, Kernel, Options, Width};
+use chainrule::{Program, math, opt};
 use proptest::prelude::*;
 
 use crate::random::{self, Random, SPECIAL};
@@ -276,6 +277,38 @@ fn large_graphs_are_several_loops() {
     for width in widths() {
         let options = Options { width: Some(width), segment: None };
         assert_same_as_interpreter(&func, options, &vec![false; func.params.len()], &columns);
+    }
+}
+
+/// Long chains: what one turn of the loop begins, the next one finishes, with numbers, conditions and calls on both sides.
+#[test]
+fn loops_in_two_stages() {
+    let texts = [
+        "exp(x*z) + x*z/ln(x) + sin(ln(x))/(x*z)",
+        "if(x > z, sin(exp(cos(x))), cos(exp(sin(z)))) + x",
+        "tan(ln(1 + sin(x)^2)*cos(z)) + lgamma(exp(sin(exp(sin(z)))))",
+        "w + sin(x)*ln(exp(sin(ln(2 + sin(z)))) + w)",
+    ];
+    for text in texts {
+        let program = Program::parse(text).unwrap();
+        let func = math::expand(&opt::release(&program.gradient().graph().unwrap()));
+        let mut random = Random(31);
+        let mut number = |index: usize| if index % 9 == 4 { 1e9 * random.unit() } else { 0.2 + 2.0 * random.unit() };
+        let columns: Vec<Vec<f64>> = func.params.iter().map(|_| (0..300).map(&mut number).collect()).collect();
+        for width in widths() {
+            let options = Options { width: Some(width), segment: None };
+            let uniforms = [vec![false; func.params.len()], (0..func.params.len()).map(|param| param == 0).collect()];
+            for uniform in uniforms {
+                let kernel = wide::compile_with(&func, &uniform, &options).unwrap();
+                for n in (1..70).chain([255, 256, 257, 300]) {
+                    difference(&func, &kernel, &uniform, &columns, n)
+                        .unwrap_or_else(|message| panic!("{text}: {message}"));
+                }
+            }
+            // Only such loops say so.
+            let code = wide::asm(&func, &vec![false; func.params.len()], &options).unwrap();
+            assert!(code.contains("cmovae"), "{text} at {width:?} has one stage");
+        }
     }
 }
 

@@ -73,7 +73,7 @@ pub fn emit(program: &Program, insts: &[Id], parts: Parts) -> Result<Emitted, Un
     let places: Vec<Mem> = columns.map(|(part, index)| Mem::at(part, 8 * index as i32)).collect();
     let homes = program.insts.iter().map(|inst| match inst.op {
         Low::Cell(cell) | Low::Pair(cell) => Home::Cell(cell),
-        Low::Column { column, vector } => Home::Column { column, vector },
+        Low::Column { column, vector, late } => Home::Column { column, vector, late },
         _ => Home::Nowhere,
     });
     let mut registers = Registers::new(program, homes.collect(), 0, 0);

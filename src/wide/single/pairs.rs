@@ -12,7 +12,7 @@
 
 use hashbrown::HashMap;
 
-use super::super::low::{Cell, Id, Inst, Low, N_ARGS, NONE, Program};
+use super::super::low::{Cell, Id, Inst, Low, Program};
 
 const FMA: Low = Low::Fma { negate_product: false, negate_addend: false };
 
@@ -116,9 +116,7 @@ impl<'a> Rewriting<'a> {
     }
 
     fn push(&mut self, op: Low, args: &[Id]) -> Id {
-        let mut inst = Inst { op, args: [NONE; N_ARGS] };
-        inst.args[..args.len()].copy_from_slice(args);
-        let id = self.program.push(inst);
+        let id = self.program.push(Inst::new(op, args));
         if !matches!(op, Low::Pair(_)) {
             self.insts.push(id);
         }

@@ -1,0 +1,217 @@
+//! What loops cost: programs with arrays against the same by hand in C, in the same run.
+//!
+//! `cargo bench --bench arrays [NAME…]` needs `gcc`. The figures that matter are the ratios to C, on one thread.
+
+#[path = "../spine/measure.rs"]
+mod measure;
+
+use std::ffi::{CString, c_char, c_int, c_void};
+use std::process::Command;
+use std::time::Instant;
+
+use chainrule::ir::Func;
+use chainrule::jit::loops::{LoopCode, Workspace, compile};
+use chainrule::{Binding, Program, math, opt};
+
+/// A function of `baseline.c`: a size, the arguments, the results.
+type Baseline = unsafe extern "C" fn(i64, *const *const f64, *const *mut f64);
+
+// SAFETY: the C library's, as POSIX says their types.
+unsafe extern "C" {
+    fn dlopen(name: *const c_char, flags: c_int) -> *mut c_void;
+    fn dlsym(library: *mut c_void, name: *const c_char) -> *mut c_void;
+}
+
+/// The C functions, compiled for this machine.
+struct Library(*mut c_void);
+
+impl Library {
+    fn build() -> Library {
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/arrays/baseline.c");
+        let path = std::env::temp_dir().join(format!("chainrule-baseline-{}.so", std::process::id()));
+        let status = Command::new("gcc")
+            .args(["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC", "-o"])
+            .arg(&path)
+            .args([source, "-lm"])
+            .status();
+        assert!(status.is_ok_and(|status| status.success()), "gcc compiles baseline.c");
+        let name = CString::new(path.as_os_str().as_encoded_bytes()).expect("a path");
+        // SAFETY: the name is a string that ends with 0; the library has no code that runs when it is loaded.
+        let library = unsafe { dlopen(name.as_ptr(), 2) };
+        _ = std::fs::remove_file(path);
+        assert!(!library.is_null(), "the library loads");
+        Library(library)
+    }
+
+    fn get(&self, name: &str) -> Baseline {
+        let name = CString::new(name).expect("a name");
+        // SAFETY: the library is open and the name ends with 0.
+        let address = unsafe { dlsym(self.0, name.as_ptr()) };
+        assert!(!address.is_null(), "{name:?} is in the library");
+        // SAFETY: all functions of `baseline.c` have this type.
+        unsafe { std::mem::transmute::<*mut c_void, Baseline>(address) }
+    }
+}
+
+/// A program, what of it is computed, and the sizes.
+struct Case {
+    name: &'static str,
+    text: &'static str,
+    wrt: &'static [&'static str],
+    sizes: &'static [(&'static str, i64)],
+    baseline: &'static str,
+    size: i64,
+    calls: usize,
+}
+
+const NETWORK: &str = "data x[N, D], y[N]
+param W[H, D], b[H], V[H, H], c[H], u[H], e
+z[n, i] = sigmoid(b[i] + sum[j](W[i, j]*x[n, j]))
+h[n, i] = sigmoid(c[i] + sum[j](V[i, j]*z[n, j]))
+o[n] = e + sum[i](u[i]*h[n, i])
+sum[n](softplus(o[n]) - y[n]*o[n])";
+
+const ROSENBROCK: &str = "param x[N]
+sum[i in 0..N-1](100*(x[i+1] - x[i]^2)^2 + (1 - x[i])^2)";
+
+const ALL: &[&str] = &["W", "b", "V", "c", "u", "e"];
+
+const CASES: &[Case] = &[
+    Case {
+        name: "network, 1 sample, gradient",
+        text: NETWORK,
+        wrt: ALL,
+        sizes: &[("N", 1), ("D", 10), ("H", 32)],
+        baseline: "network",
+        size: 1,
+        calls: 2000,
+    },
+    Case {
+        name: "network, 1000 samples, gradient",
+        text: NETWORK,
+        wrt: ALL,
+        sizes: &[("N", 1000), ("D", 10), ("H", 32)],
+        baseline: "network",
+        size: 1000,
+        calls: 3,
+    },
+    Case {
+        name: "matrix times vector, 32",
+        text: "param A[N, N], x[N]\ny[i] = sum[j](A[i, j]*x[j])\ny",
+        wrt: &[],
+        sizes: &[("N", 32)],
+        baseline: "matvec",
+        size: 32,
+        calls: 5000,
+    },
+    Case {
+        name: "matrix times vector, 500",
+        text: "param A[N, N], x[N]\ny[i] = sum[j](A[i, j]*x[j])\ny",
+        wrt: &[],
+        sizes: &[("N", 500)],
+        baseline: "matvec",
+        size: 500,
+        calls: 30,
+    },
+    Case {
+        name: "dense layer, 32",
+        text: "param A[N, N], x[N], b[N]\ny[i] = sigmoid(b[i] + sum[j](A[i, j]*x[j]))\ny",
+        wrt: &[],
+        sizes: &[("N", 32)],
+        baseline: "dense",
+        size: 32,
+        calls: 5000,
+    },
+    Case {
+        name: "recurrence, 4096",
+        text: "param a, x[N]\nv[0] = x[0]\nv[t] = a*v[t-1] + x[t]\nv",
+        wrt: &[],
+        sizes: &[("N", 4096)],
+        baseline: "recurrence",
+        size: 4096,
+        calls: 100,
+    },
+    Case {
+        name: "Rosenbrock, 100, gradient",
+        text: ROSENBROCK,
+        wrt: &["x"],
+        sizes: &[("N", 100)],
+        baseline: "rosenbrock",
+        size: 100,
+        calls: 5000,
+    },
+    Case {
+        name: "Rosenbrock, 10^4, gradient",
+        text: ROSENBROCK,
+        wrt: &["x"],
+        sizes: &[("N", 10_000)],
+        baseline: "rosenbrock",
+        size: 10_000,
+        calls: 100,
+    },
+    Case {
+        name: "Rosenbrock, 10^7, gradient",
+        text: ROSENBROCK,
+        wrt: &["x"],
+        sizes: &[("N", 10_000_000)],
+        baseline: "rosenbrock",
+        size: 10_000_000,
+        calls: 1,
+    },
+];
+
+impl Case {
+    fn graph(&self) -> Func {
+        let program = Program::parse(self.text).unwrap_or_else(|error| panic!("{error}"));
+        let binding = self.sizes.iter().fold(Binding::new(), |binding, &(name, size)| binding.size(name, size));
+        let program =
+            if program.is_open() { program.bind(&binding).unwrap_or_else(|error| panic!("{error}")) } else { program };
+        let func = match self.wrt {
+            [] => program.graph().clone(),
+            wrt => program.gradient().wrt(wrt.iter().copied()).graph().unwrap_or_else(|error| panic!("{error}")),
+        };
+        math::expand(&opt::release(&func))
+    }
+
+    fn run(&self, library: &Library) {
+        let start = Instant::now();
+        let func = self.graph();
+        let middle = Instant::now();
+        let code: LoopCode = compile(&func).expect("code for this machine");
+        let end = Instant::now();
+        let number = |k: usize| ((k * 7919 + 13) % 1000) as f64 / 1000.0 - 0.5;
+        let args: Vec<Vec<f64>> = code.args().iter().map(|&n| (0..n).map(number).collect()).collect();
+        let args: Vec<&[f64]> = args.iter().map(Vec::as_slice).collect();
+        let room = || code.results().iter().map(|&n| vec![0.0; n]).collect::<Vec<_>>();
+        let (mut ours, mut theirs) = (room(), room());
+        let mut workspace = Workspace::new(code.workspace()).expect("memory");
+        let baseline = library.get(self.baseline);
+        let inputs: Vec<*const f64> = args.iter().map(|arg| arg.as_ptr()).collect();
+        let outputs: Vec<*mut f64> = theirs.iter_mut().map(|out| out.as_mut_ptr()).collect();
+        let mut out: Vec<&mut [f64]> = ours.iter_mut().map(Vec::as_mut_slice).collect();
+        let mut by_c = || {
+            // SAFETY: the arrays have the sizes that the function takes for this size.
+            unsafe { baseline(self.size, inputs.as_ptr(), outputs.as_ptr()) }
+        };
+        let mut by_us = || code.call(&args, &mut out, &mut workspace).expect("no check fails");
+        let rows = measure::paired(self.calls, 15, &mut [("C", &mut by_c), ("chainrule", &mut by_us)]);
+        measure::print(self.name, &rows);
+        let graph_ms = (middle - start).as_secs_f64() * 1e3;
+        let code_ms = (end - middle).as_secs_f64() * 1e3;
+        println!("  graph {graph_ms:.2} ms, code {code_ms:.2} ms, workspace {} bytes", code.workspace());
+        for (ours, theirs) in ours.iter().zip(&theirs) {
+            let is_close = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-9 * (1.0 + a.abs().max(b.abs()));
+            assert!(ours.iter().zip(theirs).all(is_close), "{}: the same numbers", self.name);
+        }
+    }
+}
+
+fn main() {
+    let library = Library::build();
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    for case in CASES {
+        if wanted.is_empty() || wanted.iter().any(|word| case.name.to_lowercase().contains(&word.to_lowercase())) {
+            case.run(&library);
+        }
+    }
+}

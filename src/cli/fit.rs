@@ -1,0 +1,284 @@
+//! `chainrule fit`: the parameters of a program that data ask for.
+//!
+//! - [`arguments`] reads what is specific to the options: methods, schedules, bounds.
+//! - [`rows`] reads the data, [`saved`] reads and writes parameters.
+//! - [`report`] is the answer.
+
+mod arguments;
+mod report;
+mod rows;
+mod saved;
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use chainrule::data::{self, whole::Whole};
+use chainrule::fit::{Error, Fit as Library, Fitted, Settings, Step};
+use chainrule::syntax::canonical_name;
+use chainrule::{Argument, Program, Role};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::answer::Answer;
+use super::fault::Fault;
+use super::options::{Output, Point, Text, Wrt};
+use super::{examples, values};
+use arguments::{Bounds, LossOption, MethodOption, OnFault, ScheduleOption};
+use rows::Rows;
+use saved::Saved;
+
+/// The parameters that fit a program to data
+///
+/// The program is applied to each row of the data, its columns being arguments by name; the parameters are the same for all rows.
+/// For least squares its value is the row's residual, as in `y - a*x`; otherwise the mean of its values is the loss. Parameters are
+/// what the program declares as `param`, or, without declarations, what is given a start. Without data a function is minimised.
+/// A fit that did not converge says so and exits with 1.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Fit {
+    #[command(flatten)]
+    text: Text,
+    /// Where the rows are: .csv, .tsv, .npy (records, or a matrix with `--columns`), .npz; `-` is CSV on the standard input
+    #[arg(long, value_name = "PATH", allow_hyphen_values = true)]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    point: Point,
+    /// Starts from the parameters in a file that `--save` or `--format json` made, or of the form {"b1": 1.5}; `--at` comes before it
+    #[arg(long, value_name = "PATH")]
+    params: Option<PathBuf>,
+    /// Goes on where the fit that saved this file ended, with the same options; `--iterations` counts from its start
+    #[arg(long, value_name = "PATH", conflicts_with = "params")]
+    resume: Option<PathBuf>,
+    /// Writes the result to a file, as JSON, whole or not at all
+    #[arg(long, value_name = "PATH")]
+    save: Option<PathBuf>,
+    #[command(flatten)]
+    wrt: Wrt,
+    /// Keeps parameters between bounds: b1=0..10,b2=..5; may be repeated
+    #[arg(long, value_name = "NAME=LEAST..MOST,…")]
+    bounds: Vec<String>,
+    /// How the loss is minimised
+    #[arg(long, value_enum, default_value_t, value_name = "METHOD")]
+    method: MethodOption,
+    /// What is minimised: the sum of squares of the program's values, or their mean. Squares for `lm` and for a program that is a
+    /// column less something, otherwise the mean
+    #[arg(long, value_enum, value_name = "LOSS")]
+    loss: Option<LossOption>,
+    /// The greatest number of steps, or of epochs: passes over the data
+    #[arg(long, visible_alias = "epochs", value_name = "N")]
+    iterations: Option<usize>,
+    /// The relative change of the loss that counts as nothing [default: 1e-15 for lm, 1e-12 for lbfgs, otherwise 1e-6 over ten epochs]
+    #[arg(long, value_name = "NUMBER", value_parser = arguments::number)]
+    tolerance: Option<f64>,
+    /// The learning rate [default: 0.1 for gd, otherwise 0.01]
+    #[arg(long, value_name = "NUMBER", value_parser = arguments::number)]
+    rate: Option<f64>,
+    /// How the rate changes: constant, cosine, step:EPOCHS:FACTOR, exponential:FACTOR, inverse:DECAY
+    #[arg(long, default_value = "constant", value_name = "SCHEDULE")]
+    schedule: ScheduleOption,
+    /// The rows in a batch of sgd, momentum and adam
+    #[arg(long, default_value_t = 32, value_name = "ROWS")]
+    batch: usize,
+    /// The share of its speed that momentum keeps
+    #[arg(long, default_value = "0.9", value_name = "NUMBER", value_parser = arguments::number)]
+    momentum: f64,
+    /// Holds out this share of the rows, drawn by chance; the parameters with their least loss are the result
+    #[arg(long, default_value = "0", value_name = "SHARE", value_parser = arguments::number)]
+    validation: f64,
+    /// Ends after so many iterations without a new least loss, of the rows held out if there are any
+    #[arg(long, value_name = "N")]
+    patience: Option<usize>,
+    /// What chance begins with; parameters without a start are then drawn
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// The standard deviation of parameters that are drawn and don't have two bounds
+    #[arg(long, default_value = "1", value_name = "NUMBER", value_parser = arguments::number)]
+    spread: f64,
+    /// The names of the columns of a matrix in NPY
+    #[arg(long, value_name = "NAME,…")]
+    columns: Option<String>,
+    /// What happens to a row with a cell that is empty or no number
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    on_error: OnFault,
+    /// How many threads work; 0 is one for each processor. The result doesn't depend on it
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    threads: usize,
+    #[command(flatten)]
+    output: Output,
+}
+
+const EXAMPLES: &str = examples!(
+    "fit 'y - b1*(1 - exp(-b2*x))' --data examples/misra.csv --at b1=500,b2=0.0001",
+    "fit 'y - a*x - b' --data examples/misra.csv --wrt a,b --seed 1 --format json",
+    "fit '(y - a*x)^2/99' --data examples/misra.csv --at a=1 --method adam --batch 14",
+    "fit '(1 - x)^2 + 100*(z - x^2)^2' --at x=-1.2,z=1 --method lbfgs",
+);
+
+/// Set by Ctrl-C.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// The exit code of a program that an interrupt ended, as shells have it.
+const EXIT_INTERRUPTED: i32 = 130;
+
+impl Fit {
+    pub fn run(&self) -> Result<Answer, Fault> {
+        let program = self.text.parse()?;
+        let bounds = Bounds::parse(&self.bounds)?;
+        let saved = match self.resume.as_ref().or(self.params.as_ref()) {
+            Some(path) => Saved::read(path)?,
+            None => Saved::default(),
+        };
+        let mut at = self.point.values()?;
+        let given: Vec<String> = at.iter().map(|(name, _)| name.clone()).collect();
+        at.extend(saved.params.iter().filter(|(name, _)| !given.contains(name)).cloned());
+        let rows = self.rows(&program, &at, &bounds)?;
+        let state = match &self.resume {
+            Some(path) => Some(saved.state.clone().ok_or_else(|| saved::without_state(path))?),
+            None => None,
+        };
+
+        // Found now, not after the fit.
+        let place = self.save.as_ref().map(|path| Whole::create(path)).transpose()?;
+        let bar = self.progress();
+        let mut show = |step: &Step| report::show(&bar, step);
+        _ = ctrlc::set_handler(|| {
+            if INTERRUPTED.swap(true, Ordering::Relaxed) {
+                data::whole::abandon();
+                std::process::exit(EXIT_INTERRUPTED);
+            }
+        });
+        let mut fit = Library::new(&program)
+            .columns(rows.columns.iter().map(|(name, values)| (name.as_str(), values)))
+            .at(at.iter().map(|(name, value)| (name.as_str(), *value)))
+            .bounds(bounds.iter())
+            .settings(self.settings())
+            .interrupt(&INTERRUPTED)
+            .observe(&mut show);
+        if let Some(names) = &self.wrt.wrt {
+            fit = fit.wrt(values::names(names));
+        }
+        if let Some(state) = state {
+            fit = fit.resume(state.for_method(self.method)?);
+        }
+        let fitted = fit.run();
+        bar.finish_and_clear();
+        let fitted = fitted?;
+        if let Some(place) = place {
+            saved::write(place, report::saved(&fitted, self.method))?;
+        }
+        let text = || report::text(&fitted);
+        let json = || report::json(&fitted, self.method).into();
+        let answer = Answer::about(&program, self.output.format, text, json);
+        Ok(Answer { refused: !fitted.reason.converged(), ..answer }.and(rows.remark).and(self.advice(&fitted)))
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            method: self.method.into(),
+            loss: self.loss.map(Into::into),
+            iterations: self.iterations,
+            tolerance: self.tolerance,
+            rate: self.rate,
+            schedule: self.schedule.0,
+            batch: self.batch,
+            momentum: self.momentum,
+            validation: self.validation,
+            patience: self.patience,
+            seed: self.seed,
+            spread: self.spread,
+            threads: self.threads,
+        }
+    }
+
+    /// The arguments that differ from row to row.
+    fn rows(&self, program: &Program, at: &[(String, f64)], bounds: &Bounds) -> Result<Rows, Fault> {
+        let started = at.iter().map(|(name, _)| name.as_str()).chain(bounds.iter().map(|(name, ..)| name));
+        let started: Vec<Cow<str>> = started.map(canonical_name).collect();
+        let given = |name: &str| started.iter().any(|given| given == name);
+        let wrt = self.wrt.wrt.as_ref().map(|names| values::names(names).into_iter().map(canonical_name));
+        let wrt: Option<Vec<Cow<str>>> = wrt.map(Iterator::collect);
+        let is_declared = program.arguments().iter().any(|argument| argument.role != Role::Param);
+        let is_fitted = |argument: &Argument| match &wrt {
+            Some(names) => names.iter().any(|name| *name == argument.name),
+            None => is_declared && argument.role == Role::Param,
+        };
+        let rest = program.arguments().iter().filter(|argument| !given(&argument.name) && !is_fitted(argument));
+        let rest: Vec<String> = rest.map(|argument| argument.name.clone()).collect();
+        let Some(path) = &self.data else {
+            let is_data = |name: &&String| {
+                program.arguments().iter().any(|known| known.name == **name && known.role != Role::Param)
+            };
+            return match rest.iter().find(is_data) {
+                Some(name) => Err(Fault::usage(
+                    format!("`{name}` is a column of the data, and there are no data"),
+                    format!("`--data PATH` names a file with the rows; `--at {name}=1.5` gives one value for all"),
+                )),
+                None => Ok(Rows::default()),
+            };
+        };
+        if rest.is_empty() {
+            let help = "columns are the arguments that are neither fitted nor given by `--at`";
+            return Err(Fault::usage("no argument is a column of the data", help));
+        }
+        let names: Option<Vec<String>> =
+            self.columns.as_ref().map(|names| values::names(names).into_iter().map(str::to_owned).collect());
+        Rows::read(path, rest, names.as_deref(), self.on_error, self.threads)
+    }
+
+    /// A line with the loss, on a terminal only.
+    fn progress(&self) -> ProgressBar {
+        let target = ProgressDrawTarget::stderr_with_hz(4);
+        let style =
+            ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let bar = ProgressBar::with_draw_target(None, target).with_style(style);
+        bar.enable_steady_tick(Duration::from_millis(250));
+        bar
+    }
+
+    /// What may help a fit that found no minimum.
+    fn advice(&self, fitted: &Fitted) -> Option<String> {
+        if fitted.reason.converged() {
+            return None;
+        }
+        let hint = arguments::advice(fitted.reason)?;
+        Some(format!("hint: {hint}"))
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Fault {
+        match error {
+            Error::Library(error) => Fault::Library(error),
+            error => Fault::Usage { message: error.to_string(), help: help(&error).into_iter().collect() },
+        }
+    }
+}
+
+/// How to mend it.
+fn help(error: &Error) -> Option<String> {
+    let help = match error {
+        Error::NoStart { names } => {
+            let list: Vec<String> = names.iter().take(5).map(|name| format!("{name}=1.5")).collect();
+            let more = if names.len() > 5 { ",…" } else { "" };
+            return Some(format!("`--at {}{more}` says where to begin, `--seed 1` draws them", list.join(",")));
+        }
+        Error::NoParameters => "declare them, as in `param a, b`, or name them: `--wrt a,b`",
+        Error::LossNotFinite { .. } => {
+            "begin elsewhere by `--at`; `chainrule eval --explain` tells where it comes from"
+        }
+        Error::DataNotFinite { .. } => "`--on-error skip` leaves such rows out",
+        Error::FewRows { .. } => "hold some parameters at a value: `--wrt` names those that are fitted",
+        Error::NeedsSquares => "`--method lbfgs` or `--method adam` minimises a mean",
+        Error::StartOutside { .. } | Error::NoBounds { .. } => "bounds are written `--bounds b1=0..10,b2=..5`",
+        Error::NotFitted { .. } | Error::ColumnFitted { .. } => "`--wrt` names the parameters that are fitted",
+        Error::OtherState => "`--params` takes the parameters of any fit as a start",
+        Error::Library(_)
+        | Error::StartNotFinite { .. }
+        | Error::Uneven { .. }
+        | Error::NoRows
+        | Error::Setting { .. } => return None,
+    };
+    Some(help.to_owned())
+}

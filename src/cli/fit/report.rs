@@ -1,0 +1,130 @@
+//! What a fit answers.
+
+use chainrule::fit::{Fitted, Parameter, Squares, Step};
+use indicatif::ProgressBar;
+use serde_json::{Map, Value, json};
+
+use super::arguments::MethodOption;
+use super::saved;
+use crate::cli::{json, table};
+
+/// A step on the terminal.
+pub fn show(bar: &ProgressBar, step: &Step) {
+    let validation = step.validation.map_or_else(String::new, |loss| format!("  held out {loss:.6e}"));
+    let rate = step.rate.map_or_else(String::new, |rate| format!("  rate {rate:.2e}"));
+    bar.set_message(format!("{}  loss {:.6e}{validation}{rate}", step.iteration, step.loss));
+}
+
+pub fn text(fitted: &Fitted) -> String {
+    let squares = fitted.squares.as_ref();
+    let has_errors = fitted.params.iter().any(|param| param.stderr.is_some());
+    let head = if has_errors { vec!["", "value", "standard error"] } else { vec!["", "value"] };
+    let mut rows = vec![head.into_iter().map(str::to_owned).collect()];
+    for param in &fitted.params {
+        let error = match param {
+            Parameter { at_bound: true, .. } => "at its bound".to_owned(),
+            Parameter { stderr, .. } => stderr.map_or_else(String::new, significant),
+        };
+        rows.push(vec![param.name.clone(), table::number(param.value), error]);
+    }
+    let mut text = table::columns(&rows) + "\n";
+    let mut facts = Vec::new();
+    match squares {
+        Some(squares) => {
+            facts.push(vec!["sum of squares".to_owned(), table::number(squares.rss)]);
+            if let Some(deviation) = squares.residual_sd {
+                let freedom = squares.degrees_of_freedom;
+                facts.push(vec![
+                    "residual deviation".to_owned(),
+                    format!("{}, {freedom} degrees of freedom", significant(deviation)),
+                ]);
+            }
+            if let Some(r2) = squares.r2 {
+                facts.push(vec!["R²".to_owned(), format!("{r2:.8}")]);
+            }
+        }
+        None => facts.push(vec!["loss".to_owned(), table::number(fitted.loss)]),
+    }
+    if let Some(validation) = fitted.validation {
+        facts.push(vec!["mean held out".to_owned(), table::number(validation)]);
+    }
+    let outcome = if fitted.reason.converged() { "converged" } else { "NOT CONVERGED" };
+    facts.push(vec![outcome.to_owned(), format!("{}, {} iterations", fitted.reason, fitted.iterations)]);
+    text.push_str(&table::columns(&facts));
+    if let Some(why) = squares.and_then(|squares| without_errors(fitted, squares)) {
+        text.push_str(&format!("\nno standard errors: {why}\n"));
+    }
+    text
+}
+
+/// Six digits, which is more than a deviation of a deviation leaves.
+fn significant(value: f64) -> String {
+    let magnitude = value.abs().log10().floor();
+    if (-5.0..7.0).contains(&magnitude) {
+        format!("{value:.*}", (5.0 - magnitude).max(0.0) as usize)
+    } else {
+        format!("{value:.5e}")
+    }
+}
+
+/// Why there are no standard errors.
+fn without_errors(fitted: &Fitted, squares: &Squares) -> Option<String> {
+    let names: Vec<String> =
+        squares.undetermined.iter().map(|&index| format!("`{}`", fitted.params[index].name)).collect();
+    match names.as_slice() {
+        _ if squares.covariance.is_some() => None,
+        [] => Some("there are no more residuals than parameters".to_owned()),
+        [name] => Some(format!("the residuals don't depend on {name} here (the Jacobian is singular)")),
+        [names @ .., last] => {
+            let names = names.join(", ");
+            Some(format!("the data don't determine {names} and {last} apart (the Jacobian is singular)"))
+        }
+    }
+}
+
+pub fn json(fitted: &Fitted, method: MethodOption) -> Map<String, Value> {
+    let names: Vec<&str> = fitted.params.iter().map(|param| param.name.as_str()).collect();
+    let param = |param: &Parameter| {
+        json!({
+            "value": json::number(param.value),
+            "stderr": param.stderr.map(json::number),
+            "at_bound": param.at_bound,
+        })
+    };
+    let mut object = json::object([
+        ("params", json::named(&names, fitted.params.iter().map(param))),
+        ("loss", json::number(fitted.loss)),
+        ("iterations", json!(fitted.iterations)),
+        ("converged", json!(fitted.reason.converged())),
+        ("reason", json!(fitted.reason.to_string())),
+        ("method", json!(method.name())),
+        ("rows", json!(fitted.rows)),
+        ("evaluations", json!(fitted.evaluations)),
+    ]);
+    if let Some(validation) = fitted.validation {
+        object.insert("validation_loss".to_owned(), json::number(validation));
+    }
+    if let Some(squares) = &fitted.squares {
+        let row = |row: &[f64]| {
+            json::named(&names, row.iter().map(|value| (!value.is_nan()).then(|| json::number(*value)).into()))
+        };
+        let rows = |matrix: &Vec<f64>| json::named(&names, matrix.chunks_exact(names.len()).map(row));
+        object.extend(json::object([
+            ("rss", json::number(squares.rss)),
+            ("residual_sd", squares.residual_sd.map(json::number).into()),
+            ("degrees_of_freedom", json!(squares.degrees_of_freedom)),
+            ("r2", squares.r2.map(json::number).into()),
+            ("covariance", squares.covariance.as_ref().map(rows).into()),
+            ("no_stderr_because", without_errors(fitted, squares).into()),
+        ]));
+    }
+    object
+}
+
+/// The answer, and where the fit can go on.
+pub fn saved(fitted: &Fitted, method: MethodOption) -> Map<String, Value> {
+    let names: Vec<&str> = fitted.params.iter().map(|param| param.name.as_str()).collect();
+    let mut object = json(fitted, method);
+    object.insert("state".to_owned(), saved::state(&fitted.state, method, &names));
+    object
+}

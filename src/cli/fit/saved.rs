@@ -1,0 +1,111 @@
+//! Parameters in files.
+
+use std::io::Write;
+use std::path::Path;
+
+use chainrule::data::{self, whole::Whole};
+use chainrule::fit::State;
+use serde_json::{Map, Value, json};
+
+use super::arguments::MethodOption;
+use crate::cli::fault::Fault;
+use crate::cli::json;
+
+/// What a file holds.
+#[derive(Default)]
+pub struct Saved {
+    pub params: Vec<(String, f64)>,
+    pub state: Option<SavedState>,
+}
+
+/// Where a descent can go on, and of which method.
+#[derive(Clone)]
+pub struct SavedState {
+    method: String,
+    state: State,
+}
+
+impl SavedState {
+    pub fn for_method(self, method: MethodOption) -> Result<State, Fault> {
+        if self.method == method.name() {
+            return Ok(self.state);
+        }
+        let message = format!("the file was saved by `--method {}`", self.method);
+        Err(Fault::usage(message, "go on with that method, or take only its parameters by `--params`"))
+    }
+}
+
+impl Saved {
+    /// Reads `{"params": {"b1": {"value": 1.5}}}`, `{"params": {"b1": 1.5}}` or `{"b1": 1.5}`.
+    pub fn read(path: &Path) -> Result<Saved, Fault> {
+        let wrong = |what: String| {
+            let help = r#"parameters are written {"params": {"b1": 1.5}}, as `--save` and `--format json` do"#;
+            Fault::usage(format!("`{}`: {what}", path.display()), help)
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| data::Error::Io {
+            path: path.to_owned(),
+            doing: "read",
+            error,
+        })?;
+        let value: Value = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let params = value.get("params").unwrap_or(&value);
+        let params = params.as_object().ok_or_else(|| wrong("no object of parameters".to_owned()))?;
+        let number = |(name, value): (&String, &Value)| {
+            let number = value.get("value").unwrap_or(value).as_f64();
+            number.map(|number| (name.clone(), number)).ok_or_else(|| wrong(format!("`{name}` has no number")))
+        };
+        let params: Vec<(String, f64)> = params.iter().map(number).collect::<Result<_, Fault>>()?;
+        let state = match value.get("state") {
+            Some(state) => {
+                Some(read_state(state, &params).ok_or_else(|| wrong("the state can't be understood".to_owned()))?)
+            }
+            None => None,
+        };
+        Ok(Saved { params, state })
+    }
+}
+
+fn read_state(state: &Value, params: &[(String, f64)]) -> Option<SavedState> {
+    let count = |key: &str| usize::try_from(state.get(key)?.as_u64()?).ok();
+    let list = |key: &str| {
+        let list = state.get(key)?.as_object()?;
+        params.iter().map(|(name, _)| list.get(name)?.as_f64()).collect::<Option<Vec<f64>>>()
+    };
+    Some(SavedState {
+        method: state.get("method")?.as_str()?.to_owned(),
+        state: State {
+            epoch: count("epoch")?,
+            steps: count("steps")?,
+            params: list("params")?,
+            first: list("first")?,
+            second: list("second")?,
+        },
+    })
+}
+
+/// A state as JSON.
+pub fn state(state: &State, method: MethodOption, names: &[&str]) -> Value {
+    let list = |values: &[f64]| json::named(names, values.iter().copied().map(json::number));
+    json!({
+        "method": method.name(),
+        "epoch": state.epoch,
+        "steps": state.steps,
+        "params": list(&state.params),
+        "first": list(&state.first),
+        "second": list(&state.second),
+    })
+}
+
+/// Writes a file that appears whole or not at all.
+pub fn write(mut file: Whole, content: Map<String, Value>) -> Result<(), Fault> {
+    let text = format!("{:#}\n", Value::Object(content));
+    if let Err(error) = file.write_all(text.as_bytes()) {
+        return Err(data::Error::Io { path: file.path().to_owned(), doing: "written", error }.into());
+    }
+    Ok(file.finish()?)
+}
+
+pub fn without_state(path: &Path) -> Fault {
+    let message = format!("`{}` has parameters, but not where a fit ended", path.display());
+    Fault::usage(message, "`--save` writes both; `--params` takes parameters alone as a start")
+}

@@ -1,0 +1,177 @@
+//! What a formula is computed with: numbers on the command line, arrays in JSON and in files, sizes by name.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use chainrule::data::{self, Format};
+use chainrule::error::shorten;
+use chainrule::syntax::canonical_name;
+use chainrule::{Answer, Array, ArrayView, Binding, Compiled, Kind, Program, Role};
+use clap::Args;
+
+use super::fault::Fault;
+use super::options::reason;
+use super::{nested, values};
+
+#[derive(Args)]
+pub struct Inputs {
+    /// The values of the arguments, as numbers: x=2,z=-1.5e3; may be repeated
+    #[arg(long, value_name = "NAME=VALUE,…")]
+    at: Vec<String>,
+    /// Arguments by name from a JSON file: {"x": 2, "W": [[1, 2], [3, 4]]}; `-` is the standard input
+    #[arg(long, value_name = "PATH", allow_hyphen_values = true)]
+    args: Option<PathBuf>,
+    /// An array from a file: .npy, .npz, .csv or .tsv; of PATH.npz without a name, all arguments in it; may be repeated
+    #[arg(long, value_name = "NAME=PATH")]
+    data: Vec<String>,
+    /// Sizes of arrays that don't follow from an argument: N=100; may be repeated
+    #[arg(long, value_name = "NAME=SIZE,…")]
+    size: Vec<String>,
+}
+
+/// Arguments by name, and the sizes that they and the caller give.
+pub struct Given {
+    pub values: Vec<(String, Array)>,
+    pub binding: Binding,
+}
+
+impl Inputs {
+    /// A program with its sizes, and the arguments. All arguments must be there.
+    pub fn of(&self, program: &Program) -> Result<(Program, Given), Fault> {
+        let (values, sizes) = (self.values(program)?, self.sizes()?);
+        // What is wrong with the arguments is told before anything else is made.
+        let binding = program.binding(values.iter().map(|(name, array)| (name.as_str(), array.view())))?;
+        let (program, binding) = bound(program, binding, &sizes)?;
+        Ok((program, Given { values, binding }))
+    }
+
+    /// A program with its sizes as far as they are given, and these.
+    pub fn bind(&self, program: &Program) -> Result<(Program, Binding), Fault> {
+        let mut binding = Binding::new();
+        for (name, array) in self.values(program)? {
+            let is_index = program.arguments().iter().any(|each| each.name == name && each.role == Role::Index);
+            binding = match array.number() {
+                Some(number) if is_index => binding.index(&name, number as i64),
+                Some(_) => binding,
+                None => binding.shape(&name, &array.shape),
+            };
+        }
+        bound(program, binding, &self.sizes()?)
+    }
+
+    pub fn is_given(&self) -> bool {
+        !(self.at.is_empty() && self.args.is_none() && self.data.is_empty())
+    }
+
+    fn values(&self, program: &Program) -> Result<Vec<(String, Array)>, Fault> {
+        let numbers = values::parse("--at", &self.at)?;
+        let mut values: Vec<(String, Array)> =
+            numbers.into_iter().map(|(name, number)| (name, Array::from(number))).collect();
+        if let Some(path) = &self.args {
+            values.extend(from_json(path)?);
+        }
+        for text in &self.data {
+            values.extend(from_file(text, program)?);
+        }
+        for (name, _) in &mut values {
+            *name = canonical_name(name).into_owned();
+        }
+        Ok(values)
+    }
+
+    fn sizes(&self) -> Result<Vec<(String, i64)>, Fault> {
+        let whole = |(name, size): (String, f64)| {
+            if size >= 0.0 && size.fract() == 0.0 && size < 1e15 {
+                return Ok((canonical_name(&name).into_owned(), size as i64));
+            }
+            let message = format!("the size `{}` is {size}; it must be a whole number", shorten(&name));
+            Err(Fault::usage(message, "sizes are written --size N=100"))
+        };
+        values::parse("--size", &self.size)?.into_iter().map(whole).collect()
+    }
+}
+
+impl Given {
+    pub fn views(&self) -> impl Iterator<Item = (&str, ArrayView<'_>)> {
+        self.values.iter().map(|(name, array)| (name.as_str(), array.view()))
+    }
+
+    /// The arguments that are numbers.
+    pub fn numbers(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.values.iter().filter_map(|(name, array)| Some((name.as_str(), array.number()?)))
+    }
+
+    /// The results of a call, in the order of the graph.
+    pub fn call<K: Kind>(&self, code: &Compiled<K>) -> Result<Vec<Array>, Fault> {
+        Ok(results(code.by_name().with_all(self.views()).run()?))
+    }
+
+    /// The arguments in the order of the program.
+    pub fn in_order(&self, program: &Program) -> Vec<&Array> {
+        let value = |name: &String| self.values.iter().find(|(given, _)| given == name).map(|(_, array)| array);
+        program.arguments().iter().filter_map(|argument| value(&argument.name)).collect()
+    }
+}
+
+/// The program at these sizes, and all of them.
+fn bound(program: &Program, binding: Binding, sizes: &[(String, i64)]) -> Result<(Program, Binding), Fault> {
+    let binding = sizes.iter().fold(binding, |binding, (name, size)| binding.size(name, *size));
+    let is_open = program.is_open() || !sizes.is_empty();
+    Ok((if is_open { program.bind(&binding)? } else { program.clone() }, binding))
+}
+
+/// The results of a call without their names.
+pub fn results<K>(answer: Answer<K>) -> Vec<Array> {
+    answer.into_arrays().into_iter().map(|(_, array)| array).collect()
+}
+
+/// Arrays by name from JSON.
+pub fn from_json(path: &Path) -> Result<Vec<(String, Array)>, Fault> {
+    let mut text = Vec::new();
+    let is_stdin = data::is_stream(path);
+    let read = if is_stdin {
+        std::io::stdin().lock().read_to_end(&mut text)
+    } else {
+        std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut text))
+    };
+    let help = "arguments are an object by name: {\"x\": 2, \"W\": [[1, 2], [3, 4]]}";
+    let shown = if is_stdin { "stdin".to_owned() } else { path.display().to_string() };
+    read.map_err(|error| Fault::usage(format!("the file `{shown}` can't be read: {}", reason(&error)), help))?;
+    nested::read(&text).map_err(|fault| {
+        // A fault begins with the place of a value, or says what the file is.
+        let message = if fault.starts_with('`') { format!("{shown}: {fault}") } else { format!("`{shown}` {fault}") };
+        Fault::usage(message, help)
+    })
+}
+
+/// The array of `NAME=PATH`, or of `PATH.npz` all arrays that are arguments.
+fn from_file(text: &str, program: &Program) -> Result<Vec<(String, Array)>, Fault> {
+    let arguments = program.arguments();
+    if let Some((name, path)) = text.split_once('=') {
+        let (name, path) = (canonical_name(name.trim()), Path::new(path));
+        let mut array = data::array::read(path, &name)?;
+        let rank = arguments.iter().find(|argument| argument.name == name).map(|argument| argument.extents.len());
+        if let (Some(rank), Ok(Format::Csv(_))) = (rank, Format::of(path)) {
+            unfold(&mut array, rank);
+        }
+        return Ok(vec![(name.into_owned(), array)]);
+    }
+    let path = Path::new(text);
+    if !matches!(Format::of(path), Ok(Format::Npz)) {
+        let message = format!("`{}` is given to no argument", shorten(text));
+        return Err(Fault::usage(message, "name the argument: --data x=points.npy; of .npz files the names are known"));
+    }
+    let names = data::array::names(path)?;
+    let wanted = arguments.iter().filter(|argument| names.contains(&argument.name));
+    wanted.map(|argument| Ok((argument.name.clone(), data::array::read(path, &argument.name)?))).collect()
+}
+
+/// A table of one column or one row is a list where the formula has a list, and of one cell a number where it has a number.
+fn unfold(array: &mut Array, rank: usize) {
+    let is_line = array.shape.len() == 2 && array.shape.contains(&1);
+    if is_line && rank == 1 {
+        array.shape = vec![array.data.len()];
+    } else if array.shape == [1, 1] && rank == 0 {
+        array.shape.clear();
+    }
+}

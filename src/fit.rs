@@ -1,0 +1,661 @@
+//! Fitting: the parameters that make a program's residuals or loss least over the rows of a table.
+//!
+//! ```
+//! use chainrule::Program;
+//! use chainrule::fit::Fit;
+//!
+//! # fn main() -> Result<(), chainrule::fit::Error> {
+//! let x = [1.0, 2.0, 3.0, 4.0];
+//! let y = [2.9, 5.2, 6.8, 9.1];
+//! let program = Program::parse("data x, y; param a, b; y - (a*x + b)")?;
+//! let fit = Fit::new(&program).columns([("x", &x), ("y", &y)]).at([("a", 1.0), ("b", 0.0)]).run()?;
+//!
+//! assert!(fit.reason.converged());
+//! assert!((fit.params[0].value - 2.02).abs() < 1e-12);      // a, with fit.params[0].stderr
+//! # Ok(()) }
+//! ```
+//!
+//! A row of the table gives the program its `data`; the parameters are the same for all rows. What is minimised is a [`Loss`]: the sum
+//! of the squares of the program's values, which then are residuals, or the mean of its values. The derivatives are those of
+//! [`Program::gradient`] and [`Program::jacobian`], computed in batches with portable functions; all sums have one order; chance comes from a
+//! seed. So a fit is the same, to the bit, on every machine and with any number of threads.
+//!
+//! - [`objective`] is the seam between what is minimised and how, [`table`] what is.
+//! - [`least_squares`] is Levenberg's and Marquardt's method on the [`triangle`] of the Jacobian, [`lbfgs`] a quasi-Newton
+//!   method, [`descent`] gradient descent in batches with its [`schedule`].
+//! - [`monitor`] goes along with all of them, [`statistics`] come last.
+//! - [`bounds`] and [`random`] are what their names say.
+
+mod bounds;
+mod descent;
+mod error;
+mod lbfgs;
+mod least_squares;
+mod monitor;
+mod objective;
+mod random;
+mod schedule;
+mod statistics;
+mod table;
+mod triangle;
+
+use std::fmt::{self, Display, Formatter};
+use std::sync::atomic::AtomicBool;
+
+use crate::ast::Role;
+use crate::{Program, syntax};
+use bounds::Bounds;
+use descent::Training;
+use monitor::Monitor;
+use objective::Objective;
+use random::{Purpose, Random};
+use table::{Code, Place, Table};
+
+pub use error::Error;
+pub use schedule::Schedule;
+pub use statistics::Squares;
+
+/// What is minimised.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Loss {
+    /// The sum of the squares of the program's values, which are residuals. Of a program with several results, of all of them.
+    Squares,
+    /// The mean of the program's values.
+    Mean,
+}
+
+/// How it is minimised.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Method {
+    /// Gradient descent with all rows at once.
+    Gd,
+    /// Gradient descent with batches of rows.
+    Sgd,
+    /// Gradient descent in batches, with a speed that outlasts a step.
+    Momentum,
+    /// Gradient descent in batches, with steps in the scale of each parameter's slopes (Kingma and Ba 2015).
+    Adam,
+    /// A quasi-Newton method with limited memory.
+    Lbfgs,
+    /// Levenberg and Marquardt's method for least squares.
+    Lm,
+}
+
+impl Method {
+    /// Whether it goes by epochs at a learning rate.
+    pub fn is_descent(self) -> bool {
+        match self {
+            Method::Gd | Method::Sgd | Method::Momentum | Method::Adam => true,
+            Method::Lbfgs | Method::Lm => false,
+        }
+    }
+
+    /// The learning rate, where none is said.
+    pub fn default_rate(self) -> f64 {
+        match self {
+            Method::Gd => 0.1,
+            Method::Sgd | Method::Momentum | Method::Adam | Method::Lbfgs | Method::Lm => 0.01,
+        }
+    }
+
+    /// The tolerance, where none is said: of [`Method::Lm`] as fine as doubles are.
+    pub fn default_tolerance(self) -> f64 {
+        match self {
+            Method::Lm => 1e-15,
+            Method::Lbfgs => 1e-12,
+            Method::Gd | Method::Sgd | Method::Momentum | Method::Adam => 1e-6,
+        }
+    }
+
+    /// The greatest number of iterations, where none is said.
+    pub fn default_iterations(self) -> usize {
+        match self {
+            Method::Lm | Method::Lbfgs => 10_000,
+            Method::Gd | Method::Sgd | Method::Momentum | Method::Adam => 1_000,
+        }
+    }
+}
+
+/// How a fit goes. `Settings::default()` is Levenberg and Marquardt's method; where there is an `Option`, `None` lets the method say.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub method: Method,
+    /// [`Loss::Squares`] for [`Method::Lm`] and for programs that plainly are residuals: they have several results, or some column enters
+    /// linearly, with a slope that no parameter changes, as `y` in `y - a*x` and `(y - a*x)/s`. Otherwise [`Loss::Mean`].
+    pub loss: Option<Loss>,
+    /// The greatest number of iterations: epochs, those before a resumption among them, or steps that are tried.
+    pub iterations: Option<usize>,
+    /// The relative change of the loss that counts as nothing: over one step ([`Method::Lm`], whose other tests have the same tolerance), each of
+    /// three ([`Method::Lbfgs`]) or ten epochs.
+    pub tolerance: Option<f64>,
+    /// The learning rate.
+    pub rate: Option<f64>,
+    pub schedule: Schedule,
+    /// The rows in a batch; all for [`Method::Gd`].
+    pub batch: usize,
+    /// The share of its speed that [`Method::Momentum`] keeps from step to step.
+    pub momentum: f64,
+    /// The share of rows, drawn by chance, that is held out: their loss is watched, and the parameters with the least are the result.
+    pub validation: f64,
+    /// Ends after so many iterations without a new least loss (of the rows held out, if there are any).
+    pub patience: Option<usize>,
+    /// What chance begins with: the batches, the rows held out, and the start of parameters that are given none.
+    pub seed: Option<u64>,
+    /// The standard deviation of the start of parameters that begin by chance and don't have two bounds, between which all values have the
+    /// same chance.
+    pub spread: f64,
+    /// At most so many threads; 0 is as many as the machine has.
+    pub threads: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            method: Method::Lm,
+            loss: None,
+            iterations: None,
+            tolerance: None,
+            rate: None,
+            schedule: Schedule::Constant,
+            batch: 32,
+            momentum: 0.9,
+            validation: 0.0,
+            patience: None,
+            seed: None,
+            spread: 1.0,
+            threads: 1,
+        }
+    }
+}
+
+/// A moment of a fit.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Step {
+    pub iteration: usize,
+    /// The mean over the rows: of the program's values, or of their squares.
+    pub loss: f64,
+    /// The same over the rows held out.
+    pub validation: Option<f64>,
+    /// The learning rate.
+    pub rate: Option<f64>,
+}
+
+impl Step {
+    /// The loss by which the best step is found.
+    fn judged(&self) -> f64 {
+        self.validation.unwrap_or(self.loss)
+    }
+}
+
+/// Why a fit ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reason {
+    /// All residuals are 0.
+    Exact,
+    /// The slope is 0, to the tolerance.
+    Flat,
+    /// The loss changes by less than the tolerance.
+    Level,
+    /// Steps have become as short as the precision of doubles or the tolerance.
+    Still,
+    /// The loss has found no new least value for as long as [`Settings::patience`] says.
+    Patience,
+    Iterations,
+    Interrupted,
+    /// The loss has stopped being a number.
+    Diverged,
+    /// The slope is not a number where the loss is.
+    NotFinite,
+    /// There is a slope, but no lower point is found along it.
+    Stuck,
+}
+
+impl Reason {
+    /// Whether the end is a minimum, as far as the method can tell.
+    pub fn converged(self) -> bool {
+        match self {
+            Reason::Exact | Reason::Flat | Reason::Level | Reason::Still | Reason::Patience => true,
+            Reason::Iterations | Reason::Interrupted | Reason::Diverged | Reason::NotFinite | Reason::Stuck => false,
+        }
+    }
+}
+
+impl Display for Reason {
+    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Reason::Exact => "all residuals are 0",
+            Reason::Flat => "the slope is 0 to the tolerance",
+            Reason::Level => "the loss changes by less than the tolerance",
+            Reason::Still => "the steps are shorter than the tolerance",
+            Reason::Patience => "the loss has not improved for as long as the patience lasts",
+            Reason::Iterations => "the iterations are used up",
+            Reason::Interrupted => "it was interrupted",
+            Reason::Diverged => "the loss is no longer a number; a lower learning rate may help",
+            Reason::NotFinite => "the slope is not a number",
+            Reason::Stuck => "no lower point is found although there is a slope",
+        })
+    }
+}
+
+/// A fitted parameter.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Parameter {
+    pub name: String,
+    pub value: f64,
+    /// The standard error; only of least squares, where the data determine it, and not at a bound.
+    pub stderr: Option<f64>,
+    pub at_bound: bool,
+}
+
+/// What a descent needs to go on as if it had not been stopped. Of [`Method::Lm`] and [`Method::Lbfgs`] only the parameters count.
+#[derive(Clone, PartialEq, Debug)]
+pub struct State {
+    /// Whole epochs done, and steps in them.
+    pub epoch: usize,
+    pub steps: usize,
+    /// The last parameters, which need not be the best.
+    pub params: Vec<f64>,
+    /// Speeds, or means of slopes.
+    pub first: Vec<f64>,
+    /// Means of squares of slopes.
+    pub second: Vec<f64>,
+}
+
+impl State {
+    fn new(params: Vec<f64>) -> State {
+        let zeros = vec![0.0; params.len()];
+        State { epoch: 0, steps: 0, params, first: zeros.clone(), second: zeros }
+    }
+}
+
+/// The result of a fit: the best parameters that it met, and what is known about them.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Fitted {
+    pub params: Vec<Parameter>,
+    /// The sum of squares, or the mean loss, of the rows that were not held out.
+    pub loss: f64,
+    /// The mean over the rows held out.
+    pub validation: Option<f64>,
+    pub reason: Reason,
+    pub iterations: usize,
+    /// How often the loss or its derivatives have been computed for all rows, those of parts counted together.
+    pub evaluations: usize,
+    /// Rows that were not held out.
+    pub rows: usize,
+    /// Of least squares.
+    pub squares: Option<Squares>,
+    pub history: Vec<Step>,
+    /// Where it can go on.
+    pub state: State,
+}
+
+/// A fit to be: a program, data, a start. Nothing happens before [`Fit::run`].
+#[must_use = "nothing is computed before `run`"]
+pub struct Fit<'a> {
+    program: &'a Program,
+    columns: Vec<(String, &'a [f64])>,
+    at: Vec<(String, f64)>,
+    wrt: Option<Vec<String>>,
+    bounds: Vec<(String, f64, f64)>,
+    state: Option<State>,
+    settings: Settings,
+    interrupt: Option<&'a AtomicBool>,
+    observer: Option<&'a mut monitor::Observer<'a>>,
+}
+
+/// With more parameters than this, methods other than [`Method::Lm`] get by without the Jacobian, and there are no standard errors.
+const FEW: usize = 200;
+
+impl<'a> Fit<'a> {
+    pub fn new(program: &'a Program) -> Fit<'a> {
+        Fit {
+            program,
+            columns: Vec::new(),
+            at: Vec::new(),
+            wrt: None,
+            bounds: Vec::new(),
+            state: None,
+            settings: Settings::default(),
+            interrupt: None,
+            observer: None,
+        }
+    }
+
+    /// The arguments that differ from row to row, by name. Without any, the program is a single row.
+    pub fn columns<'n, C: AsRef<[f64]> + ?Sized + 'a>(
+        mut self,
+        columns: impl IntoIterator<Item = (&'n str, &'a C)>,
+    ) -> Self {
+        self.columns.extend(columns.into_iter().map(|(name, column)| (canonical(name), column.as_ref())));
+        self
+    }
+
+    /// Where parameters begin, and the values of other arguments that are no columns.
+    pub fn at<'n>(mut self, values: impl IntoIterator<Item = (&'n str, f64)>) -> Self {
+        self.at.extend(values.into_iter().map(|(name, value)| (canonical(name), value)));
+        self
+    }
+
+    /// Fits these arguments instead of all that are `param` and no column.
+    pub fn wrt<N: AsRef<str>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.wrt = Some(names.into_iter().map(|name| canonical(name.as_ref())).collect());
+        self
+    }
+
+    /// The least and greatest value of parameters; an infinity is none.
+    pub fn bounds<'n>(mut self, bounds: impl IntoIterator<Item = (&'n str, f64, f64)>) -> Self {
+        self.bounds.extend(bounds.into_iter().map(|(name, least, most)| (canonical(name), least, most)));
+        self
+    }
+
+    /// Goes on where another fit of the same program, data and settings ended.
+    pub fn resume(mut self, state: State) -> Self {
+        self.state = Some(state);
+        self
+    }
+
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Ends the fit, with the best so far, soon after this becomes true.
+    pub fn interrupt(mut self, interrupt: &'a AtomicBool) -> Self {
+        self.interrupt = Some(interrupt);
+        self
+    }
+
+    /// Is shown every step.
+    pub fn observe(mut self, observer: &'a mut monitor::Observer<'a>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// The names of the parameters that are fitted, in order.
+    ///
+    /// # Errors
+    /// As [`Fit::run`].
+    pub fn names(&self) -> Result<Vec<String>, Error> {
+        let is_column = |name: &str| self.columns.iter().any(|(column, _)| column == name);
+        let params = self.program.arguments().iter().filter(|argument| argument.role == Role::Param);
+        let params = params.map(|argument| argument.name.clone()).filter(|name| !is_column(name));
+        let names = self.wrt.clone().unwrap_or_else(|| params.collect());
+        // Of names that are none, or come twice, or are integers.
+        self.program.jacobian().wrt(&names).names()?;
+        match names.iter().find(|name| is_column(name)) {
+            _ if names.is_empty() => Err(Error::NoParameters),
+            Some(name) => Err(Error::ColumnFitted { name: name.clone() }),
+            None => Ok(names),
+        }
+    }
+
+    /// Runs the fit.
+    ///
+    /// # Errors
+    /// Whatever is wrong with names, data, start or settings, and a start where the loss is not a number. A fit that begins has a
+    /// result, and [`Fitted::reason`] says what it is worth; only integer arithmetic that fails at some row is an error
+    /// even then.
+    pub fn run(mut self) -> Result<Fitted, Error> {
+        let names = self.names()?;
+        self.check_settings()?;
+        let settings = &self.settings.clone();
+        let places = self.places(&names)?;
+        let linear = linear_columns(self.program, &places);
+        let is_residual = settings.method == Method::Lm || self.program.results().len() != 1 || !linear.is_empty();
+        let loss = settings.loss.unwrap_or(if is_residual { Loss::Squares } else { Loss::Mean });
+        if settings.method == Method::Lm && loss != Loss::Squares {
+            return Err(Error::NeedsSquares);
+        }
+        let bounds = self.checked_bounds(&names)?;
+        let start = self.start(&names, &bounds)?;
+        let rows = self.rows()?;
+        let columns: Vec<&[f64]> = self.columns.iter().map(|&(_, column)| column).collect();
+
+        let (held_out, trained) = self.split(rows);
+        let code = Code::new(self.program, &names, loss, settings.threads)?;
+        let mut table = Table::new(&code, &places, &columns, &trained);
+        let validation = (!held_out.is_empty()).then(|| Table::new(&code, &places, &columns, &held_out));
+        let held = validation.as_ref().map(|table| (table, &held_out));
+        for (table, rows) in std::iter::once((&table, &trained)).chain(held) {
+            if let Some((row, value)) = table.first_fault(&start)? {
+                return Err(Error::LossNotFinite { row: (!columns.is_empty()).then(|| rows[row]), value });
+            }
+        }
+        let residuals = trained.len() * self.program.results().len();
+        if settings.method == Method::Lm && residuals < names.len() {
+            return Err(Error::FewRows { residuals, params: names.len() });
+        }
+
+        let mut state = match &self.state {
+            Some(state) => State { params: start, ..state.clone() },
+            None => State::new(start),
+        };
+        let mut monitor = Monitor {
+            validation: validation.as_ref().map(|table| table as &dyn Objective),
+            patience: settings.patience,
+            interrupt: self.interrupt,
+            observer: self.observer.as_deref_mut(),
+            history: Vec::new(),
+            best: None,
+        };
+        let (reason, iterations) = minimise(&mut table, &mut state, &bounds, settings, loss, &mut monitor)?;
+
+        let Monitor { history, best, .. } = monitor;
+        let (best, at) = best.unwrap_or((state.params.clone(), 0));
+        if !settings.method.is_descent() {
+            state.params.clone_from(&best);
+        }
+        table.reorder(None);
+        let total = table.loss(&best, 0..trained.len())?;
+        let squares = match loss {
+            Loss::Squares if settings.method == Method::Lm || names.len() <= FEW => {
+                let squares = Squares::new(&best, &bounds, &table.jacobian(&best)?, total, residuals);
+                Some(self.with_response(squares, &linear, &trained))
+            }
+            Loss::Squares | Loss::Mean => None,
+        };
+        Ok(Fitted {
+            params: parameters(names, &best, &bounds, squares.as_ref()),
+            loss: if loss == Loss::Squares { total } else { total / trained.len() as f64 },
+            validation: history.get(at).and_then(|step| step.validation),
+            reason,
+            iterations,
+            evaluations: table.evaluations().ceil() as usize,
+            rows: trained.len(),
+            squares,
+            history,
+            state,
+        })
+    }
+
+    fn check_settings(&self) -> Result<(), Error> {
+        let Settings { tolerance, rate, batch, momentum, validation, spread, iterations, patience, .. } =
+            &self.settings;
+        let share = "a number from 0 to below 1";
+        let positive = "a positive number";
+        let tests = [
+            (
+                "the tolerance",
+                "0 or a positive number",
+                tolerance.is_none_or(|it| it >= 0.0 && it.is_finite()),
+                tolerance.unwrap_or(0.0),
+            ),
+            ("the learning rate", positive, rate.is_none_or(|it| it > 0.0 && it.is_finite()), rate.unwrap_or(0.0)),
+            ("the momentum", share, (0.0..1.0).contains(momentum), *momentum),
+            ("the share for validation", share, (0.0..1.0).contains(validation), *validation),
+            ("the spread of random starts", positive, *spread > 0.0 && spread.is_finite(), *spread),
+            ("the size of a batch", "at least 1", *batch > 0, *batch as f64),
+            ("the number of iterations", "at least 1", *iterations != Some(0), 0.0),
+            ("the patience", "at least 1", *patience != Some(0), 0.0),
+        ];
+        match tests.into_iter().find(|(.., holds, _)| !holds) {
+            None => Ok(()),
+            Some((what, expected, _, found)) => Err(Error::Setting { what, expected, found: found.to_string() }),
+        }
+    }
+
+    fn checked_bounds(&self, names: &[String]) -> Result<Bounds, Error> {
+        let mut bounds = vec![(f64::NEG_INFINITY, f64::INFINITY); names.len()];
+        for &(ref name, least, most) in &self.bounds {
+            let place = names.iter().position(|known| known == name);
+            let place = place.ok_or_else(|| Error::NotFitted { name: name.clone(), what: "bounds" })?;
+            let is_empty = least.is_nan() || most.is_nan() || least > most;
+            if is_empty || least == f64::INFINITY || most == f64::NEG_INFINITY {
+                return Err(Error::NoBounds { name: name.clone(), least, most });
+            }
+            bounds[place] = (least, most);
+        }
+        Ok(Bounds(bounds))
+    }
+
+    fn given(&self, name: &str) -> Option<f64> {
+        self.at.iter().find(|(given, _)| given == name).map(|&(_, value)| value)
+    }
+
+    /// Where the parameters begin.
+    fn start(&self, names: &[String], bounds: &Bounds) -> Result<Vec<f64>, Error> {
+        if let Some(state) = &self.state {
+            let lengths = [&state.params, &state.first, &state.second].map(Vec::len);
+            let mut start = state.params.clone();
+            bounds.project(&mut start);
+            return if lengths == [names.len(); 3] { Ok(start) } else { Err(Error::OtherState) };
+        }
+        let without: Vec<String> = names.iter().filter(|name| self.given(name).is_none()).cloned().collect();
+        let Some(seed) = self.settings.seed.or_else(|| without.is_empty().then_some(0)) else {
+            return Err(Error::NoStart { names: without });
+        };
+        let mut random = Random::new(seed, Purpose::Start);
+        let mut start = Vec::with_capacity(names.len());
+        for (name, &(least, most)) in names.iter().zip(&bounds.0) {
+            let value = match self.given(name) {
+                Some(value) if !value.is_finite() => return Err(Error::StartNotFinite { name: name.clone(), value }),
+                Some(value) if !(least..=most).contains(&value) => {
+                    return Err(Error::StartOutside { name: name.clone(), value, least, most });
+                }
+                Some(value) => value,
+                None if (most - least).is_finite() => least + (most - least) * random.uniform(),
+                None => self.settings.spread * random.normal(),
+            };
+            start.push(value);
+        }
+        bounds.project(&mut start);
+        Ok(start)
+    }
+
+    /// What each argument of the program is.
+    fn places(&self, names: &[String]) -> Result<Vec<Place>, Error> {
+        let columns = self.columns.iter().enumerate().map(|(index, (name, _))| (name.as_str(), Place::Column(index)));
+        let params = names.iter().enumerate().map(|(index, name)| (name.as_str(), Place::Param(index)));
+        let constants = self.at.iter().filter(|(name, _)| !names.contains(name));
+        let constants = constants.map(|(name, value)| (name.as_str(), Place::Constant(*value)));
+        Ok(self.program.ordered(columns.chain(params).chain(constants))?)
+    }
+
+    /// How many rows there are, all of numbers.
+    fn rows(&self) -> Result<usize, Error> {
+        let Some((_, first)) = self.columns.first() else { return Ok(1) };
+        let rows = first.len();
+        for (name, column) in &self.columns {
+            if column.len() != rows {
+                return Err(Error::Uneven { name: name.clone(), rows, found: column.len() });
+            }
+            if let Some(row) = column.iter().position(|value| !value.is_finite()) {
+                return Err(Error::DataNotFinite { name: name.clone(), row, value: column[row] });
+            }
+        }
+        if rows == 0 { Err(Error::NoRows) } else { Ok(rows) }
+    }
+
+    /// The rows that are held out, and the others, each in their order.
+    fn split(&self, rows: usize) -> (Vec<usize>, Vec<usize>) {
+        let held_out = (self.settings.validation * rows as f64).round() as usize;
+        let held_out = held_out.min(rows - 1);
+        if held_out == 0 {
+            return (Vec::new(), (0..rows).collect());
+        }
+        let mut order = Random::new(self.settings.seed.unwrap_or(0), Purpose::Validation).order(rows);
+        let mut trained = order.split_off(held_out);
+        order.sort_unstable();
+        trained.sort_unstable();
+        (order, trained)
+    }
+
+    /// With the response, if the residual shows which it is: the only column that it is 1 or -1 times.
+    fn with_response(&self, squares: Squares, linear: &[(usize, Option<f64>)], rows: &[usize]) -> Squares {
+        let mut responses = linear.iter().filter(|(_, slope)| slope.is_some_and(|slope| slope.abs() == 1.0));
+        let (Some(&(index, Some(slope))), None) = (responses.next(), responses.next()) else { return squares };
+        let name = &self.program.arguments()[index].name;
+        let column = self.columns.iter().find(|(column, _)| column == name);
+        column.map_or(squares.clone(), |(_, values)| squares.about(name, slope, &random::pick(values, rows)))
+    }
+}
+
+/// As [`statistics::linear_columns`], from what each argument is.
+fn linear_columns(program: &Program, places: &[Place]) -> Vec<(usize, Option<f64>)> {
+    let which = |is: fn(&Place) -> bool| (0..places.len()).filter(|&index| is(&places[index])).collect::<Vec<_>>();
+    let columns = which(|place| matches!(place, Place::Column(_)));
+    let params = which(|place| matches!(place, Place::Param(_)));
+    statistics::linear_columns(program, &columns, &params)
+}
+
+/// The parameters with their standard errors.
+fn parameters(names: Vec<String>, values: &[f64], bounds: &Bounds, squares: Option<&Squares>) -> Vec<Parameter> {
+    let covariance = squares.and_then(|squares| squares.covariance.as_ref());
+    let parameter = |(index, name)| {
+        let at_bound = bounds.is_at(index, values[index]);
+        let variance = covariance.map(|covariance| covariance[index * (values.len() + 1)]);
+        Parameter { name, value: values[index], stderr: variance.map(f64::sqrt).filter(|_| !at_bound), at_bound }
+    };
+    names.into_iter().enumerate().map(parameter).collect()
+}
+
+fn canonical(name: &str) -> String {
+    syntax::canonical_name(name).into_owned()
+}
+
+/// Runs the method. Why it ended, and after how many iterations.
+fn minimise(
+    objective: &mut dyn Objective,
+    state: &mut State,
+    bounds: &Bounds,
+    settings: &Settings,
+    loss: Loss,
+    monitor: &mut Monitor,
+) -> Result<(Reason, usize), Error> {
+    let method = settings.method;
+    let iterations = settings.iterations.unwrap_or(method.default_iterations());
+    let tolerance = settings.tolerance.unwrap_or(method.default_tolerance());
+    Ok(match method {
+        Method::Lm => {
+            let limits = least_squares::Limits { tolerance, iterations };
+            least_squares::fit(objective, &state.params, bounds, limits, monitor)?
+        }
+        Method::Lbfgs => {
+            let limits = lbfgs::Limits { tolerance, iterations };
+            lbfgs::fit(objective, &state.params, &scale(objective, &state.params, loss)?, bounds, limits, monitor)?
+        }
+        Method::Gd | Method::Sgd | Method::Momentum | Method::Adam => {
+            let training = Training {
+                method,
+                rate: settings.rate.unwrap_or(method.default_rate()),
+                schedule: settings.schedule,
+                momentum: settings.momentum,
+                batch: if method == Method::Gd { usize::MAX } else { settings.batch },
+                epochs: iterations,
+                tolerance,
+                seed: settings.seed.unwrap_or(0),
+            };
+            (descent::fit(objective, state, bounds, &training, monitor)?, state.epoch)
+        }
+    })
+}
+
+/// How much of each parameter changes the residuals by about 1, where there are residuals; otherwise 1.
+fn scale(objective: &dyn Objective, params: &[f64], loss: Loss) -> Result<Vec<f64>, Error> {
+    if loss == Loss::Mean || params.len() > FEW {
+        return Ok(vec![1.0; params.len()]);
+    }
+    let size = (objective.rows() as f64).sqrt();
+    let unit = |length: f64| if length > 0.0 && length.is_finite() { size / length } else { 1.0 };
+    Ok(objective.jacobian(params)?.lengths().into_iter().map(unit).collect())
+}

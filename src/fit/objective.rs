@@ -1,0 +1,40 @@
+//! The seam between what is minimised and how: methods know an objective only by [`Objective`].
+//!
+//! All values are sums over rows; who wants a mean divides. A program that is applied to each row of a table is [`Table`]; a program
+//! over whole arrays would be another objective, of one row.
+//!
+//! [`Table`]: super::table::Table
+
+use std::ops::Range;
+
+use super::triangle::Triangle;
+use crate::error::Error;
+
+/// A loss that is a sum over rows.
+pub trait Objective {
+    fn rows(&self) -> usize;
+
+    /// The loss of some rows.
+    ///
+    /// # Errors
+    /// Where a row has no result.
+    fn loss(&self, params: &[f64], rows: Range<usize>) -> Result<f64, Error>;
+
+    /// The loss of some rows, and its derivatives into `gradient`.
+    ///
+    /// # Errors
+    /// As [`Objective::loss`].
+    fn gradient(&self, params: &[f64], rows: Range<usize>, gradient: &mut [f64]) -> Result<f64, Error>;
+
+    /// The Jacobian of all residuals, with the residuals on the right-hand side. Only where the loss is their sum of squares.
+    ///
+    /// # Errors
+    /// As [`Objective::loss`].
+    fn jacobian(&self, params: &[f64]) -> Result<Triangle, Error>;
+
+    /// Puts the rows into an order: the row that is at `order[i]` in the data comes to `i`. `None` is the order of the data.
+    fn reorder(&mut self, order: Option<&[usize]>);
+
+    /// How often a loss, gradient or Jacobian of all rows has been computed; parts of rows count as parts.
+    fn evaluations(&self) -> f64;
+}

@@ -1,0 +1,148 @@
+//! A program at each row of a table, as an objective.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::ops::Range;
+
+use super::objective::Objective;
+use super::triangle::Triangle;
+use super::{Loss, random};
+use crate::error::Error;
+use crate::program::{Functions, Gradient, Jacobian, Value};
+use crate::{Column, Compiled, Output, Points, Program};
+
+/// What a program is compiled to for fitting. Elementary functions are our own, so that a fit is the same on every machine.
+pub struct Code {
+    value: Compiled<Value>,
+    gradient: Compiled<Gradient>,
+    /// Values and derivatives of the residuals, where there are any.
+    residuals: Option<Compiled<Jacobian>>,
+    threads: usize,
+}
+
+impl Code {
+    pub fn new(program: &Program, fitted: &[String], loss: Loss, threads: usize) -> Result<Code, Error> {
+        let functions = Functions::Portable;
+        let jacobian = || program.jacobian().wrt(fitted).functions(functions).compile();
+        let (summed, residuals) = match loss {
+            Loss::Mean => (program.clone(), None),
+            Loss::Squares => (program.squares(), Some(jacobian()?)),
+        };
+        Ok(Code {
+            value: summed.value().functions(functions).compile()?,
+            gradient: summed.gradient().wrt(fitted).functions(functions).compile()?,
+            residuals,
+            threads,
+        })
+    }
+}
+
+/// An argument of the program.
+#[derive(Clone, Copy, Debug)]
+pub enum Place {
+    /// The fitted parameter with this index.
+    Param(usize),
+    /// The column with this index.
+    Column(usize),
+    Constant(f64),
+}
+
+/// The rows, and the program for them.
+pub struct Table<'a> {
+    code: &'a Code,
+    places: &'a [Place],
+    /// The data in their own order, from which every other is made.
+    columns: Vec<Cow<'a, [f64]>>,
+    /// The columns in the present order, if it is another.
+    reordered: Vec<Vec<f64>>,
+    rows: usize,
+    evaluated: Cell<usize>,
+}
+
+/// So many numbers of a Jacobian are computed at a time.
+const BLOCK: usize = 1 << 18;
+
+impl<'a> Table<'a> {
+    /// Of these rows of the columns, which are given in their order.
+    pub fn new(code: &'a Code, places: &'a [Place], columns: &[&'a [f64]], rows: &[usize]) -> Table<'a> {
+        let pick = |&column: &&'a [f64]| {
+            let is_all = column.len() == rows.len();
+            if is_all { Cow::Borrowed(column) } else { Cow::Owned(random::pick(column, rows)) }
+        };
+        let columns = columns.iter().map(pick).collect();
+        Table { code, places, columns, reordered: Vec::new(), rows: rows.len(), evaluated: Cell::new(0) }
+    }
+
+    fn points<'s>(&'s self, params: &[f64], rows: Range<usize>) -> Points<'s> {
+        self.evaluated.set(self.evaluated.get() + rows.len());
+        let column = |index: usize| self.reordered.get(index).map_or(&*self.columns[index], Vec::as_slice);
+        Points::columns(self.places.iter().map(|place| match *place {
+            Place::Param(index) => Column::Same(params[index]),
+            Place::Column(index) => Column::Each(&column(index)[rows.clone()]),
+            Place::Constant(value) => Column::Same(value),
+        }))
+    }
+
+    /// The first row whose loss isn't finite, and the loss.
+    pub fn first_fault(&self, params: &[f64]) -> Result<Option<(usize, f64)>, Error> {
+        let mut values = vec![0.0; self.rows];
+        self.code.value.batch(&self.points(params, 0..self.rows)).values(&mut values).run()?;
+        Ok(values.into_iter().enumerate().find(|(_, value)| !value.is_finite()))
+    }
+}
+
+impl Objective for Table<'_> {
+    fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn loss(&self, params: &[f64], rows: Range<usize>) -> Result<f64, Error> {
+        let points = self.points(params, rows);
+        Ok(self.code.value.batch(&points).threads(self.code.threads).sum()?.value())
+    }
+
+    fn gradient(&self, params: &[f64], rows: Range<usize>, gradient: &mut [f64]) -> Result<f64, Error> {
+        let points = self.points(params, rows);
+        let sums = self.code.gradient.batch(&points).threads(self.code.threads).sum()?;
+        gradient.copy_from_slice(&sums.first);
+        Ok(sums.value())
+    }
+
+    fn jacobian(&self, params: &[f64]) -> Result<Triangle, Error> {
+        let mut triangle = Triangle::new(params.len());
+        let Some(code) = &self.code.residuals else { return Ok(triangle) };
+        let results = code.layout().outs[0];
+        let len = (BLOCK / (results * (params.len() + 1))).clamp(64, self.rows.max(64));
+        // By column of the Jacobian, and in that by result: the residuals of a block are those of the first result, the second, ….
+        let mut values = vec![0.0; results * len];
+        let mut slopes = vec![0.0; results * len * params.len()];
+        for start in (0..self.rows).step_by(len) {
+            let rows = len.min(self.rows - start);
+            let (values, slopes) = (&mut values[..results * rows], &mut slopes[..results * rows * params.len()]);
+            let mut columns: Vec<Option<&mut [f64]>> = slopes.chunks_exact_mut(rows).map(Some).collect();
+            let in_order = (0..results).flat_map(|result| (0..params.len()).map(move |param| param * results + result));
+            let jacobian = in_order.map(|place| columns[place].take()).collect();
+            let points = self.points(params, start..start + rows);
+            code.batch(&points)
+                .threads(self.code.threads)
+                .values(Output::columns(values.chunks_exact_mut(rows)))
+                .jacobian(Output::Columns(jacobian))
+                .run()?;
+            triangle.append(slopes, values);
+        }
+        Ok(triangle)
+    }
+
+    fn reorder(&mut self, order: Option<&[usize]>) {
+        let Some(order) = order else { return self.reordered.clear() };
+        self.reordered.resize(self.columns.len(), Vec::new());
+        for (reordered, column) in self.reordered.iter_mut().zip(&self.columns) {
+            reordered.clear();
+            reordered.extend(order.iter().map(|&row| column[row]));
+        }
+    }
+
+    fn evaluations(&self) -> f64 {
+        self.evaluated.get() as f64 / self.rows.max(1) as f64
+    }
+}

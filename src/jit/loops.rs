@@ -1,0 +1,228 @@
+//! Machine code for functions with arrays and loops.
+//!
+//! All sizes are constants, so that code knows where everything lies; loops stay loops, and the code doesn't grow with them.
+//! What it computes is what `interp` computes, to the bit.
+//!
+//! - [`plan`] says what is computed in which turn of which loop, and where arrays lie.
+//! - [`emit`] writes numbers, [`address`] finds elements, [`nest`] writes loops, [`pair`] those that make two turns at once.
+//! - [`range`] knows which integers a value can be.
+//!
+//! A call gets one piece of memory, the [`Workspace`]: the addresses of arguments and results, and every array in
+//! between. What is not alive at the same time shares its place.
+
+mod address;
+mod emit;
+mod nest;
+mod pair;
+mod plan;
+mod range;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cranelift::codegen::Context;
+use cranelift::prelude::{AbiParam, Signature, types};
+use cranelift_jit::{JITBuilder, JITModule};
+use cranelift_module::Module;
+use memmap2::MmapMut;
+
+use super::link::Imports;
+use super::shims::Symbol;
+use super::target::Target;
+use super::{Effort, Error, Unfinished, free};
+use crate::interp::{self, Failure, Value};
+use crate::ir::{Func, Inst};
+use crate::ops::Fault;
+use emit::{Layout, RECORD};
+use plan::size;
+
+/// Takes the address of the workspace; 0, or the number of the check that failed, plus one.
+///
+/// The workspace begins with the addresses of arguments and results that have the sizes of the parameters and results, and
+/// is as long as the [`Layout`] says.
+type Entry = unsafe extern "C" fn(*mut u8) -> u64;
+
+/// Up to so many operations registers are allocated thoroughly.
+const THOROUGH: usize = 2000;
+
+/// Compiled code of a function with arrays. Cheap to clone, callable from any thread.
+#[derive(Clone)]
+pub struct LoopCode(Arc<Owner>);
+
+struct Owner {
+    entry: Entry,
+    layout: Layout,
+    /// How many numbers each argument and each result has.
+    args: Box<[usize]>,
+    results: Box<[usize]>,
+    func: Func,
+    /// The memory that the code lies in.
+    module: Mutex<Option<JITModule>>,
+}
+
+impl std::fmt::Debug for LoopCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.debug_struct("LoopCode").field("workspace", &self.workspace()).finish_non_exhaustive()
+    }
+}
+
+/// Memory for calls. One serves any number of calls, one after the other, of any code.
+///
+/// Pages that no call has written take no memory.
+#[derive(Debug, Default)]
+pub struct Workspace(Option<MmapMut>);
+
+impl Workspace {
+    /// A workspace of so many bytes.
+    ///
+    /// # Errors
+    /// Where the system has no such memory.
+    pub fn new(bytes: usize) -> Result<Workspace, Error> {
+        let mut workspace = Workspace::default();
+        workspace.grow(bytes)?;
+        Ok(workspace)
+    }
+
+    /// Makes it at least so many bytes long.
+    ///
+    /// # Errors
+    /// Where the system has no such memory.
+    pub fn grow(&mut self, bytes: usize) -> Result<(), Error> {
+        if self.len() < bytes {
+            let memory = MmapMut::map_anon(bytes).map_err(|error| Error::Backend(error.to_string()))?;
+            self.0 = Some(memory);
+        }
+        Ok(())
+    }
+
+    /// How many bytes there are.
+    pub fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, |memory| memory.len())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Compiles a function with arrays. Elementary functions that are written out ([`crate::math::expand`]) become part of loops; others
+/// are calls.
+///
+/// # Errors
+/// Where the host is none that Cranelift knows, or memory for code is refused.
+pub fn compile(func: &Func) -> Result<LoopCode, Error> {
+    let plan = plan::plan(func);
+    let layout = Layout::new(func, &plan);
+    if i32::try_from(layout.buffers).is_err() {
+        return Err(Error::Backend("too many arguments and results".to_owned()));
+    }
+    let effort = if func.operations() <= THOROUGH { Effort::Registers } else { Effort::Quick };
+    let target = Target::host(effort)?;
+    let mut builder = JITBuilder::with_isa(target.isa.clone(), cranelift_module::default_libcall_names());
+    builder.symbol_lookup_fn(Box::new(|name| Symbol::by_name(name)?.address()));
+    let mut unfinished = Unfinished(Some(JITModule::new(builder)));
+    let Some(module) = &mut unfinished.0 else { unreachable!("it was put there") };
+    let mut context = Context::new();
+    let signature = signature(&target);
+    context.func.signature = signature.clone();
+    emit::emit(func, &plan, &layout, &target, &mut context.func, &mut Imports::new(Some(module)));
+    let id = module.declare_anonymous_function(&signature)?;
+    module.define_function(id, &mut context)?;
+    module.finalize_definitions()?;
+    let address = module.get_finalized_function(id);
+    // SAFETY: `emit` made the function at this address with `signature`, which says the types of `Entry` in the host's C calling
+    // convention. `Owner` keeps the code in place for as long as it can be called.
+    let entry = unsafe { std::mem::transmute::<*const u8, Entry>(address) };
+    Ok(LoopCode(Arc::new(Owner {
+        entry,
+        layout,
+        args: func.params.iter().map(|param| size(&param.shape)).collect(),
+        results: func.results.iter().map(|result| size(func.shape(result.value))).collect(),
+        func: func.clone(),
+        module: Mutex::new(unfinished.0.take()),
+    })))
+}
+
+fn signature(target: &Target) -> Signature {
+    let mut signature = Signature::new(target.isa.default_call_conv());
+    signature.params.push(AbiParam::new(target.isa.pointer_type()));
+    signature.returns.push(AbiParam::new(types::I64));
+    signature
+}
+
+impl LoopCode {
+    /// How many bytes of workspace a call needs.
+    pub fn workspace(&self) -> usize {
+        self.0.layout.bytes
+    }
+
+    /// How many numbers each argument has.
+    pub fn args(&self) -> &[usize] {
+        &self.0.args
+    }
+
+    /// How many numbers each result has.
+    pub fn results(&self) -> &[usize] {
+        &self.0.results
+    }
+
+    /// Computes the results. Arguments and results are the elements of arrays, row by row; a number is a slice of one. Integers
+    /// are whole numbers, conditions 0 or 1. A workspace that is too small is made larger.
+    ///
+    /// # Errors
+    /// The first check that fails; the results are then unspecified.
+    ///
+    /// # Panics
+    /// Where the number or the lengths of the slices aren't those of the function's parameters and results, or the system has no
+    /// memory for a workspace.
+    pub fn call(&self, args: &[&[f64]], out: &mut [&mut [f64]], workspace: &mut Workspace) -> Result<(), Failure> {
+        let Owner { entry, layout, .. } = &*self.0;
+        assert!(args.iter().map(|arg| arg.len()).eq(self.args().iter().copied()), "an argument for each parameter");
+        assert!(out.iter().map(|out| out.len()).eq(self.results().iter().copied()), "room for each result");
+        workspace.grow(layout.bytes).expect("memory for a workspace");
+        let memory = workspace.0.as_mut().expect("it has been made").as_mut_ptr();
+        let table = memory.cast::<u64>();
+        for (number, arg) in args.iter().enumerate() {
+            // SAFETY: the layout has a place for the address of each argument, the workspace is at least as long, and it begins
+            // at a page.
+            unsafe { table.add(number).write(arg.as_ptr() as u64) };
+        }
+        for (number, out) in out.iter_mut().enumerate() {
+            // SAFETY: the same, for each result.
+            unsafe { table.add(args.len() + number).write(out.as_mut_ptr() as u64) };
+        }
+        // SAFETY: the table holds addresses of slices whose lengths were checked, the results borrowed for this call alone; the
+        // workspace is as long as the layout says and this call's alone; `self` keeps the code in place.
+        match unsafe { entry(memory) } {
+            0 => Ok(()),
+            failed => {
+                // SAFETY: the record lies behind the table.
+                let record = [0, 1].map(|place| unsafe { table.add(layout.record(place) / 8).read() } as i64);
+                Err(self.0.failure(failed as usize - 1, record))
+            }
+        }
+    }
+}
+
+impl Owner {
+    /// What a check that failed has recorded.
+    fn failure(&self, number: usize, record: [i64; RECORD]) -> Failure {
+        let site = self.func.checks[number].site;
+        let fault = match self.func.inst(site) {
+            Inst::Read(_) if record[0] == 0 => Fault::Missing,
+            Inst::Read(_) => Fault::Outside,
+            Inst::Region(_) => Fault::Endless,
+            inst => {
+                let operands = record.map(Value::Int);
+                let failed = inst.op().and_then(|op| interp::apply(op, &operands).err());
+                failed.unwrap_or(Fault::Overflow)
+            }
+        };
+        Failure { site, fault }
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        free(self.module.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}

@@ -1,0 +1,308 @@
+//! `chainrule fit`: words and files in, parameters out, and what is wrong with them.
+
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_chainrule");
+
+const MISRA: &str = include_str!("../../examples/misra.csv");
+const MODEL: &str = "data x, y; param b1, b2; y - b1*(1 - exp(-b2*x))";
+const START: &str = "b1=500,b2=0.0001";
+
+/// A directory of a test's own with Misra's data, gone at its end.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Place {
+        let place = Place(tempfile::tempdir().unwrap());
+        place.with("misra.csv", MISRA).with("model.chain", MODEL);
+        place
+    }
+
+    fn with(&self, name: &str, text: &str) -> &Place {
+        fs::write(self.0.path().join(name), text).unwrap();
+        self
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.0.path()).unwrap();
+        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn saved(&self, name: &str) -> Value {
+        serde_json::from_str(&fs::read_to_string(self.0.path().join(name)).unwrap()).unwrap()
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.arg("fit").args(words).current_dir(self.0.path()).env_remove("CLICOLOR_FORCE").stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, words: &[&str]) -> (i32, String, String) {
+        let output = self.command(words).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code().expect("no signal"), text(output.stdout), text(output.stderr))
+    }
+
+    #[track_caller]
+    fn ok(&self, words: &[&str]) -> String {
+        let (code, out, err) = self.run(words);
+        assert_eq!((code, err.as_str()), (0, ""), "{words:?}");
+        out
+    }
+
+    #[track_caller]
+    fn json(&self, words: &[&str]) -> Value {
+        serde_json::from_str(&self.ok(&[words, &["--format", "json"]].concat())).unwrap()
+    }
+
+    /// The message of a command line that is wrong, and leaves nothing behind.
+    #[track_caller]
+    fn wrong(&self, words: &[&str]) -> String {
+        let before = self.names();
+        let (code, out, err) = self.run(words);
+        assert_eq!((code, out.as_str()), (2, ""), "{words:?}: {err}");
+        assert!(err.starts_with("error: ") && !err.contains("panicked"), "{words:?}: {err}");
+        assert_eq!(self.names(), before, "nothing is left");
+        err
+    }
+}
+
+#[track_caller]
+fn near(found: &Value, expected: f64) {
+    let found = found.as_f64().unwrap();
+    assert!((found / expected - 1.0).abs() < 1e-9, "{found}, not {expected}");
+}
+
+#[test]
+fn the_answer_as_json() {
+    let place = Place::new();
+    let answer = place.json(&["--file", "model.chain", "--data", "misra.csv", "--at", START, "--method", "lm"]);
+    let keys: Vec<&String> = answer.as_object().unwrap().keys().collect();
+    assert_eq!(keys[..5], ["params", "loss", "iterations", "converged", "reason"]);
+    // As NIST certifies.
+    for (found, expected) in [
+        (&answer["params"]["b1"]["value"], 2.389_421_291_8e2),
+        (&answer["params"]["b1"]["stderr"], 2.707_007_524_1),
+        (&answer["params"]["b2"]["value"], 5.501_564_318_1e-4),
+        (&answer["params"]["b2"]["stderr"], 7.266_868_843_6e-6),
+        (&answer["loss"], 1.245_513_889_4e-1),
+        (&answer["rss"], 1.245_513_889_4e-1),
+        (&answer["residual_sd"], 1.018_787_633_0e-1),
+        (&answer["covariance"]["b1"]["b1"], 2.707_007_524_1 * 2.707_007_524_1),
+    ] {
+        near(found, expected);
+    }
+    assert_eq!((&answer["converged"], &answer["degrees_of_freedom"]), (&true.into(), &12.into()));
+    assert!(answer["r2"].as_f64().unwrap() > 0.9999 && answer["no_stderr_because"].is_null());
+}
+
+#[test]
+fn the_answer_as_text() {
+    let place = Place::new();
+    let fit = |words: &[&str]| place.ok(&[&["--data", "misra.csv"], words].concat());
+    let texts = [
+        fit(&["--file", "model.chain", "--at", START]),
+        fit(&["--file", "model.chain", "--at", "b1=100,b2=0.0001", "--bounds", "b1=0..200"]),
+        fit(&["y - a*b*x - c", "--wrt", "a,b,c", "--at", "a=1,b=1,c=0"]),
+        fit(&["(y - a*x/99)^2", "--wrt", "a", "--seed", "1", "--method", "lbfgs", "--validation", "0.2"]),
+    ];
+    insta::assert_snapshot!(texts.join("\n"));
+}
+
+#[test]
+fn parameters_are_what_is_declared_or_given_a_start() {
+    let place = Place::new();
+    let formula = "y - b1*(1 - exp(-b2*x))";
+    let declared = place.json(&["--file", "model.chain", "--data", "misra.csv", "--at", START]);
+    for words in [
+        [formula, "--at", START].as_slice(),
+        &[formula, "--at", START, "--wrt", "b1,b2"],
+        &[formula, "--at", "b1=500", "--at", "b2=0.0001"],
+        &[formula, "--at", START, "--threads", "1"],
+        &[MODEL, "--at", START],
+    ] {
+        assert_eq!(place.json(&[words, &["--data", "misra.csv"]].concat()), declared, "{words:?}");
+    }
+    // What isn't fitted is held.
+    let held = place.json(&[formula, "--data", "misra.csv", "--at", START, "--wrt", "b2"]);
+    assert_eq!(held["params"].as_object().unwrap().keys().collect::<Vec<_>>(), ["b2"]);
+    // A column of the data may be given one value instead.
+    let constant = place.json(&["data s; param a; data y; (y - a)*s", "--data", "misra.csv", "--at", "a=1,s=2"]);
+    let mean = 591.27 / 14.0;
+    assert!((constant["params"]["a"]["value"].as_f64().unwrap() - mean).abs() < 10.0);
+    // Names are compared in NFKC form: U+212B is Å.
+    let angstrom = place.json(&["y - Å*x", "--data", "misra.csv", "--at", "\u{212b}=1"]);
+    assert_eq!(angstrom, place.json(&["y - Å*x", "--data", "misra.csv", "--wrt", "\u{212b}", "--at", "Å=1"]));
+    // And no data at all are needed.
+    near(&place.json(&["(a - 3)^2", "--at", "a=1", "--method", "lbfgs"])["params"]["a"]["value"], 3.0);
+}
+
+#[test]
+fn data_from_the_standard_input() {
+    let place = Place::new();
+    let mut command = place.command(&["--file", "model.chain", "--data", "-", "--at", START, "--format", "json"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(MISRA.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let from_file = place.ok(&["--file", "model.chain", "--data", "misra.csv", "--at", START, "--format", "json"]);
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), from_file);
+}
+
+#[test]
+fn a_fit_that_did_not_converge_says_so() {
+    let place = Place::new();
+    let words = ["--file", "model.chain", "--data", "misra.csv", "--at", START, "--iterations", "3"];
+    let (code, out, err) = place.run(&words);
+    assert_eq!(code, 1);
+    assert!(out.contains("NOT CONVERGED       the iterations are used up, 3 iterations\n"), "{out}");
+    assert!(err.starts_with("hint: `--iterations`"), "{err}");
+    let (code, out, _) = place.run(&[&words[..], &["--format", "json"]].concat());
+    let answer: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (code, &answer["converged"], &answer["reason"]),
+        (1, &false.into(), &"the iterations are used up".into())
+    );
+    let wild = ["(a - y)^4", "--wrt", "a", "--at", "a=1", "--data", "misra.csv", "--method", "gd", "--rate", "1"];
+    let (code, out, _) = place.run(&wild);
+    assert!(code == 1 && out.contains("no longer a number"), "{out}");
+}
+
+#[test]
+fn parameters_are_saved_and_taken_up_again() {
+    let place = Place::new();
+    let model = ["--file", "model.chain", "--data", "misra.csv"];
+    let fit = |words: &[&str]| place.json(&[&model, words].concat());
+    let whole = fit(&["--at", START, "--save", "fit.json"]);
+    assert_eq!(place.names(), ["fit.json", "misra.csv", "model.chain"]);
+    let mut saved = place.saved("fit.json");
+    saved.as_object_mut().unwrap().remove("state").unwrap();
+    assert_eq!(saved, whole);
+    // All forms are starts, and `--at` comes before them.
+    place.with("plain.json", r#"{"b1": 238.9, "b2": 0.00055}"#);
+    place.with("named.json", r#"{"params": {"b1": 238.9, "b2": {"value": 0.00055}}}"#);
+    for words in [
+        ["--params", "fit.json"].as_slice(),
+        &["--params", "plain.json"],
+        &["--params", "named.json"],
+        &["--resume", "fit.json", "--iterations", "100"],
+        &["--params", "plain.json", "--at", "b1=500"],
+    ] {
+        near(&fit(words)["params"]["b1"]["value"], 2.389_421_291_8e2);
+    }
+    assert_eq!(fit(&["--params", "fit.json"])["iterations"].as_u64().map(|n| n < 5), Some(true));
+}
+
+#[test]
+fn a_descent_is_resumed_to_the_bit() {
+    let place = Place::new();
+    let formula = "(y/80 - a*x/800 - b)^2";
+    let data = [formula, "--data", "misra.csv", "--wrt", "a,b", "--seed", "3"];
+    let adam = ["--method", "adam", "--batch", "4", "--tolerance", "0", "--format", "json"];
+    let run = |epochs, more: &[&str]| {
+        let (code, out, _) = place.run(&[&data[..], &adam, &["--epochs", epochs], more].concat());
+        assert_eq!(code, 1, "{out}");
+        serde_json::from_str::<Value>(&out).unwrap()
+    };
+    let whole = run("40", &[]);
+    run("15", &["--save", "part.json"]);
+    assert_eq!(run("40", &["--resume", "part.json"])["params"], whole["params"]);
+    let message = place.wrong(&[&data[..], &["--resume", "part.json", "--method", "sgd"]].concat());
+    assert!(message.contains("saved by `--method adam`"), "{message}");
+}
+
+#[test]
+fn faulty_rows() {
+    let place = Place::new();
+    place.with("holes.csv", &format!("{MISRA}1,\nnan,2\n3,abc\n"));
+    let words = ["--file", "model.chain", "--at", START, "--data"];
+    let message = place.wrong(&[&words[..], &["holes.csv"]].concat());
+    assert!(
+        message.contains("line 16, column 2 (`y`): the cell is empty") && message.contains("--on-error skip"),
+        "{message}"
+    );
+    place.with("nan.csv", &format!("{MISRA}nan,2\n"));
+    assert!(place.wrong(&[&words[..], &["nan.csv"]].concat()).contains("`x` is NaN in row 15"));
+    let (code, out, err) = place.run(&[&words[..], &["holes.csv", "--on-error", "skip"]].concat());
+    assert_eq!((code, out), (0, place.ok(&[&words[..], &["misra.csv"]].concat())));
+    assert!(err.starts_with("warning: rows left out: 3; the first: `holes.csv`, line 16"), "{err}");
+}
+
+#[test]
+fn what_is_wrong_is_told() {
+    let place = Place::new();
+    place.with("bad.json", "{").with("list.json", "[1]").with("words.json", r#"{"b1": "much"}"#);
+    place.with("plain.json", r#"{"b1": 238.9, "b2": 0.00055}"#).with("other.json", r#"{"q": 1}"#);
+    place.with("state.json", r#"{"params": {"b1": 1, "b2": 2}, "state": {"method": "lm"}}"#);
+    place.with("two.csv", "x,y\n1,2\n").with("empty.csv", "x,y\n");
+    let model = ["--file", "model.chain", "--data", "misra.csv"];
+    let with = |words: &[&'static str]| [&model, words].concat();
+    for (words, parts) in [
+        (with(&[]), vec!["`b1`, `b2` have no value to start from", "`--at b1=1.5,b2=1.5`", "--seed"]),
+        (with(&["--at", "b1=1"]), vec!["`b2` has no value to start from", "--at b2=1.5"]),
+        (with(&["--at", "b1=1,b2=1,b3=1"]), vec!["`b3` is not an argument", "did you mean"]),
+        (with(&["--at", "b1=x"]), vec!["--at:1:4", "not a number"]),
+        (with(&["--at", START, "--bounds", "b1"]), vec!["`b1` is no bounds", "b1=0..10"]),
+        (with(&["--at", START, "--bounds", "b1=0..1,b1=0..2"]), vec!["--bounds:1:9", "`b1` has bounds already"]),
+        (with(&["--at", START, "--bounds", "b3=0..1"]), vec!["`b3` is not fitted"]),
+        (with(&["--at", START, "--bounds", "b1=0..1"]), vec!["`b1` begins at 500, outside of its bounds 0..1"]),
+        (with(&["--at", START, "--bounds", "b1=9..1"]), vec!["the bounds 9..1 of `b1` hold no number"]),
+        (with(&["--at", START, "--loss", "mean"]), vec!["minimises squares", "--method lbfgs"]),
+        (with(&["--at", START, "--schedule", "steps"]), vec!["step:EPOCHS:FACTOR"]),
+        (with(&["--at", START, "--schedule", "step:0:0.5"]), vec!["step:EPOCHS:FACTOR"]),
+        (with(&["--at", START, "--method", "newton"]), vec!["lbfgs"]),
+        (with(&["--at", START, "--rate", "0"]), vec!["the learning rate must be a positive number, not 0"]),
+        (with(&["--at", START, "--validation", "1"]), vec!["the share for validation"]),
+        (with(&["--at", START, "--epoch", "3"]), vec!["'--epoch'", "'--epochs'"]),
+        (with(&["--params", "none.json"]), vec!["`none.json` can't be read: no such file"]),
+        (with(&["--params", "bad.json"]), vec!["`bad.json`: EOF"]),
+        (with(&["--params", "list.json"]), vec!["no object of parameters"]),
+        (with(&["--params", "words.json"]), vec!["`b1` has no number"]),
+        (with(&["--params", "other.json"]), vec!["`q` is not an argument"]),
+        (with(&["--resume", "plain.json"]), vec!["not where a fit ended", "--params"]),
+        (with(&["--resume", "state.json"]), vec!["the state can't be understood"]),
+        (with(&["--resume", "plain.json", "--params", "plain.json"]), vec!["cannot be used with"]),
+        (with(&["--at", START, "--save", "none/fit.json"]), vec!["`none/fit.json` can't be written: no such file"]),
+        (with(&["--at", "b1=1e300,b2=-1e300"]), vec!["the value at row 1 is", "at the start"]),
+        (vec!["y - b1*z", "--data", "misra.csv", "--at", "b1=1"], vec!["no column `z`", "it has `x`, `y`"]),
+        (
+            vec!["--file", "model.chain", "--data", "two.csv", "--at", START],
+            vec!["1 residual can't determine 2 parameters"],
+        ),
+        (vec!["--file", "model.chain", "--data", "empty.csv", "--at", START], vec!["the data have no rows"]),
+        (vec!["--file", "model.chain", "--data", "none.csv", "--at", START], vec!["no such file"]),
+        (vec!["--file", "model.chain", "--at", START], vec!["`x` is a column of the data, and there are no data"]),
+        (vec!["a^2", "--data", "misra.csv", "--at", "a=1"], vec!["no argument is a column"]),
+        (vec!["x^2", "--data", "misra.csv"], vec!["there is nothing to fit", "--wrt"]),
+    ] {
+        let message = place.wrong(&words);
+        for part in parts {
+            assert!(message.contains(part), "{words:?}: {part}: {message}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_keeps_the_best_so_far() {
+    let place = Place::new();
+    let words =
+        ["(y - a*x)^2", "--data", "misra.csv", "--at", "a=1", "--method", "sgd", "--rate", "1e-9", "--tolerance", "0"];
+    let more = ["--epochs", "1000000000", "--save", "fit.json", "--format", "json"];
+    let child =
+        place.command(&[&words[..], &more].concat()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // The handler is there before the first step, and a signal before that would end it with another code.
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["reason"], "it was interrupted");
+    assert!(place.saved("fit.json")["state"]["epoch"].as_u64().unwrap() > 0);
+}
