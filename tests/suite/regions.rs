@@ -573,7 +573,8 @@ fn program(text: &str, shapes: &[(&str, &[usize])]) -> Func {
 
 #[test]
 fn programs_with_arrays_up_to_the_third_order() {
-    let texts: &[(&str, &[(&str, &[usize])])] = &[
+    type Shapes = &'static [(&'static str, &'static [usize])];
+    let texts: &[(&str, Shapes)] = &[
         ("sum[n](logsumexp[k](a[k]*x[n]))", &[("a", &[3]), ("x", &[2])]),
         ("p[n,k] = softmax[k](z[n,k])\nsum[n, k](p[n,k]^2*y[n])", &[("z", &[2, 3]), ("y", &[2])]),
         ("sum[i](prod[j in 0..i](x[j])*x[i])", &[("x", &[4])]),
