@@ -13,9 +13,11 @@ use std::sync::Arc;
 use crate::array::ArrayView;
 use crate::batch::{Column, Kernel, Kernels, Request};
 use crate::call::Call;
+use crate::code::Code;
 use crate::error::{Error, Problem};
 use crate::interp::{self, Failure};
 use crate::ir::{Func, Output};
+use crate::parts::Parts;
 use crate::program::{
     Backend, Gradient, Hessian, HessianVector, Jacobian, Jvp, Kind, Nth, Program, Value, Vjp, is_int, is_whole,
 };
@@ -40,10 +42,8 @@ pub struct Layout {
 /// says; other lengths are [`Error::Length`].
 pub struct Compiled<K> {
     /// Here and not behind the pointer, so that a call finds the code at once.
-    #[cfg(feature = "jit")]
-    code: Option<crate::jit::Code>,
+    code: Option<Code>,
     /// Whether arguments must be looked at first.
-    #[cfg(feature = "jit")]
     has_ints: bool,
     inner: Arc<Inner>,
     kind: PhantomData<fn() -> K>,
@@ -51,14 +51,7 @@ pub struct Compiled<K> {
 
 impl<K> Clone for Compiled<K> {
     fn clone(&self) -> Self {
-        Compiled {
-            #[cfg(feature = "jit")]
-            code: self.code.clone(),
-            #[cfg(feature = "jit")]
-            has_ints: self.has_ints,
-            inner: self.inner.clone(),
-            kind: PhantomData,
-        }
+        Compiled { code: self.code.clone(), has_ints: self.has_ints, inner: self.inner.clone(), kind: PhantomData }
     }
 }
 
@@ -100,19 +93,15 @@ impl<K> Compiled<K> {
         let layout = layout(&func, n_args, counts);
         let ints: Vec<usize> = (0..n_args).filter(|&index| is_int(&func, index)).collect();
         let loops = func.has_regions().then(|| Loops::new(&func, backend));
-        #[cfg(feature = "jit")]
         let code = match backend {
             _ if loops.is_some() => None,
             Backend::Auto | Backend::Scalar => {
-                let parts = crate::jit::Parts { args: [layout.args, layout.seeds], results: layout.outs };
-                crate::jit::compile_parts(&func, parts, &crate::jit::Options::default()).ok()
+                Code::new(&func, Parts { args: [layout.args, layout.seeds], results: layout.outs })
             }
             Backend::Interpreter => None,
         };
         Compiled {
-            #[cfg(feature = "jit")]
             code,
-            #[cfg(feature = "jit")]
             has_ints: !ints.is_empty(),
             inner: Arc::new(Inner {
                 program: program.without_code(),
@@ -140,13 +129,10 @@ impl<K> Compiled<K> {
         self.inner.layout
     }
 
-    /// What runs the graph: `cranelift` or `interpreter`.
+    /// What runs the graph, one point at a time: `avx512`, `avx2`, `cranelift` or `interpreter`.
     pub fn backend(&self) -> &'static str {
-        #[cfg(feature = "jit")]
-        if self.code.is_some() {
-            return "cranelift";
-        }
-        self.inner.loops.as_ref().map_or("interpreter", Loops::backend)
+        let loops = || self.inner.loops.as_ref().map_or("interpreter", Loops::backend);
+        self.code.as_ref().map_or_else(loops, Code::backend)
     }
 
     /// How much memory a call of a program with arrays takes beside its arguments and results, in bytes. It is kept and used again.
@@ -231,16 +217,14 @@ impl<K> Compiled<K> {
     }
 
     /// Every kind of call, by its parts. What is checked here is all that stands between a caller and the code.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn run(&self, args: &[f64], seeds: &[f64], outs: [&mut [f64]; 3]) -> Result<(), Error> {
         let [values, first, second] = outs;
-        #[cfg(feature = "jit")]
+        // Without integers there are no checks, so only lengths can be wrong.
         if let Some(code) = &self.code
             && !self.has_ints
-            && code.fits([args.len(), seeds.len()], [values.len(), first.len(), second.len()])
+            && code.try_call([args, seeds], [&mut *values, &mut *first, &mut *second])
         {
-            // Without integers there are no checks, so it can't fail.
-            let _ = code.call_parts([args, seeds], [values, first, second]);
             return Ok(());
         }
         self.run_checked(args, seeds, [values, first, second])
@@ -263,9 +247,8 @@ impl<K> Compiled<K> {
             return self.call_arrays(&args, &mut cut_mut(values, value_lens).chain(first).collect::<Vec<_>>());
         }
         inner.check_ints(args)?;
-        #[cfg(feature = "jit")]
         if let Some(code) = &self.code
-            && code.call_parts([args, seeds], [&mut *values, &mut *first, &mut *second]).is_ok()
+            && code.call([args, seeds], [&mut *values, &mut *first, &mut *second]).is_ok()
         {
             return Ok(());
         }

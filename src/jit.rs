@@ -30,6 +30,7 @@ use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{Module, ModuleError};
 
 use crate::ir::Func;
+pub use crate::parts::{N_ARGS, N_RESULTS, Parts};
 use plan::Plan;
 use shims::Symbol;
 pub use target::Effort;
@@ -84,30 +85,6 @@ impl Options {
     }
 }
 
-/// Into how many slices the arguments and the results of a call may be divided.
-pub const N_ARGS: usize = 2;
-pub const N_RESULTS: usize = 3;
-
-/// How many arguments and results are in each slice of a call. The slices one after the other are the parameters and the results of
-/// the graph; so a caller need not copy values and derivatives apart.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Parts {
-    pub args: [usize; N_ARGS],
-    pub results: [usize; N_RESULTS],
-}
-
-impl Parts {
-    /// All arguments in the first slice, all results too.
-    pub fn whole(func: &Func) -> Parts {
-        Parts { args: [func.params.len(), 0], results: [func.results.len(), 0, 0] }
-    }
-
-    fn fits(&self, func: &Func) -> bool {
-        let (args, results): (usize, usize) = (self.args.iter().sum(), self.results.iter().sum());
-        args == func.params.len() && results == func.results.len()
-    }
-}
-
 /// A chunk: the parts of the arguments and the results, the tape; the index of the first failed check or [`emit::PASSED`].
 ///
 /// It reads as many doubles of the arguments and writes as many of the results as the [`Parts`] say that it was made for, and
@@ -150,7 +127,7 @@ pub fn compile(func: &Func, options: &Options) -> Result<Code, Error> {
 /// # Panics
 /// Where the parts don't add up to the function's parameters and results.
 pub fn compile_parts(func: &Func, parts: Parts, options: &Options) -> Result<Code, Error> {
-    assert!(parts.fits(func), "parts of all parameters and results");
+    assert!(parts.are_of(func), "parts of all parameters and results");
     let (target, plan) = options.prepare(func)?;
     let mut builder = JITBuilder::with_isa(target.isa.clone(), cranelift_module::default_libcall_names());
     builder.symbol_lookup_fn(Box::new(|name| Symbol::by_name(name)?.address()));
@@ -207,10 +184,7 @@ impl Code {
     /// Whether the slices have the lengths that the code was made for.
     #[inline]
     pub fn fits(&self, args: [usize; N_ARGS], results: [usize; N_RESULTS]) -> bool {
-        let ([a, b], [u, v, w]) = (args, results);
-        // One by one: comparing the arrays would be calls of `memcmp`.
-        let ([n_a, n_b], [n_u, n_v, n_w]) = (self.parts.args, self.parts.results);
-        a == n_a && b == n_b && u == n_u && v == n_v && w == n_w
+        self.parts.fit(args, results)
     }
 
     /// Computes the results at a point, with the arguments and the results in the slices that it was compiled for.

@@ -23,7 +23,7 @@
 //!
 //! Below that, the crate is a pipeline of functions from graph to graph. In reading order: [`ops`] is the operator table,
 //! [`ir`] the graph, [`interp`] its meaning, [`ad`] differentiation, [`opt`] optimisation, [`syntax`] and [`lower`] the way
-//! from text to graph, [`jit`] the way to machine code, `wide` to machine code for many points at once, [`batch`] what takes
+//! from text to graph, [`code`] to machine code by `wide` or [`jit`], `wide` also to machine code for many points at once, [`batch`] what takes
 //! them from columns and rows to columns, rows and sums.
 
 // The headers of modules speak to readers of the code and name what is inside.
@@ -34,6 +34,7 @@ pub mod array;
 pub mod ast;
 pub mod batch;
 mod call;
+pub mod code;
 mod compiled;
 #[cfg(feature = "data")]
 pub mod data;
@@ -51,6 +52,7 @@ pub mod lower;
 pub mod math;
 pub mod ops;
 pub mod opt;
+mod parts;
 #[cfg(feature = "plot")]
 pub mod plot;
 mod program;

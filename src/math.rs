@@ -69,6 +69,11 @@ pub fn expand(func: &Func) -> Func {
     compact(&expanded)
 }
 
+/// Whether an operator has an expansion.
+pub fn is_elementary(op: Op) -> bool {
+    expansion(op).is_some()
+}
+
 /// How an operator writes itself into a graph, and what that computes.
 enum Expansion {
     F1(for<'a> fn(Node<'a>) -> Node<'a>, fn(f64) -> f64),

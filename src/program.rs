@@ -507,7 +507,8 @@ pub enum Functions {
     #[default]
     Platform,
     /// Our own where there is one (see [`crate::math`]), written out as arithmetic: the same bits on every machine, in every back end and
-    /// at every width of vectors, which is what batches are computed with. Single calls take up to twice as long.
+    /// at every width of vectors, which is what batches are computed with. Single calls take as long with AVX-512, and elsewhere up to
+    /// twice as long.
     Portable,
 }
 

@@ -14,6 +14,7 @@
 //!   [`pipeline`] lets a loop finish some points while it begins the next ones, [`schedule`] finds an order.
 //! - [`emit`] writes the code of each loop, [`registers`] knows which value is where, [`encode`] the bytes of instructions.
 //! - [`calls`] is what kernels call, [`frame`] the memory they work in, [`dump`] their code as text, and this file runs them.
+//! - [`single`] makes functions of one point of the same programs.
 //!
 //! A kernel knows neither masks nor lengths: columns are read and written in whole vectors. The last points, where they
 //! fill no turn of the loop, are computed in a copy, in which the last point stands for those that there aren't; so are the first
@@ -34,6 +35,7 @@ mod plan;
 mod range;
 mod registers;
 mod schedule;
+pub mod single;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -49,17 +51,25 @@ use frame::{Frame, Layout};
 #[error("no vector kernel: {0}")]
 pub struct Unsupported(pub &'static str);
 
-/// How many bits a vector has.
+/// How many points are computed at a time, with which instructions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Width {
     /// AVX-512 (F, DQ and VL): 8 points at a time.
     W512,
     /// AVX2 and FMA: 4 points at a time.
     W256,
+    /// AVX-512, one point: see [`single`].
+    One512,
+    /// AVX2 and FMA, one point.
+    One256,
 }
 
 impl Width {
+    /// Those of kernels.
     pub const ALL: [Width; 2] = [Width::W512, Width::W256];
+
+    /// Those of single calls.
+    pub const ONE: [Width; 2] = [Width::One512, Width::One256];
 
     /// The widest that this processor has.
     pub fn best() -> Option<Width> {
@@ -68,16 +78,25 @@ impl Width {
 
     pub fn is_available(self) -> bool {
         #[cfg(target_arch = "x86_64")]
-        return match self {
-            Width::W512 => {
-                is_x86_feature_detected!("avx512f")
-                    && is_x86_feature_detected!("avx512dq")
-                    && is_x86_feature_detected!("avx512vl")
-            }
-            Width::W256 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+        return if self.has_masks() {
+            is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl")
+        } else {
+            is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
         };
         #[cfg(not(target_arch = "x86_64"))]
         false
+    }
+
+    /// What the instructions are called.
+    pub fn name(self) -> &'static str {
+        if self.has_masks() { "avx512" } else { "avx2" }
+    }
+
+    /// Whether there are mask registers, and the instructions that came with them.
+    fn has_masks(self) -> bool {
+        matches!(self, Width::W512 | Width::One512)
     }
 
     /// How many points a vector has.
@@ -85,6 +104,7 @@ impl Width {
         match self {
             Width::W512 => 8,
             Width::W256 => 4,
+            Width::One512 | Width::One256 => 1,
         }
     }
 }
@@ -187,6 +207,9 @@ struct Machine {
 fn machine(func: &Func, uniform: &[bool], options: &Options) -> Result<Machine, Unsupported> {
     assert_eq!(uniform.len(), func.params.len(), "each argument is a column or uniform");
     let width = options.width.or_else(Width::best).ok_or(Unsupported("this processor has no wide vectors"))?;
+    if width.lanes() == 1 {
+        return Err(Unsupported("a kernel computes several points at a time"));
+    }
     let mut program = lower::lower(func, uniform, width)?;
     let plan = plan::plan(&mut program, options.segment);
     let (n_inputs, n_outputs) = (func.params.len(), func.results.len());

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use chainrule::{Limits, Mode, ad, jit, lower, opt, syntax};
 
-use super::measure::{PeakAllocator, paired};
+use super::measure::paired;
+use super::peak::PeakAllocator;
 
 /// A text with about so many operations, and their exact number.
 fn text(wanted: usize) -> (String, usize) {

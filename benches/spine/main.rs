@@ -11,9 +11,10 @@ mod calls;
 mod compile;
 mod growth;
 mod measure;
+mod peak;
 
 #[global_allocator]
-static ALLOCATOR: measure::PeakAllocator = measure::PeakAllocator::new();
+static ALLOCATOR: peak::PeakAllocator = peak::PeakAllocator::new();
 
 /// The formula that all tools are measured on.
 const SEED: &str = "exp(x*z) + x*z/ln(x) + sin(ln(x))/(x*z)";

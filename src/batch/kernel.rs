@@ -5,11 +5,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::code::Code;
 use crate::interp;
 use crate::ir::Func;
-#[cfg(feature = "jit")]
-use crate::jit;
 use crate::opt;
+use crate::parts::Parts;
 use crate::program::{Backend, is_whole};
 #[cfg(feature = "wide")]
 use crate::wide;
@@ -35,8 +35,7 @@ pub struct Kernel {
     #[cfg(feature = "wide")]
     wide: Option<wide::Kernel>,
     /// What computes one.
-    #[cfg(feature = "jit")]
-    code: Option<jit::Code>,
+    code: Option<Code>,
 }
 
 /// Which results a kernel computes, and what it may rely on.
@@ -65,18 +64,15 @@ impl Kernel {
         #[cfg(feature = "wide")]
         let wide =
             if request.backend == Backend::Auto { wide::compile(&func, &request.uniform, None).ok() } else { None };
-        #[cfg(feature = "jit")]
         let scalar = request.backend != Backend::Interpreter;
-        #[cfg(all(feature = "jit", feature = "wide"))]
+        #[cfg(feature = "wide")]
         let scalar = scalar && wide.is_none();
-        #[cfg(feature = "jit")]
-        let code = if scalar { jit::compile(&func, &jit::Options::default()).ok() } else { None };
+        let code = if scalar { Code::new(&func, Parts::whole(&func)) } else { None };
         Kernel {
             func,
             ints,
             #[cfg(feature = "wide")]
             wide,
-            #[cfg(feature = "jit")]
             code,
         }
     }
@@ -85,16 +81,9 @@ impl Kernel {
     pub fn backend(&self) -> &'static str {
         #[cfg(feature = "wide")]
         if let Some(kernel) = &self.wide {
-            return match kernel.width() {
-                wide::Width::W512 => "avx512",
-                wide::Width::W256 => "avx2",
-            };
+            return kernel.width().name();
         }
-        #[cfg(feature = "jit")]
-        if self.code.is_some() {
-            return "cranelift";
-        }
-        "interpreter"
+        self.code.as_ref().map_or("interpreter", Code::backend)
     }
 
     /// From so many operations on, over all points, it is worth waking a thread for them.
@@ -155,9 +144,8 @@ impl Kernel {
         if !self.ints.iter().all(|&index| is_whole(args[index])) {
             return false;
         }
-        #[cfg(feature = "jit")]
         if let Some(code) = &self.code
-            && code.call(args, results).is_ok()
+            && code.call([args, &[]], [results, &mut [], &mut []]).is_ok()
         {
             return true;
         }

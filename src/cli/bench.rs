@@ -6,6 +6,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use chainrule::ast::Role;
+use chainrule::code::{Code, Parts};
 use chainrule::ir::Func;
 use chainrule::{Argument, Limits, Output as Place, Points, Program, ad, lower, math, opt, syntax};
 use clap::Args;
@@ -202,14 +203,8 @@ impl Times {
     }
 }
 
-#[cfg(feature = "jit")]
-fn compile_time(code: &Func) -> f64 {
-    median(|| chainrule::jit::compile(black_box(code), &chainrule::jit::Options::default()).is_ok())
-}
-
-#[cfg(not(feature = "jit"))]
-fn compile_time(_: &Func) -> f64 {
-    0.0
+fn compile_time(func: &Func) -> f64 {
+    median(|| Code::new(black_box(func), Parts::whole(func)).is_some())
 }
 
 /// A point where most functions are smooth.

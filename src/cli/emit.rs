@@ -1,7 +1,7 @@
 //! `chainrule emit`: what the compiler makes of a formula, stage by stage.
 
 use chainrule::ir::{Func, to_dot};
-use chainrule::{Backend, Functions, Kind, Limits, Mode, Program, Request, syntax};
+use chainrule::{Backend, Functions, Kind, Limits, Mode, Program, Request, code, syntax};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 
@@ -13,8 +13,8 @@ use super::{examples, json};
 
 /// What the compiler makes of a formula, stage by stage
 ///
-/// Graphs are in the stable text form; clif and asm are the code of the value and gradient for this machine. A formula with arrays has a
-/// graph for given sizes: `--size`, or arguments that have them.
+/// Graphs are in the stable text form; clif and asm are the code of the value and gradient for this machine, asm by the back end that
+/// runs it, which its first line names. A formula with arrays has a graph for given sizes: `--size`, or arguments that have them.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Emit {
@@ -32,6 +32,9 @@ pub struct Emit {
     wrt: Wrt,
     #[command(flatten)]
     relax: Relax,
+    /// Writes elementary functions out as arithmetic in clif and asm
+    #[arg(long)]
+    portable: bool,
     #[command(flatten)]
     output: Output,
 }
@@ -64,7 +67,7 @@ enum Stage {
     Expanded,
     /// A graph for Graphviz: `dot -Tsvg` draws it
     Dot,
-    /// Value and derivatives in the language of the code generator
+    /// Value and derivatives in the language of Cranelift
     Clif,
     /// Value and derivatives as machine code of this machine
     Asm,
@@ -109,22 +112,27 @@ impl Emit {
         Ok(request.backend(Backend::Interpreter).compile()?.graph().clone())
     }
 
-    #[cfg(feature = "jit")]
     fn code(&self, program: &Program) -> Result<String, Fault> {
         let request = self.relax.apply(self.wrt.apply(program.jacobian())).backend(Backend::Interpreter);
-        let compiled = request.compile()?;
+        let functions = if self.portable { Functions::Portable } else { Functions::Platform };
+        let compiled = request.functions(functions).compile()?;
         if program.has_arrays() {
             let message = "the code of formulas with arrays isn't shown";
             return Err(Fault::usage(message, "`--stage reverse` shows the graph that it is made of"));
         }
-        let dump = if self.stage == Stage::Asm { chainrule::jit::asm } else { chainrule::jit::clif };
-        dump(compiled.graph()).map_err(|error| Fault::usage(error.to_string(), "the interpreter runs everywhere"))
+        let text = if self.stage == Stage::Asm { code::asm(compiled.graph()) } else { clif(compiled.graph()) };
+        text.map_err(|message| Fault::usage(message, "the stages before it are there"))
     }
+}
 
-    #[cfg(not(feature = "jit"))]
-    fn code(&self, _: &Program) -> Result<String, Fault> {
-        Err(Fault::usage("this program was built without machine code", "the stages before it are there"))
-    }
+#[cfg(feature = "jit")]
+fn clif(func: &Func) -> Result<String, String> {
+    chainrule::jit::clif(func).map_err(|error| error.to_string())
+}
+
+#[cfg(not(feature = "jit"))]
+fn clif(_: &Func) -> Result<String, String> {
+    Err("this program was built without Cranelift".to_owned())
 }
 
 /// The tree, of a text that is known to parse.

@@ -23,6 +23,7 @@ use super::target::Target;
 use super::{N_ARGS, N_RESULTS, Parts};
 use crate::ir::{Func, Inst, Val};
 use crate::ops::{Op, Type};
+use crate::parts::place;
 
 /// What a machine function returns where no check failed.
 pub const PASSED: u64 = u64::MAX;
@@ -235,7 +236,7 @@ impl Chunk<'_, '_, '_, '_> {
                 let slot = self.emitter.plan.slot(val).expect("what an earlier chunk made for this one has a slot");
                 self.again.push(val);
                 let ty = machine_type(self.emitter.func.ty(val));
-                self.lowering.builder.ins().load(ty, MemFlagsData::trusted(), self.tape, element(slot))
+                self.lowering.builder.ins().load(ty, MemFlagsData::trusted(), self.tape, element(slot as usize))
             }
         };
         self.set(val, value);
@@ -248,7 +249,7 @@ impl Chunk<'_, '_, '_, '_> {
     }
 
     fn argument(&mut self, index: u32, ty: Type) -> Value {
-        let (part, index) = place(&self.emitter.parts.args, index);
+        let (part, index) = place(&self.emitter.parts.args, index as usize);
         // Not marked readonly: the optimiser would merge the fetches before and after a call.
         let number =
             self.lowering.builder.ins().load(types::F64, MemFlagsData::trusted(), self.args[part], element(index));
@@ -268,7 +269,7 @@ impl Chunk<'_, '_, '_, '_> {
         self.set(val, value);
         if let Some(slot) = self.emitter.plan.slot(val) {
             self.again.push(val);
-            self.lowering.builder.ins().store(MemFlagsData::trusted(), value, self.tape, element(slot));
+            self.lowering.builder.ins().store(MemFlagsData::trusted(), value, self.tape, element(slot as usize));
         }
         self.store_result(val, value);
     }
@@ -290,7 +291,7 @@ impl Chunk<'_, '_, '_, '_> {
             Type::Tuple => unreachable!("a result is a value"),
         };
         for at in first..first + wanted {
-            let (part, index) = place(&self.emitter.parts.results, self.emitter.results[at].1);
+            let (part, index) = place(&self.emitter.parts.results, self.emitter.results[at].1 as usize);
             self.lowering.builder.ins().store(MemFlagsData::trusted(), number, self.results[part], element(index));
         }
     }
@@ -341,19 +342,7 @@ impl Chunk<'_, '_, '_, '_> {
     }
 }
 
-/// The part that a number is in, and its place there.
-fn place(parts: &[usize], index: u32) -> (usize, u32) {
-    let mut rest = index as usize;
-    for (part, &len) in parts.iter().enumerate() {
-        if rest < len {
-            return (part, rest as u32);
-        }
-        rest -= len;
-    }
-    unreachable!("`Parts::fits` was asked, and the verifier knows the arguments")
-}
-
 /// The offset of a double, or of a tape slot.
-fn element(index: u32) -> Offset32 {
-    Offset32::new(i32::try_from(u64::from(index) * 8).expect("fewer than 2^28 arguments, results and slots"))
+fn element(index: usize) -> Offset32 {
+    Offset32::new(i32::try_from(index * 8).expect("fewer than 2^28 arguments, results and slots"))
 }

@@ -23,7 +23,7 @@ pub fn asm(func: &Func, uniform: &[bool], options: &Options) -> Result<String, U
 }
 
 #[cfg(feature = "cli")]
-fn disassemble(code: &[u8], begin: usize, text: &mut String) {
+pub fn disassemble(code: &[u8], begin: usize, text: &mut String) {
     use iced_x86::{Decoder, DecoderOptions, Formatter, IntelFormatter};
 
     let mut formatter = IntelFormatter::new();
@@ -37,6 +37,6 @@ fn disassemble(code: &[u8], begin: usize, text: &mut String) {
 }
 
 #[cfg(not(feature = "cli"))]
-fn disassemble(code: &[u8], begin: usize, text: &mut String) {
+pub fn disassemble(code: &[u8], begin: usize, text: &mut String) {
     text.push_str(&format!("  {begin:5x}  {code:02x?}\n"));
 }

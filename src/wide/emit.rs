@@ -9,13 +9,13 @@
 //! A call finds all registers in the frame's save area: operands are addresses there, and so is the result. What a call rarely needs
 //! to do lies behind the loop, so that the loop only tests a condition.
 
+use super::Unsupported;
 use super::calls;
 use super::encode::*;
 use super::frame;
 use super::low::{Class, Id, Low, NONE, compare};
 use super::plan::{Plan, Segment};
 use super::registers::{BEFORE, CARRIED, NEVER, Registers, TO_CARRY};
-use super::{Unsupported, Width};
 use crate::ops::Op;
 
 const KEPT: [Gpr; 6] = [RBX, RBP, R12, R13, R14, R15];
@@ -24,7 +24,7 @@ const KEPT: [Gpr; 6] = [RBX, RBP, R12, R13, R14, R15];
 const POINTERS: [Gpr; 10] = [RCX, RDX, RSI, R8, R9, R10, R11, RDI, R13, R15];
 
 pub struct Emitter<'a> {
-    registers: Registers<'a>,
+    pub registers: Registers<'a>,
     n_inputs: usize,
     n_columns: usize,
     tiled: bool,
@@ -67,16 +67,8 @@ pub fn emit(
     let n_columns = n_inputs + n_outputs;
     let registers = Registers::new(program, plan.homes.clone(), plan.tile, n_columns);
     let tiled = plan.slots > 0;
-    let mut emitter = Emitter {
-        registers,
-        n_inputs,
-        n_columns,
-        tiled,
-        staged: plan.carried.is_some(),
-        vectors: plan.vectors,
-        calls: Vec::new(),
-        trampoline: None,
-    };
+    let staged = plan.carried.is_some();
+    let mut emitter = Emitter { tiled, staged, vectors: plan.vectors, ..Emitter::new(registers, n_inputs, n_columns) };
     let mut entries = Vec::with_capacity(plan.segments.len());
     for segment in &plan.segments {
         emitter.registers.asm.align();
@@ -87,7 +79,20 @@ pub fn emit(
     Ok(Emitted { spills: registers.spills, code: registers.asm.finish(), entries })
 }
 
-impl Emitter<'_> {
+impl<'a> Emitter<'a> {
+    pub fn new(registers: Registers<'a>, n_inputs: usize, n_columns: usize) -> Emitter<'a> {
+        Emitter {
+            registers,
+            n_inputs,
+            n_columns,
+            tiled: false,
+            staged: false,
+            vectors: 1,
+            calls: Vec::new(),
+            trampoline: None,
+        }
+    }
+
     fn segment(&mut self, segment: &Segment) -> Result<(), Unsupported> {
         let uses = self.uses(&segment.insts);
         let staged = self.staged && !segment.once;
@@ -131,7 +136,7 @@ impl Emitter<'_> {
     }
 
     /// For each instruction, the next use of each operand after it, and the first use of its result.
-    fn uses(&mut self, insts: &[Id]) -> Vec<[u32; 5]> {
+    pub fn uses(&mut self, insts: &[Id]) -> Vec<[u32; 5]> {
         let next = &mut self.registers.next;
         let mut uses = vec![[NEVER; 5]; insts.len()];
         for &id in insts {
@@ -209,7 +214,7 @@ impl Emitter<'_> {
         asm.ret();
     }
 
-    fn inst(&mut self, id: Id) -> Result<(), Unsupported> {
+    pub fn inst(&mut self, id: Id) -> Result<(), Unsupported> {
         let inst = self.registers.program.insts[id as usize];
         let [a, b, c, guard] = inst.args;
         match inst.op {
@@ -241,7 +246,9 @@ impl Emitter<'_> {
             }
             Low::ShiftLeft(bits) => self.shift(id, LEFT, a, bits),
             Low::ShiftRight(bits) => self.shift(id, RIGHT, a, bits),
-            Low::Fma { negate_product, negate_addend } => self.fma(id, [a, b, c], negate_product, negate_addend),
+            Low::Fma { negate_product, negate_addend } => {
+                self.fma(id, [a, b, c], |form| fused(form, negate_product, negate_addend));
+            }
             Low::Bits(table) => self.bits(id, [a, b, c], table),
             Low::Compare(predicate) => self.compare(id, [a, b], predicate),
             Low::Blend => self.blend(id, [a, b, c]),
@@ -257,6 +264,17 @@ impl Emitter<'_> {
                 let op = self.registers.program.calls[index as usize];
                 self.call(id, op, [a, b, c], guard)?;
             }
+            Low::Pair(_) => {}
+            Low::PairMul => self.binary(id, MUL.pair(), [a, b], true),
+            Low::PairFma => self.fma(id, [a, b, c], |form| fused(form, false, false).pair()),
+            Low::Twice | Low::High => {
+                let register = self.registers.in_register(a);
+                self.registers.release([a].into_iter());
+                let result = self.registers.define(id);
+                let (form, first) = if inst.op == Low::Twice { (TWICE, 0) } else { (HIGH, register) };
+                self.registers.asm.vector(form, result, first, Place::Reg(register));
+            }
+            Low::OrCall(_) => unreachable!("it is for one point"),
             Low::Store { output, vector, late } => {
                 let register = self.registers.in_register(a);
                 let to = self.registers.column(self.n_inputs + output as usize, vector, late);
@@ -268,10 +286,17 @@ impl Emitter<'_> {
     }
 
     fn unary(&mut self, id: Id, form: Form, a: Id) {
-        let operand = self.registers.operand(a);
+        // On one lane, the other comes from a second operand; the same one, so that nothing else need be waited for.
+        let (operand, other) = match self.registers.program.width.lanes() {
+            1 => {
+                let register = self.registers.in_register(a);
+                (Place::Reg(register), register)
+            }
+            _ => (self.registers.operand(a), 0),
+        };
         self.registers.release([a].into_iter());
         let result = self.registers.define(id);
-        self.registers.asm.vector(form, result, 0, operand);
+        self.registers.asm.vector(form, result, other, operand);
     }
 
     fn shift(&mut self, id: Id, direction: u8, a: Id, bits: u8) {
@@ -296,7 +321,7 @@ impl Emitter<'_> {
             (a, b) = (b, a);
         }
         let first = self.registers.in_register(a);
-        let second = self.registers.operand(b);
+        let second = self.registers.operand_of(form, b);
         self.registers.release([a, b].into_iter());
         let result = self.registers.define(id);
         self.registers.asm.vector(form, result, first, second);
@@ -324,8 +349,8 @@ impl Emitter<'_> {
     /// `condition ? a : b`
     fn blend(&mut self, id: Id, [condition, a, b]: [Id; 3]) {
         let mask = self.registers.in_register(condition);
-        let is_512 = self.registers.program.width == Width::W512;
-        if is_512 && self.registers.program.constant_of(b) == Some(0) {
+        let has_masks = self.registers.program.width.has_masks();
+        if has_masks && self.registers.program.constant_of(b) == Some(0) {
             let then = self.registers.operand(a);
             self.registers.release([condition, a].into_iter());
             let result = self.registers.define(id);
@@ -337,10 +362,10 @@ impl Emitter<'_> {
             return self.registers.asm.masked(form, result, 0, then, Masking::Zero(mask));
         }
         let otherwise = self.registers.in_register(b);
-        let then = self.registers.operand(a);
+        let then = self.registers.operand_of(BLEND_BY_SIGN, a);
         self.registers.release([condition, a, b].into_iter());
         let result = self.registers.define(id);
-        if is_512 {
+        if has_masks {
             self.registers.asm.masked(BLEND_BY_MASK, result, otherwise, then, Masking::Merge(mask));
         } else {
             self.registers.asm.vector_imm(BLEND_BY_SIGN, result, otherwise, then, mask << 4);
@@ -348,7 +373,7 @@ impl Emitter<'_> {
     }
 
     /// The result overwrites an operand that dies, if one does, and one operand may be memory.
-    fn fma(&mut self, id: Id, x: [Id; 3], negate_product: bool, negate_addend: bool) {
+    fn fma(&mut self, id: Id, x: [Id; 3], fused: impl Fn(Fused) -> Form) {
         let registers = &mut self.registers;
         // In memory: the last of those that aren't in registers, a cell before others.
         let absent = |slot: &usize| !registers.is_in_register(x[*slot]);
@@ -385,7 +410,7 @@ impl Emitter<'_> {
                 let result = registers.take(Class::Vector);
                 match last {
                     Some((slot, mem)) => {
-                        let form = if mem.broadcast { BROADCAST } else { LOAD };
+                        let form = if mem.broadcast { BROADCAST } else { registers.form_of(LOAD, x[slot]) };
                         let from = Place::Mem(Mem { broadcast: false, ..mem });
                         registers.asm.vector(form, result, 0, from);
                         place[slot] = result;
@@ -412,7 +437,7 @@ impl Emitter<'_> {
         let (middle, last) = (place[middle], at(last));
         registers.release(x.into_iter());
         registers.define_in(id, result);
-        registers.asm.vector(fused(form, negate_product, negate_addend), result, middle, last);
+        registers.asm.vector(fused(form), result, middle, last);
     }
 
     /// A function of three bits; the first operand is overwritten.
@@ -432,7 +457,7 @@ impl Emitter<'_> {
             }
             result
         };
-        let third = registers.operand(c);
+        let third = registers.operand_of(TERNARY_LOGIC, c);
         registers.release([a, b, c].into_iter());
         registers.define_in(id, result);
         registers.asm.vector_imm(TERNARY_LOGIC, result, second, third, table);
@@ -452,7 +477,7 @@ impl Emitter<'_> {
         let call = Call { op, args, out, guard: mask };
         let Some(mask) = mask else { return self.call_now(call) };
         let (begin, back) = (registers.asm.label(), registers.asm.label());
-        if registers.program.width == Width::W512 {
+        if registers.program.width.has_masks() {
             registers.asm.mask_test(mask);
         } else {
             registers.asm.signs_to_gpr(RAX, mask);
@@ -470,8 +495,8 @@ impl Emitter<'_> {
         let trampoline = *self.trampoline.get_or_insert_with(|| asm.label());
         match (call.guard, self.registers.program.width) {
             (None, width) => asm.constant(R8, (1 << width.lanes()) - 1),
-            (Some(mask), Width::W512) => asm.mask_to_gpr(R8, mask),
-            (Some(mask), Width::W256) => asm.signs_to_gpr(R8, mask),
+            (Some(mask), width) if width.has_masks() => asm.mask_to_gpr(R8, mask),
+            (Some(mask), _) => asm.signs_to_gpr(R8, mask),
         }
         let saved = |register: u8| Mem::at(RBX, frame::SAVE + frame::VECTOR * i32::from(register));
         for (gpr, register) in [RDI, RSI, RDX].into_iter().zip(call.args) {

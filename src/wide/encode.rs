@@ -14,6 +14,7 @@ pub const RAX: Gpr = Gpr(0);
 pub const RCX: Gpr = Gpr(1);
 pub const RDX: Gpr = Gpr(2);
 pub const RBX: Gpr = Gpr(3);
+pub const RSP: Gpr = Gpr(4);
 pub const RBP: Gpr = Gpr(5);
 pub const RSI: Gpr = Gpr(6);
 pub const RDI: Gpr = Gpr(7);
@@ -56,42 +57,82 @@ pub struct Form {
     prefix: u8,
     opcode: u8,
     vex_w: u8,
+    /// Prefix and opcode for one lane; `None`: the same, on two lanes of which the second holds anything.
+    one: Option<(u8, u8)>,
+    only_evex: bool,
+}
+
+impl Form {
+    /// Whether one lane is computed by an instruction on two.
+    pub fn is_pair(self) -> bool {
+        self.one.is_none()
+    }
+
+    /// On two lanes of one point.
+    pub fn pair(self) -> Form {
+        Form { one: None, ..self }
+    }
+
+    /// For one lane.
+    fn of_one(self) -> Form {
+        let (prefix, opcode) = self.one.unwrap_or((self.prefix, self.opcode));
+        Form { prefix, opcode, ..self }
+    }
 }
 
 const fn form(map: u8, opcode: u8) -> Form {
-    Form { map, prefix: 1, opcode, vex_w: 0 }
+    Form { map, prefix: 1, opcode, vex_w: 0, one: None, only_evex: false }
 }
 
-pub const LOAD: Form = form(1, 0x10);
-pub const STORE: Form = form(1, 0x11);
+/// For one lane it has the prefix F2.
+const fn arithmetic(opcode: u8) -> Form {
+    Form { one: Some((3, opcode)), ..form(1, opcode) }
+}
+
+/// For one lane it has another opcode.
+const fn with_one(map: u8, opcode: u8, one: u8) -> Form {
+    Form { one: Some((1, one)), ..form(map, opcode) }
+}
+
+const fn only_evex(form: Form) -> Form {
+    Form { only_evex: true, ..form }
+}
+
+pub const LOAD: Form = arithmetic(0x10);
+pub const STORE: Form = arithmetic(0x11);
 pub const MOVE: Form = form(1, 0x28);
 pub const BROADCAST: Form = form(2, 0x19);
 /// One double of the lowest lane.
-const STORE_SCALAR: Form = Form { map: 1, prefix: 3, opcode: 0x11, vex_w: 0 };
+const STORE_SCALAR: Form = Form { prefix: 3, ..form(1, 0x11) };
 
-pub const SQRT: Form = form(1, 0x51);
+/// The first of two lanes in both, and the second of two operands' lanes.
+pub const TWICE: Form = Form { prefix: 3, ..form(1, 0x12) };
+pub const HIGH: Form = form(1, 0x15);
+
+pub const SQRT: Form = arithmetic(0x51);
 pub const AND: Form = form(1, 0x54);
 pub const AND_NOT: Form = form(1, 0x55);
 pub const OR: Form = form(1, 0x56);
 pub const XOR: Form = form(1, 0x57);
-pub const ADD: Form = form(1, 0x58);
-pub const MUL: Form = form(1, 0x59);
-pub const SUB: Form = form(1, 0x5c);
-pub const LESSER: Form = form(1, 0x5d);
-pub const DIV: Form = form(1, 0x5e);
-pub const GREATER: Form = form(1, 0x5f);
-pub const COMPARE: Form = form(1, 0xc2);
+pub const ADD: Form = arithmetic(0x58);
+pub const MUL: Form = arithmetic(0x59);
+pub const SUB: Form = arithmetic(0x5c);
+pub const LESSER: Form = arithmetic(0x5d);
+pub const DIV: Form = arithmetic(0x5e);
+pub const GREATER: Form = arithmetic(0x5f);
+/// To a mask register where there are some, which VEX cannot.
+pub const COMPARE: Form = only_evex(arithmetic(0xc2));
 /// The shift's direction is in the register field: [`LEFT`] or [`RIGHT`].
 pub const SHIFT: Form = form(1, 0x73);
 pub const LEFT: u8 = 6;
 pub const RIGHT: u8 = 2;
-pub const ROUND: Form = form(3, 0x09);
-pub const SCALE: Form = form(2, 0x2c);
-pub const EXPONENT: Form = form(2, 0x42);
-pub const SIGNIFICAND: Form = form(3, 0x26);
-pub const TERNARY_LOGIC: Form = form(3, 0x25);
-pub const RANGE: Form = form(3, 0x50);
-pub const BLEND_BY_MASK: Form = form(2, 0x65);
+pub const ROUND: Form = with_one(3, 0x09, 0x0b);
+pub const SCALE: Form = only_evex(with_one(2, 0x2c, 0x2d));
+pub const EXPONENT: Form = only_evex(with_one(2, 0x42, 0x43));
+pub const SIGNIFICAND: Form = only_evex(with_one(3, 0x26, 0x27));
+pub const TERNARY_LOGIC: Form = only_evex(form(3, 0x25));
+pub const RANGE: Form = only_evex(with_one(3, 0x50, 0x51));
+pub const BLEND_BY_MASK: Form = only_evex(form(2, 0x65));
 pub const BLEND_BY_SIGN: Form = form(3, 0x4b);
 const MOVE_SIGNS: Form = form(1, 0x50);
 
@@ -116,7 +157,8 @@ pub fn fused(fused: Fused, negate_product: bool, negate_addend: bool) -> Form {
         Fused::F213 => 0xa8,
         Fused::F231 => 0xb8,
     };
-    Form { map: 2, prefix: 1, opcode: base + 4 * u8::from(negate_product) + 2 * u8::from(negate_addend), vex_w: 1 }
+    let opcode = base + 4 * u8::from(negate_product) + 2 * u8::from(negate_addend);
+    Form { vex_w: 1, ..with_one(2, opcode, opcode + 1) }
 }
 
 /// How a 512-bit instruction uses a mask register.
@@ -164,7 +206,23 @@ impl Assembler {
         match self.width {
             Width::W512 => self.evex(form, 2, result, middle, last, masking),
             Width::W256 => self.vex(form, 1, result, middle, last),
+            Width::One512 => self.one(form, result, middle, last, masking),
+            Width::One256 => self.vex(form.of_one(), 0, result, middle, last),
         }
+    }
+
+    /// VEX where that can say it, since it is shorter.
+    fn one(&mut self, form: Form, result: u8, middle: u8, last: Place, masking: Masking) {
+        let is_low = match last {
+            Place::Reg(register) => register < 16,
+            Place::Mem(mem) => !mem.broadcast,
+        };
+        if masking == Masking::None && !form.only_evex && is_low && result < 16 && middle < 16 {
+            return self.vex(form.of_one(), 0, result, middle, last);
+        }
+        let broadcast = matches!(last, Place::Mem(Mem { broadcast: true, .. }));
+        let unit = if form.is_pair() && !broadcast { 16 } else { 8 };
+        self.evex_bytes(form.of_one(), 0, result, middle, last, masking, unit, broadcast);
     }
 
     /// Lane 0 to memory.
@@ -202,6 +260,11 @@ impl Assembler {
     /// The signs of the lanes as bits.
     pub fn signs_to_gpr(&mut self, to: Gpr, from: u8) {
         self.vex(MOVE_SIGNS, 1, to.0, 0, Place::Reg(from));
+    }
+
+    /// The same of two lanes.
+    pub fn signs_of_pair_to_gpr(&mut self, to: Gpr, from: u8) {
+        self.vex(MOVE_SIGNS, 0, to.0, 0, Place::Reg(from));
     }
 
     pub fn zero_upper(&mut self) {
@@ -330,6 +393,11 @@ impl Assembler {
         self.code.extend([0x48 | high << 2 | high, 0x31, 0xc0 | (gpr.0 & 7) << 3 | gpr.0 & 7]);
     }
 
+    /// Sets the zero flag where the lowest bit of `r8` to `r15` is 0.
+    pub fn test_lowest(&mut self, gpr: Gpr) {
+        self.code.extend([0x41, 0xf6, 0xc0 | gpr.0 & 7, 1]);
+    }
+
     /// Subtracts a register.
     pub fn subtract(&mut self, from: Gpr, gpr: Gpr) {
         self.code.extend([0x48 | (from.0 >> 3) << 2 | gpr.0 >> 3, 0x2b, 0xc0 | (from.0 & 7) << 3 | gpr.0 & 7]);
@@ -376,7 +444,11 @@ impl Assembler {
     }
 
     pub fn bind(&mut self, label: Label) {
-        self.labels[label.0] = self.code.len();
+        self.bind_at(label, self.code.len());
+    }
+
+    pub fn bind_at(&mut self, label: Label, at: usize) {
+        self.labels[label.0] = at;
     }
 
     pub fn jump(&mut self, to: Label) {
@@ -389,6 +461,11 @@ impl Assembler {
         self.distance(to);
     }
 
+    pub fn jump_zero(&mut self, to: Label) {
+        self.code.extend([0x0f, 0x84]);
+        self.distance(to);
+    }
+
     pub fn jump_not_zero(&mut self, to: Label) {
         self.code.extend([0x0f, 0x85]);
         self.distance(to);
@@ -397,6 +474,12 @@ impl Assembler {
     pub fn call(&mut self, to: Label) {
         self.code.push(0xe8);
         self.distance(to);
+    }
+
+    /// The address of a place in the code.
+    pub fn address_of_label(&mut self, to: Gpr, label: Label) {
+        self.code.extend([0x48 | (to.0 >> 3) << 2, 0x8d, (to.0 & 7) << 3 | 5]);
+        self.distance(label);
     }
 
     fn distance(&mut self, to: Label) {

@@ -69,7 +69,7 @@ pub struct Frame {
 /// The distance of cells, in words.
 pub fn cell_words(width: Width) -> usize {
     match width {
-        Width::W512 => 1,
+        Width::W512 | Width::One512 | Width::One256 => 1,
         Width::W256 => 4,
     }
 }

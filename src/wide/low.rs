@@ -79,6 +79,14 @@ pub enum Low {
     ShiftRight(u8),
     /// An operator outside the kernel: three numbers (or fewer) and the condition under which it matters.
     Call(u32),
+    /// Two lanes of one point, for single calls: two numbers in memory, the same number twice, the second one of two as the first.
+    Pair(u32),
+    Twice,
+    High,
+    PairMul,
+    PairFma,
+    /// The first number where the condition, which is last, holds, else an operator of the second one; one point.
+    OrCall(u32),
     /// To an output.
     Store {
         output: u32,
@@ -94,7 +102,7 @@ pub struct Inst {
 }
 
 impl Inst {
-    fn new(op: Low, args: &[Id]) -> Inst {
+    pub fn new(op: Low, args: &[Id]) -> Inst {
         let mut inst = Inst { op, args: [NONE; N_ARGS] };
         inst.args[..args.len()].copy_from_slice(args);
         inst
@@ -182,12 +190,24 @@ impl Program {
         }
     }
 
+    /// Makes room for about so many instructions.
+    pub fn reserve(&mut self, n: usize) {
+        self.insts.reserve(n);
+        self.uniform.reserve(n);
+        self.known.reserve(n);
+    }
+
     pub fn class(&self, id: Id) -> Class {
         match self.insts[id as usize].op {
             Low::Carried { class, .. } => class,
-            Low::Compare(_) | Low::MaskAnd | Low::MaskOr | Low::MaskNot if self.width == Width::W512 => Class::Mask,
+            Low::Compare(_) | Low::MaskAnd | Low::MaskOr | Low::MaskNot if self.width.has_masks() => Class::Mask,
             _ => Class::Vector,
         }
+    }
+
+    /// Whether the second lane counts as well, of one point.
+    pub fn is_pair(&self, id: Id) -> bool {
+        matches!(self.insts[id as usize].op, Low::Pair(_) | Low::Twice | Low::PairMul | Low::PairFma)
     }
 
     /// Adds an instruction, or finds it.
@@ -296,7 +316,8 @@ impl Program {
         self.push(Inst::new(op, &[]))
     }
 
-    fn push(&mut self, inst: Inst) -> Id {
+    /// Adds an instruction of the loop.
+    pub fn push(&mut self, inst: Inst) -> Id {
         self.insts.push(inst);
         self.uniform.push(false);
         self.insts.len() as Id - 1

@@ -14,7 +14,8 @@ use crate::ops::{Eval, Op, Type};
 pub fn lower(func: &Func, uniform: &[bool], width: Width) -> Result<Program, Unsupported> {
     supported(func)?;
     let n_vals = func.len();
-    let guarded = guarded(func);
+    // For one point, the graph's own choices say enough.
+    let guarded = if width.lanes() > 1 { guarded(func) } else { None };
     let (func, guards) = match &guarded {
         Some((func, guards)) => (func, guards.as_slice()),
         None => (func, [].as_slice()),
@@ -23,7 +24,8 @@ pub fn lower(func: &Func, uniform: &[bool], width: Width) -> Result<Program, Uns
     for (index, result) in func.results.iter().enumerate() {
         results[result.value.index()].push(index as u32);
     }
-    let program = Program::new(width);
+    let mut program = Program::new(width);
+    program.reserve(func.len());
     let mut lowering = Lowering { func, guards, uniform, program, ids: vec![NONE; func.len()] };
     let live = func.live();
     for val in func.vals().take(n_vals).filter(|val| live[val.index()]) {
@@ -166,6 +168,7 @@ impl Lowering<'_> {
         Ok(match op {
             Op::Fma => self.fma(operands),
             Op::Scale => self.scale(x[0], x[1], range::bound(self.func, operands[1])),
+            Op::Select if self.is_choice_of_call(operands[2]) => self.or_call(operands, x),
             Op::Select if self.func.ty(val) == Type::Bool => {
                 let (then, otherwise) = (self.both(x[0], x[1]), self.not(x[0]));
                 let otherwise = self.both(otherwise, x[2]);
@@ -259,14 +262,29 @@ impl Lowering<'_> {
             Some(guard) => self.need_condition(guard)?,
             None => NONE,
         };
-        let index = match self.program.calls.iter().position(|&known| known == op) {
-            Some(index) => index,
-            None => {
-                self.program.calls.push(op);
-                self.program.calls.len() - 1
-            }
-        };
-        Ok(self.add(Low::Call(index as u32), &[x[0], x[1], x[2], guard]))
+        let index = self.index_of_call(op);
+        Ok(self.add(Low::Call(index), &[x[0], x[1], x[2], guard]))
+    }
+
+    fn index_of_call(&mut self, op: Op) -> u32 {
+        let calls = &mut self.program.calls;
+        let index = calls.iter().position(|&known| known == op).unwrap_or_else(|| {
+            calls.push(op);
+            calls.len() - 1
+        });
+        index as u32
+    }
+
+    /// Whether a value is a slow path. For one point it is computed where it is chosen, and only there.
+    fn is_choice_of_call(&self, val: Val) -> bool {
+        self.program.width.lanes() == 1 && self.func.inst(val).op().is_some_and(Op::is_out_of_line)
+    }
+
+    /// `select(is_good, value, slow(x))`, whose slow path is behind the code.
+    fn or_call(&mut self, operands: &[Val], [is_good, value, _]: [Id; 3]) -> Id {
+        let Inst::Unary(op, x) = self.func.inst(operands[2]) else { unreachable!("slow paths have one operand") };
+        let index = self.index_of_call(op);
+        self.add(Low::OrCall(index), &[value, self.ids[x.index()], NONE, is_good])
     }
 
     /// Computes a condition made of what there is, see [`is_before`].
@@ -291,6 +309,6 @@ impl Lowering<'_> {
     }
 
     pub fn is_512(&self) -> bool {
-        self.program.width == Width::W512
+        self.program.width.has_masks()
     }
 }

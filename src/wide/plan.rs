@@ -23,7 +23,7 @@ const TILE_BYTES: usize = 512 << 10;
 const TILE_POINTS: usize = 512;
 
 /// How far instructions move ahead of others in a loop of one stage.
-const WINDOW: usize = 128;
+pub const WINDOW: usize = 128;
 
 /// Where a value lies in memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -135,8 +135,8 @@ pub fn plan(program: &mut Program, segment: Option<usize>) -> Plan {
 /// where registers are few.
 fn pays_twice(program: &Program, body: &[Id], alive: usize) -> bool {
     let registers = match program.width {
-        Width::W512 => 32,
-        Width::W256 => 16,
+        Width::W512 | Width::One512 => 32,
+        Width::W256 | Width::One256 => 16,
     };
     body.len() <= WHOLE / 4 && 2 * alive <= registers + 4
 }

@@ -4,10 +4,11 @@
 //! Operands may be memory, so a value that is needed only once is never loaded.
 
 use super::Width;
-use super::encode::{Assembler, BROADCAST, Gpr, LOAD, Mem, Place, R12, R13, R14, R15, RAX, RBP, RBX, RDI, STORE};
+use super::encode::{Assembler, BROADCAST, Form, Gpr, LOAD, Mem, Place, R12, R13, R14, R15, RAX, RBP, RBX, RDI, STORE};
 use super::frame;
 use super::low::{Class, Id, NONE, Program};
 use super::plan::{Home, Slots};
+use super::single;
 
 /// No later use in the segment.
 pub const NEVER: u32 = u32::MAX;
@@ -51,14 +52,16 @@ pub struct Registers<'a> {
     pub spills: usize,
     /// The pointers to columns that are in registers, by column.
     pub pointers: Vec<Option<Gpr>>,
+    /// Where the inputs and outputs of one point are.
+    pub places: Vec<Mem>,
 }
 
 impl<'a> Registers<'a> {
     pub fn new(program: &'a Program, homes: Vec<Home>, tile: usize, n_columns: usize) -> Registers<'a> {
         let banks = match program.width {
             // The first mask register means "no mask".
-            Width::W512 => [Bank::new(u32::MAX), Bank::new(0xfe)],
-            Width::W256 => [Bank::new(0xffff), Bank::new(0)],
+            Width::W512 | Width::One512 => [Bank::new(u32::MAX), Bank::new(0xfe)],
+            Width::W256 | Width::One256 => [Bank::new(0xffff), Bank::new(0)],
         };
         let n = program.insts.len();
         Registers {
@@ -72,6 +75,7 @@ impl<'a> Registers<'a> {
             slots: Slots::default(),
             spills: 0,
             pointers: vec![None; n_columns],
+            places: Vec::new(),
         }
     }
 
@@ -88,6 +92,11 @@ impl<'a> Registers<'a> {
         self.spills = self.spills.max(self.slots.len());
         self.slots = Slots::default();
         self.pointers.fill(None);
+    }
+
+    /// How many spill slots there have been so far in this segment.
+    pub fn n_spills(&self) -> usize {
+        self.slots.len()
     }
 
     /// The registers of a class that the segment has used.
@@ -134,6 +143,22 @@ impl<'a> Registers<'a> {
         Place::Mem(self.memory(self.homes[id as usize]))
     }
 
+    /// The same for an instruction that reads more than it needs where there is one point.
+    pub fn operand_of(&mut self, form: Form, id: Id) -> Place {
+        match self.program.width {
+            _ if self.program.is_pair(id) => self.operand(id),
+            Width::One512 if form.is_pair() => match self.operand(id) {
+                Place::Mem(mem) => Place::Mem(Mem { broadcast: true, ..mem }),
+                register => register,
+            },
+            // Behind the constants there is more memory; behind others there may be none.
+            Width::One256 if form.is_pair() && !matches!(self.homes[id as usize], Home::Cell(_)) => {
+                Place::Reg(self.in_register(id))
+            }
+            _ => self.operand(id),
+        }
+    }
+
     /// Whether an operand that lies in memory should be in a register from here on.
     fn is_worth_loading(&self, id: Id) -> bool {
         let next = self.next[id as usize];
@@ -148,7 +173,7 @@ impl<'a> Registers<'a> {
     pub fn load(&mut self, id: Id, class: Class, register: u8) {
         let home = self.homes[id as usize];
         let mut mem = self.memory(home);
-        let form = if mem.broadcast { BROADCAST } else { LOAD };
+        let form = if mem.broadcast { BROADCAST } else { self.form_of(LOAD, id) };
         mem.broadcast = false;
         match class {
             Class::Mask => self.asm.mask_load(register, mem),
@@ -156,18 +181,36 @@ impl<'a> Registers<'a> {
         }
     }
 
-    fn store(&mut self, register: u8, class: Class, home: Home) {
+    /// How a value is loaded or stored.
+    pub fn form_of(&self, form: Form, id: Id) -> Form {
+        if self.program.is_pair(id) { form.pair() } else { form }
+    }
+
+    fn store(&mut self, id: Id, register: u8, class: Class, home: Home) {
+        let form = self.form_of(STORE, id);
         let mut mem = self.memory(home);
         let scalar = mem.broadcast;
         mem.broadcast = false;
         match class {
             Class::Mask => self.asm.mask_store(mem, register),
             Class::Vector if scalar => self.asm.store_scalar(mem, register),
-            Class::Vector => self.asm.vector(STORE, register, 0, Place::Mem(mem)),
+            Class::Vector => self.asm.vector(form, register, 0, Place::Mem(mem)),
         }
     }
 
     fn memory(&mut self, home: Home) -> Mem {
+        if self.program.width.lanes() == 1 {
+            return match home {
+                Home::Cell(cell) => single::constant(cell),
+                Home::Spill(slot) => single::spill(slot),
+                Home::Column { column, .. } => self.places[column as usize],
+                Home::Tile(_) | Home::ToCarry(_) | Home::Carried(_) | Home::Nowhere => {
+                    unreachable!(
+                        "a single call has neither tiles nor turns, and a value without register lies in memory"
+                    )
+                }
+            };
+        }
         match home {
             Home::Nowhere => unreachable!("a value without register lies in memory"),
             Home::Cell(cell) => {
@@ -221,7 +264,7 @@ impl<'a> Registers<'a> {
             if self.homes[owner as usize] == Home::Nowhere {
                 let home = Home::Spill(self.slots.take());
                 self.homes[owner as usize] = home;
-                self.store(register, class, home);
+                self.store(owner, register, class, home);
             }
             self.register[owner as usize] = NO_REGISTER;
             register
@@ -231,6 +274,26 @@ impl<'a> Registers<'a> {
         bank.locked |= 1 << register;
         bank.used |= 1 << register;
         register
+    }
+
+    /// Puts all values with a later use in memory: no register survives a call.
+    pub fn put_away(&mut self) {
+        for class in [Class::Vector, Class::Mask] {
+            for register in 0..32u8 {
+                let bank = &self.banks[class as usize];
+                if (bank.all & !bank.free) >> register & 1 == 0 {
+                    continue;
+                }
+                let owner = bank.owners[usize::from(register)];
+                if self.homes[owner as usize] == Home::Nowhere {
+                    let home = Home::Spill(self.slots.take());
+                    self.homes[owner as usize] = home;
+                    self.store(owner, register, class, home);
+                }
+                self.register[owner as usize] = NO_REGISTER;
+                self.banks[class as usize].free |= 1 << register;
+            }
+        }
     }
 
     /// The registers of operands without later use are free for the result.
@@ -276,7 +339,7 @@ impl<'a> Registers<'a> {
         if register != NO_REGISTER {
             let class = self.program.class(id);
             if self.homes[id as usize] != Home::Nowhere {
-                self.store(register, class, self.homes[id as usize]);
+                self.store(id, register, class, self.homes[id as usize]);
             }
             if self.dies(id) {
                 self.register[id as usize] = NO_REGISTER;

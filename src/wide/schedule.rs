@@ -33,8 +33,8 @@ struct Ready {
 pub fn schedule(program: &Program, insts: Vec<Id>, window: usize) -> Vec<Id> {
     // A few more than there are registers: what waits longest can wait in memory.
     let limit: isize = match program.width {
-        Width::W512 => 30,
-        Width::W256 => 18,
+        Width::W512 | Width::One512 => 30,
+        Width::W256 | Width::One256 => 18,
     };
     const NOWHERE: u32 = u32::MAX;
     let n = insts.len();

@@ -293,7 +293,7 @@ fn what_is_wrong_is_told() {
 fn an_interrupt_keeps_the_best_so_far() {
     let place = Place::new();
     let words =
-        ["(y - a*x)^2", "--data", "misra.csv", "--at", "a=1", "--method", "sgd", "--rate", "1e-9", "--tolerance", "0"];
+        ["(y - a*x)^2", "--data", "misra.csv", "--at", "a=1", "--method", "sgd", "--rate", "1e-12", "--tolerance", "0"];
     let more = ["--epochs", "1000000000", "--save", "fit.json", "--format", "json"];
     let child =
         place.command(&[&words[..], &more].concat()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -36,6 +36,8 @@ mod random_regions;
 mod recurrences;
 mod references;
 mod regions;
+#[cfg(feature = "wide")]
+mod single;
 mod special;
 mod surface;
 mod syntax;

@@ -1,4 +1,4 @@
-//! Vector kernels against the interpreter, bit for bit, at each width and however the points lie in memory.
+//! Vector kernels against the interpreter, bit for bit, at each width and however the points lie in memory; and single calls.
 
 use chainrule::interp;
 use chainrule::ir::{Builder, Func, Output, Val};
@@ -8,6 +8,7 @@ use chainrule::{Program, math, opt};
 use proptest::prelude::*;
 
 use crate::random::{self, Random, SPECIAL};
+use crate::single;
 
 fn same(a: f64, b: f64) -> bool {
     a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
@@ -47,6 +48,9 @@ fn difference(func: &Func, kernel: &Kernel, uniform: &[bool], columns: &[Vec<f64
 fn assert_same_as_interpreter(func: &Func, options: Options, uniform: &[bool], columns: &[Vec<f64>]) {
     let kernel = wide::compile_with(func, uniform, &options).unwrap();
     let n = columns.first().map_or(3, Vec::len);
+    if options == all_options()[0] && !uniform.contains(&true) {
+        single::assert_same_as_interpreter(func, columns);
+    }
     if let Err(message) = difference(func, &kernel, uniform, columns, n) {
         panic!("{options:?} {uniform:?} {message}\n{func}");
     }
