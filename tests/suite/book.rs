@@ -53,7 +53,11 @@ fn chapters_show_the_programs_of_the_lectures() {
     for program in files("examples/lectures", "chain") {
         let block = format!("```text\n{}```", read(&program));
         assert!(chapters.contains(&block), "no chapter shows {}", program.display());
-        assert!(chapters.contains(&*program.to_string_lossy().replace('\\', "/")), "no command runs {}", program.display());
+        assert!(
+            chapters.contains(&*program.to_string_lossy().replace('\\', "/")),
+            "no command runs {}",
+            program.display()
+        );
     }
 }
 

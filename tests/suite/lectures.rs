@@ -19,7 +19,7 @@ fn ask(command: &str, program: &str, options: &[&str]) -> Value {
 /// The greatest number in a value, beside which rounding errors count.
 fn scale(value: &Value) -> f64 {
     match value {
-        Value::Number(number) => number.as().expect("a double").abs(),
+        Value::Number(number) => number.as_f64().expect("a double").abs(),
         Value::Array(list) => list.iter().map(scale).fold(0.0, f64::max),
         Value::Object(object) => object.values().map(scale).fold(0.0, f64::max),
         other => panic!("{other} is no number"),
@@ -30,7 +30,7 @@ fn scale(value: &Value) -> f64 {
 fn assert_near(got: &Value, expected: &Value, error: f64, place: &str) {
     match (got, expected) {
         (Value::Number(_), Value::Number(_)) => {
-            let (got, expected) = (got.as().expect("a double"), expected.as().expect("a double"));
+            let (got, expected) = (got.as_f64().expect("a double"), expected.as_f64().expect("a double"));
             assert!((got - expected).abs() <= error, "{place}: {got} should be {expected}");
         }
         (Value::Array(got), Value::Array(expected)) => {
@@ -121,7 +121,7 @@ fn cross_entropy_keeps_the_digits_that_the_naive_formula_loses() {
     assert_near(&answer["jacobian"][1], &json!({ "u": y }), 1e-15, "entropy");
     let quadratic = json!({ "u": y * y * tail * (1.0 - tail) });
     assert_near(&answer["jacobian"][0], &quadratic, 1e-23, "quadratic");
-    let naive = answer["jacobian"][2]["u"].as().expect("a number");
+    let naive = answer["jacobian"][2]["u"].as_f64().expect("a number");
     assert!((1e-10..1e-6).contains(&(naive - y).abs()), "{naive}");
 }
 
@@ -150,7 +150,7 @@ fn recurrent(keep: &[f64]) -> Vec<f64> {
     std::fs::write(file.path(), args.to_string()).expect("it is written");
     let answer = ask("grad", "recurrent.chain", &["--args", file.path().to_str().expect("a path"), "--wrt", "A"]);
     let rows = answer["gradient"]["A"].as_array().expect("rows").iter().filter_map(Value::as_array).flatten();
-    rows.filter_map(Value::as).collect()
+    rows.filter_map(Value::as_f64).collect()
 }
 
 #[test]
