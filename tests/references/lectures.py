@@ -192,7 +192,7 @@ def cases():
 
     args, names = read("perceptron.json"), ["W1", "b1", "W2", "b2", "W3", "b3"]
     answers = [gradient(perceptron_3(f), args, names) for f in (sigmoid, tanh, relu, softplus)]
-    answer = {"value": [each["value"] for each in answers], "jacobian": [each["gradient"] for each in answers]}
+    answer = {"value": [each["value"] for each in answers], "jacobian": {name: [each["gradient"][name] for each in answers] for name in names}}
     yield case("perceptron_3.chain", "perceptron.json", names, "jacobian", answer)
 
     yield of_file("worked_network.chain", "worked_network.json", worked, ["W1", "b1", "W2", "b2", "W3", "b3", "x"])
