@@ -20,8 +20,10 @@ fn read(path: impl AsRef<Path>) -> String {
 
 /// Where the links and pictures of a document lead, without those to other sites and to places in the same page.
 fn links(document: &str) -> Vec<String> {
-    let prose: String = document.split("```").step_by(2).collect();
-    let prose: String = prose.split('`').step_by(2).collect();
+    let outside: String = document.split("```").step_by(2).collect();
+    let lines: String =
+        outside.lines().filter(|line| !line.starts_with("    ")).map(|line| format!("{line}\n")).collect();
+    let prose: String = lines.split('`').step_by(2).collect();
     let targets = prose.split("](").skip(1).filter_map(|rest| rest.split(')').next());
     targets.filter(|target| !target.contains("://") && !target.starts_with('#')).map(str::to_owned).collect()
 }
