@@ -50,20 +50,25 @@ fn run(line: &str) -> String {
     String::new()
 }
 
+/// Holds the commands of a document to what stands below them.
+#[cfg(feature = "cli")]
+pub fn execute(document: &str) {
+    for block in blocks(document, "console") {
+        for command in block.split("$ ").skip(1) {
+            let (line, expected) = command.split_once('\n').expect("a command ends");
+            assert_eq!(run(line).trim_end(), expected.trim_end(), "{line}");
+        }
+    }
+    for line in blocks(document, "sh").into_iter().flat_map(str::lines).filter(|line| line.starts_with("chainrule")) {
+        run(line);
+    }
+}
+
 #[cfg(feature = "cli")]
 #[test]
 fn commands_in_documents_print_what_stands_below_them() {
     for document in [README, LANGUAGE, ARRAYS, BATCH, FIT, PICTURES, TEXT_FORM] {
-        for block in blocks(document, "console") {
-            for command in block.split("$ ").skip(1) {
-                let (line, expected) = command.split_once('\n').expect("a command ends");
-                assert_eq!(run(line).trim_end(), expected.trim_end(), "{line}");
-            }
-        }
-        for line in blocks(document, "sh").into_iter().flat_map(str::lines).filter(|line| line.starts_with("chainrule"))
-        {
-            run(line);
-        }
+        execute(document);
     }
 }
 

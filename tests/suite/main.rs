@@ -2,6 +2,7 @@
 
 mod arrays;
 mod batch;
+mod book;
 #[cfg(feature = "cli")]
 mod cli;
 #[cfg(feature = "cli")]
@@ -19,6 +20,8 @@ mod inspect;
 #[cfg(feature = "jit")]
 mod jit;
 mod latex;
+#[cfg(feature = "cli")]
+mod lectures;
 #[cfg(feature = "jit")]
 mod loops;
 mod math;
