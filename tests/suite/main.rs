@@ -36,6 +36,7 @@ mod random_regions;
 mod recurrences;
 mod references;
 mod regions;
+mod seen;
 mod special;
 mod surface;
 mod syntax;

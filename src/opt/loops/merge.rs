@@ -103,11 +103,18 @@ type Header<'a> = (&'a [Loop], Option<Val>, &'a [Val]);
 struct Groups {
     members: Vec<Vec<Val>>,
     group: HashMap<Val, usize>,
+    /// What the guards of the checks inside of each region take from outside: the region stands after it.
+    guards: HashMap<Val, Vec<Val>>,
 }
 
 impl Groups {
     fn of(func: &Func, level: usize) -> Groups {
-        let mut groups = Groups { members: Vec::new(), group: HashMap::new() };
+        let guards = func.vals().filter_map(|val| match func.inst(val) {
+            Inst::Region(region) => Some((val, func.guards_inside(func.region(region)))),
+            _ => None,
+        });
+        let guards = guards.collect();
+        let mut groups = Groups { members: Vec::new(), group: HashMap::new(), guards };
         let scopes = Scopes::of(func);
         let mut alike: HashMap<Header, Vec<usize>> = HashMap::new();
         for val in func.vals() {
@@ -150,24 +157,27 @@ impl Groups {
         !self.reaches(func, &[val], members) && !self.reaches(func, members, &[val])
     }
 
-    /// Whether something is computed from one of the targets.
+    /// Whether something stands after one of the targets.
     fn reaches(&self, func: &Func, from: &[Val], targets: &[Val]) -> bool {
         let mut seen: HashSet<Val> = from.iter().copied().collect();
-        let mut stack: Vec<Val> = from.iter().flat_map(|&val| func.operands(val).as_slice().to_vec()).collect();
+        let mut stack: Vec<Val> = from.iter().flat_map(|&val| self.before(func, val)).collect();
         while let Some(val) = stack.pop() {
             if targets.contains(&val) {
                 return true;
             }
             if seen.insert(val) {
                 match self.members_with(val) {
-                    [] => stack.extend(func.operands(val).iter()),
-                    members => {
-                        stack.extend(members.iter().flat_map(|&member| func.operands(member).as_slice().to_vec()))
-                    }
+                    [] => stack.extend(self.before(func, val)),
+                    members => stack.extend(members.iter().flat_map(|&member| self.before(func, member))),
                 }
             }
         }
         false
+    }
+
+    /// What must be there before an instruction.
+    fn before(&self, func: &Func, val: Val) -> Vec<Val> {
+        [func.operands(val).as_slice(), self.guards.get(&val).map_or(&[], Vec::as_slice)].concat()
     }
 }
 
