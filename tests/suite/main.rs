@@ -41,6 +41,7 @@ mod references;
 mod regions;
 #[cfg(feature = "wide")]
 mod single;
+mod seen;
 mod special;
 mod surface;
 mod syntax;

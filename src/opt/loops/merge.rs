@@ -103,11 +103,18 @@ type Header<'a> = (&'a [Loop], Option<Val>, &'a [Val]);
 struct Groups {
     members: Vec<Vec<Val>>,
     group: HashMap<Val, usize>,
+    /// What the guards of the checks inside of a region take from outside, if anything: the region stands after it.
+    guards: HashMap<Val, Vec<Val>>,
 }
 
 impl Groups {
     fn of(func: &Func, level: usize) -> Groups {
-        let mut groups = Groups { members: Vec::new(), group: HashMap::new() };
+        let guards = func.vals().filter_map(|val| match func.inst(val) {
+            Inst::Region(region) => Some((val, func.guards_inside(func.region(region)))),
+            _ => None,
+        });
+        let guards = guards.filter(|(_, guards)| !guards.is_empty()).collect();
+        let mut groups = Groups { members: Vec::new(), group: HashMap::new(), guards };
         let scopes = Scopes::of(func);
         let mut alike: HashMap<Header, Vec<usize>> = HashMap::new();
         for val in func.vals() {
@@ -118,9 +125,10 @@ impl Groups {
             }
             let key = (&*region.loops, region.going, scopes.around(val));
             let known = alike.entry(key).or_default();
+            let earlier = if known.is_empty() { HashSet::new() } else { groups.earlier(func, &[val]) };
             let fits = |&&group: &&usize| {
-                groups.members[group].iter().all(|&member| fit(func, member, region))
-                    && groups.can_take(func, group, val)
+                groups.members[group].iter().all(|&member| fit(func, member, region) && !earlier.contains(&member))
+                    && !groups.waits(func, group, val)
             };
             match known.iter().find(fits).copied() {
                 Some(group) => groups.add(group, val),
@@ -144,30 +152,29 @@ impl Groups {
         self.group.get(&val).map_or(&[], |&group| &self.members[group])
     }
 
-    /// Whether neither needs the other, given the groups so far.
-    fn can_take(&self, func: &Func, group: usize, val: Val) -> bool {
-        let members = &self.members[group];
-        !self.reaches(func, &[val], members) && !self.reaches(func, members, &[val])
+    /// Whether a group waits for a region that is younger than its members, which only guards do.
+    fn waits(&self, func: &Func, group: usize, val: Val) -> bool {
+        !self.guards.is_empty() && self.earlier(func, &self.members[group]).contains(&val)
     }
 
-    /// Whether something is computed from one of the targets.
-    fn reaches(&self, func: &Func, from: &[Val], targets: &[Val]) -> bool {
-        let mut seen: HashSet<Val> = from.iter().copied().collect();
-        let mut stack: Vec<Val> = from.iter().flat_map(|&val| func.operands(val).as_slice().to_vec()).collect();
+    /// All that must be there before some regions, given the groups so far.
+    fn earlier(&self, func: &Func, of: &[Val]) -> HashSet<Val> {
+        let mut earlier = HashSet::new();
+        let mut stack: Vec<Val> = of.iter().flat_map(|&val| self.before(func, val)).collect();
         while let Some(val) = stack.pop() {
-            if targets.contains(&val) {
-                return true;
-            }
-            if seen.insert(val) {
+            if earlier.insert(val) {
                 match self.members_with(val) {
-                    [] => stack.extend(func.operands(val).iter()),
-                    members => {
-                        stack.extend(members.iter().flat_map(|&member| func.operands(member).as_slice().to_vec()))
-                    }
+                    [] => stack.extend(self.before(func, val)),
+                    members => stack.extend(members.iter().flat_map(|&member| self.before(func, member))),
                 }
             }
         }
-        false
+        earlier
+    }
+
+    /// What must be there before an instruction.
+    fn before(&self, func: &Func, val: Val) -> Vec<Val> {
+        [func.operands(val).as_slice(), self.guards.get(&val).map_or(&[], Vec::as_slice)].concat()
     }
 }
 
