@@ -85,7 +85,7 @@ impl<'a, K: Kind> Call<'a, K> {
     ///
     /// # Errors
     /// [`Error::Arguments`] with all that is wrong with the arguments; where sizes come from them, the errors of
-    /// [`Program::bind`] and [`Request::compile`]; [`Error::Formula`] where an element doesn't exist or integer arithmetic has no
+    /// [`Program::bind`](crate::Program::bind) and [`Request::compile`]; [`Error::Formula`] where an element doesn't exist or integer arithmetic has no
     /// result.
     pub fn run(self) -> Result<Answer<K>, Error> {
         let Call { callee, given, seeds, sizes } = self;

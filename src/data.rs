@@ -1,7 +1,7 @@
 //! Points from files and results into files, block by block, so that memory stays bounded however large a file is.
 //!
 //! A [`Source`] gives blocks of columns, a [`Sink`] takes them; a format is a pair of them. Formats: CSV ([`csv`]), NPY ([`npy`]) and
-//! NPZ ([`npz`]). [`whole`] makes output appear whole or not at all. [`array`] reads whole arrays from the same files.
+//! NPZ ([`npz`]). [`whole`] makes output appear whole or not at all. [`mod@array`] reads whole arrays from the same files.
 //!
 //! A cell that is missing or is no number is a [`CellFault`] in its block, with its line and column; what to do about it is
 //! the caller's to say.

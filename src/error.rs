@@ -446,6 +446,18 @@ pub enum Problem {
         at: Span,
         defined: Span,
     },
+    /// An array stands as a whole where its elements are being made.
+    NotComplete {
+        name: String,
+        at: Span,
+    },
+    /// An element that is computed from itself, maybe `through` one of another array.
+    DependsOnItself {
+        name: String,
+        at: Span,
+        through: Option<String>,
+        defined: Span,
+    },
     /// A subscript that leaves its dimension: the least and the greatest value, the extent, and the range of an index that would
     /// fit.
     Outside {
@@ -464,11 +476,6 @@ pub enum Problem {
     NoInteger {
         at: Span,
         fault: Fault,
-    },
-    /// Part of the language, but not of this version.
-    NotYet {
-        at: Span,
-        what: &'static str,
     },
     /// `let x = 3`
     UselessWord {

@@ -144,6 +144,8 @@ enum Task {
     Close(Box<Frame>),
     /// Go on with the clauses of arrays that are made together.
     Group { block: BlockId, group: Rc<groups::Group>, next: usize },
+    /// Go on with the clauses of arrays that are made by each other.
+    Recur(Box<recur::Recurrence>),
 }
 
 type CallKey = (Function, Vec<Value>);
@@ -186,6 +188,8 @@ struct Lowering<'a> {
     holes: HashMap<Val, Rc<define::Holes>>,
     /// Elements of such arrays that are read, with the condition that they are defined.
     hole_reads: Vec<(Val, Val)>,
+    /// Elements that are read and may not have been made yet.
+    early_reads: Vec<Val>,
     /// The regions of `while` without `for`: they must not reach their limit.
     endless: Vec<Val>,
     /// The states of all `iterate`s, and those that are to be numbers because something is differentiated by them.
@@ -230,6 +234,7 @@ impl<'a> Lowering<'a> {
             clauses: Vec::new(),
             holes: HashMap::new(),
             hole_reads: Vec::new(),
+            early_reads: Vec::new(),
             endless: Vec::new(),
             states: Vec::new(),
             real: Vec::new(),
@@ -278,15 +283,21 @@ impl<'a> Lowering<'a> {
 
     /// After a problem: the statement at the top of the text that it is in has an unknown value, and the next one goes on.
     fn recover(&mut self, problem: Problem) {
+        if self.is_sounding() {
+            self.give_up_clause();
+            return;
+        }
         if !self.problems.contains(&problem) {
             self.problems.push(problem);
         }
         while let Some(task) = self.tasks.pop() {
-            if let Task::Bind { block, .. } = task
-                && Some(block) == self.ast.root
-            {
-                self.tasks.push(task);
-                break;
+            match task {
+                Task::Bind { block, .. } if Some(block) == self.ast.root => {
+                    self.tasks.push(task);
+                    break;
+                }
+                Task::Recur(recurrence) => self.forget(&recurrence),
+                _ => {}
             }
         }
         self.scope = ScopeId(0);
@@ -327,6 +338,7 @@ impl<'a> Lowering<'a> {
             Task::Bounds(frame) => self.bounds(frame),
             Task::Close(frame) => self.close(*frame),
             Task::Group { block, group, next } => self.group(block, &group, next),
+            Task::Recur(recurrence) => self.recur(recurrence),
             Task::Bind { block, index } => self.bind(block, index),
             Task::Leave(scope) => {
                 self.scope = scope;

@@ -150,7 +150,7 @@ fn needs(func: &Func, val: Val) -> Vec<Val> {
     let outside = outside.filter(|&used| func.inst(used).computes() && !func.depends(used, &binds));
     let mut needs = operands;
     needs.extend(outside);
-    needs.extend(func.guards_inside(region).into_iter().filter(|&guard| !func.depends(guard, &binds)));
+    needs.extend(func.guards_inside(region));
     needs.sort_unstable();
     needs.dedup();
     needs.extend(binds);

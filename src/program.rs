@@ -21,7 +21,7 @@ use hashbrown::{HashMap, HashSet};
 
 use crate::ad::{self, Mode};
 use crate::array::ArrayView;
-use crate::ast::{Ast, Role};
+use crate::ast::{Ast, NodeKind, Role, Statement, StatementKind, Target};
 use crate::batch::{Column, Points};
 use crate::call::{Cache, Call};
 use crate::compiled::Compiled;
@@ -84,7 +84,8 @@ pub struct Definition {
 pub struct Program {
     source: Arc<str>,
     source_name: Arc<str>,
-    ast: Arc<Ast>,
+    /// The tree of a text with arrays, to be lowered for other sizes.
+    ast: Option<Arc<Ast>>,
     limits: Limits,
     func: Func,
     arguments: Vec<Argument>,
@@ -116,38 +117,52 @@ impl Program {
     pub fn parse_with(source_name: &str, source: &str, limits: &Limits) -> Result<Program, Error> {
         let fail = |problems| Error::Formula(Box::new(FormulaError::new(source_name, source, problems)));
         let (ast, warnings) = syntax::parse(source, limits).map_err(fail)?;
-        let names = lower::resolve(&ast);
-        if !names.problems.is_empty() {
-            return Err(fail(names.problems));
-        }
         let program = Program {
             source: source.into(),
             source_name: source_name.into(),
             limits: *limits,
             func: Func::default(),
-            arguments: names.arguments.iter().map(|argument| Argument::new(argument, &ast, source)).collect(),
-            sizes: names.sizes.iter().map(|&(name, _)| (ast.name(name).to_owned(), None)).collect(),
+            arguments: Vec::new(),
+            sizes: Vec::new(),
             is_open: true,
             specialised: Vec::new(),
             definitions: Vec::new(),
             warnings,
             cache: Cache::default(),
-            ast: Arc::new(ast),
+            ast: None,
         };
-        let is_known = |argument: &Argument| argument.extents.iter().all(|extent| matches!(extent, Extent::Fixed(_)));
-        let may_wait = names.needs_binding();
-        if may_wait && !(program.sizes.is_empty() && program.arguments.iter().all(is_known)) {
-            return Ok(Program {
-                warnings: program.warnings.iter().cloned().chain(names.warnings).collect(),
-                ..program
-            });
+        if !mentions_arrays(&ast) {
+            let lowered = lower::lower(&ast, limits, &Binding::default()).map_err(fail)?;
+            return Ok(program.with_graph(&ast, lowered));
+        }
+        let program = program.with_names(&ast).map_err(fail)?;
+        let program = Program { ast: Some(Arc::new(ast)), ..program };
+        let is_fixed = |argument: &Argument| argument.extents.iter().all(|extent| matches!(extent, Extent::Fixed(_)));
+        if !(program.sizes.is_empty() && program.arguments.iter().all(is_fixed)) {
+            return Ok(program);
         }
         let by_index = |problem: &Problem| matches!(problem, Problem::ExtentNotConstant { .. });
-        match lower::lower(&program.ast, limits, &Binding::default()) {
-            Ok(lowered) => Ok(program.with_graph(lowered)),
-            Err(problems) if may_wait && problems.iter().all(by_index) => Ok(program),
-            Err(problems) => Err(fail(problems)),
+        match program.lowered(&Binding::default()) {
+            Err(problems) if !problems.iter().all(by_index) => Err(fail(problems)),
+            lowered => Ok(lowered.unwrap_or(program)),
         }
+    }
+
+    /// With what is known of the text before it has a graph.
+    fn with_names(self, ast: &Ast) -> Result<Program, Vec<Problem>> {
+        let names = lower::resolve(ast);
+        if !names.problems.is_empty() {
+            return Err(names.problems);
+        }
+        let arguments = names.arguments.iter().map(|argument| Argument::new(argument, ast, &self.source));
+        let sizes = names.sizes.iter().map(|&(name, _)| (ast.name(name).to_owned(), None));
+        let (arguments, sizes) = (arguments.collect(), sizes.collect());
+        Ok(Program {
+            arguments,
+            sizes,
+            warnings: self.warnings.iter().cloned().chain(names.warnings).collect(),
+            ..self
+        })
     }
 
     /// The program for these sizes: a program with a graph.
@@ -156,26 +171,33 @@ impl Program {
     /// [`Error::Arguments`] for names that are not of this program; [`Error::Formula`] where shapes don't agree with each other or with
     /// the text, and for what else is wrong with the text at these sizes, such as a subscript that leaves its array.
     pub fn bind(&self, binding: &Binding) -> Result<Program, Error> {
-        self.check_names(binding)?;
-        let lowered = lower::lower(&self.ast, &self.limits, binding).map_err(|problems| self.wrong(problems))?;
-        let mut program = self.with_graph(lowered);
+        self.check(binding)?;
+        self.lowered(binding).map_err(|problems| self.wrong(problems))
+    }
+
+    /// The program with its graph at these sizes.
+    fn lowered(&self, binding: &Binding) -> Result<Program, Vec<Problem>> {
+        let Some(ast) = &self.ast else { return Ok(self.clone()) };
+        let mut program = self.with_graph(ast, lower::lower(ast, &self.limits, binding)?);
         for (place, value) in &mut program.specialised {
             *value = binding.index.get(&program.arguments[*place].name).copied().unwrap_or_default();
         }
         Ok(program)
     }
 
-    fn with_graph(&self, lowered: lower::Lowered) -> Program {
-        let ast = &self.ast;
+    fn with_graph(&self, ast: &Ast, lowered: lower::Lowered) -> Program {
         let definition =
             |&(name, at, value): &(_, Span, Val)| Definition { name: ast.name(name).to_owned(), at, value };
-        let place = |name: &String| self.arguments.iter().position(|argument| argument.name == *name);
+        let arguments = lowered.arguments.iter().map(|argument| Argument::new(argument, ast, &self.source));
+        let arguments: Vec<Argument> = arguments.collect();
+        let place = |name: &String| arguments.iter().position(|argument| argument.name == *name);
         let mut warnings = self.warnings.clone();
         warnings.extend(lowered.warnings.into_iter().filter(|warning| !self.warnings.contains(warning)));
         let specialised = lowered.specialised.iter().filter_map(place).map(|place| (place, 0)).collect();
         Program {
             definitions: lowered.definitions.iter().map(definition).collect(),
             func: lowered.func,
+            arguments,
             sizes: lowered.sizes.into_iter().map(|(name, size)| (name, Some(size))).collect(),
             is_open: false,
             specialised,
@@ -394,6 +416,18 @@ impl Program {
     pub(crate) fn without_code(&self) -> Program {
         Program { cache: Cache::default(), ..self.clone() }
     }
+}
+
+/// Whether there is any array, or loop, in a text.
+fn mentions_arrays(ast: &Ast) -> bool {
+    let is_array = |kind: NodeKind| matches!(kind, NodeKind::Subscript { .. } | NodeKind::Array(_) | NodeKind::Form(_));
+    let is_shaped = |statement: &Statement| match &statement.kind {
+        StatementKind::Declare { items, .. } => items.iter().any(|item| !item.shape.is_empty()),
+        StatementKind::Define { target, .. } => matches!(target, Target::Element { .. }),
+        StatementKind::Expression(_) => false,
+    };
+    ast.nodes.iter().any(|node| is_array(node.kind))
+        || ast.blocks.iter().flat_map(|block| &block.statements).any(is_shaped)
 }
 
 /// The square of a number; of an array the sum of the squares of its elements.

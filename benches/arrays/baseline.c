@@ -72,11 +72,6 @@ void dense(long n, const double *const *in, double *const *out) {
     for (long i = 0; i < n; i++) out[0][i] = sigmoid(out[0][i]);
 }
 
-void recurrence(long n, const double *const *in, double *const *out) {
-    double v = 0;
-    for (long i = 0; i < n; i++) out[0][i] = v = in[0][0] * v + in[1][i];
-}
-
 // Value and gradient.
 void rosenbrock(long n, const double *const *in, double *const *out) {
     const double *restrict x = in[0];

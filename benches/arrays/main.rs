@@ -3,6 +3,7 @@
 //! `cargo bench --bench arrays [NAME…]` needs `gcc`. The figures that matter are the ratios to C, on one thread.
 
 #[path = "../spine/measure.rs"]
+#[allow(dead_code, reason = "memory is measured by the other bench")]
 mod measure;
 
 use std::ffi::{CString, c_char, c_int, c_void};
@@ -121,15 +122,6 @@ const CASES: &[Case] = &[
         baseline: "dense",
         size: 32,
         calls: 5000,
-    },
-    Case {
-        name: "recurrence, 4096",
-        text: "param a, x[N]\nv[0] = x[0]\nv[t] = a*v[t-1] + x[t]\nv",
-        wrt: &[],
-        sizes: &[("N", 4096)],
-        baseline: "recurrence",
-        size: 4096,
-        calls: 100,
     },
     Case {
         name: "Rosenbrock, 100, gradient",

@@ -7,6 +7,8 @@
 //! The derivative of an array by an array has the dimensions of the result, then those of the argument. It is made by a loop over the
 //! directions of one of the two, whose body is a sweep with one unit direction.
 
+use std::borrow::Cow;
+
 use super::directions::{from_all_directions, in_all_directions, turned};
 use super::{adjoints, tangents};
 use crate::ir::{Builder, Func, Output, Val};
@@ -103,8 +105,12 @@ pub fn hessian(func: &Func, wrt: Wrt, mode: Mode) -> Func {
 }
 
 fn hessian_over(func: &Func, wrt: Wrt, inner: Mode) -> Func {
-    let mut pass = Pass::new(func);
-    let Some(first) = pass.jacobian(wrt, inner).into_iter().next() else { return pass.finish() };
+    let gradient = jacobian(func, wrt, inner);
+    let mut pass = Pass::new(&gradient);
+    let first = pass.gradient_of(func, wrt);
+    if first.len() < wrt.len() {
+        return pass.finish();
+    }
     for (&input, &derivative) in wrt.iter().zip(&first) {
         pass.push_derivative(format!("d_{}", func.params[input].name), derivative, &[pass.inputs[input]]);
     }
@@ -134,9 +140,10 @@ fn hessian_over(func: &Func, wrt: Wrt, inner: Mode) -> Func {
 /// The value, the gradient of the only result, and the Hessian times the direction in arguments `x_dot`:
 /// `value, d_x, …, hv_x, …`. A tangent of the reverse sweep, so the cost doesn't grow with the number of arguments.
 pub fn hessian_vector(func: &Func, wrt: Wrt) -> Func {
-    let mut pass = Pass::new(func);
+    let gradient = jacobian(func, wrt, Mode::Reverse);
+    let mut pass = Pass::new(&gradient);
     let seeds: Vec<(Val, Val)> = pass.tangent_params(wrt);
-    let first = pass.jacobian(wrt, Mode::Reverse).into_iter().next().unwrap_or_default();
+    let first = pass.gradient_of(func, wrt);
     let targets: Vec<Val> = first.iter().flatten().copied().collect();
     let mut dots = tangents(&mut pass.builder, &seeds, &targets).into_iter();
     let second: Vec<Option<Val>> = first.iter().map(|row| row.and_then(|_| dots.next().flatten())).collect();
@@ -172,7 +179,7 @@ pub fn cost(func: &Func) -> u64 {
 
 /// A derivative in the making.
 struct Pass<'a> {
-    func: &'a Func,
+    func: Cow<'a, Func>,
     builder: Builder,
     inputs: Vec<Val>,
     results: Vec<Output>,
@@ -180,14 +187,23 @@ struct Pass<'a> {
 
 impl<'a> Pass<'a> {
     fn new(func: &'a Func) -> Pass<'a> {
-        let mut builder = Builder::resume(func.clone());
+        // An element that a loop stores and another takes in the same turn matters where that one needs it: better known before.
+        let func = if func.has_regions() { Cow::Owned(tidy(func)) } else { Cow::Borrowed(func) };
+        let mut builder = Builder::resume(Func::clone(&func));
         let inputs = builder.params();
         let mut pass = Pass { func, builder, inputs, results: Vec::new() };
-        for index in 0..func.results.len() {
-            let output = Output { name: pass.primal_name(index), value: func.results[index].value };
+        for index in 0..pass.func.results.len() {
+            let output = Output { name: pass.primal_name(index), value: pass.func.results[index].value };
             pass.results.push(output);
         }
         pass
+    }
+
+    /// The gradient of the first result of a function, of which this is the Jacobian. The results are those of the function again.
+    fn gradient_of(&mut self, func: &Func, wrt: Wrt) -> Vec<Option<Val>> {
+        let values = self.outputs();
+        self.results.truncate(func.results.len());
+        values.into_iter().skip(func.results.len()).take(wrt.len()).map(Some).collect()
     }
 
     fn outputs(&self) -> Vec<Val> {

@@ -197,9 +197,9 @@ pub(super) struct Extents {
 impl Extents {
     pub fn of(func: &Func) -> Extents {
         let mut extents = Extents { ranges: HashMap::new() };
-        for val in func.vals() {
-            let Inst::Region(region) = func.inst(val) else { continue };
-            for each in &func.region(region).loops {
+        // What stands around is younger than what stands inside.
+        for region in func.regions().iter().rev() {
+            for each in &region.loops {
                 let range = extents.range(func, each.low, 0).zip(extents.range(func, each.high, 0));
                 let range = range.map(|(low, high)| (low.0, high.1.saturating_sub(1)));
                 let joined = match extents.ranges.get(&each.index) {

@@ -141,7 +141,7 @@ impl Sweep<'_> {
                     self.pull_back(scope, val, &region, &bars);
                 }
                 Inst::Result(region, number) => {
-                    if let Some(bar) = self.total(scope, val) {
+                    if let Some(bar) = self.bar_of_result(scope, val, region) {
                         results.entry(region).or_default().push((number as usize, bar));
                     }
                 }
@@ -238,9 +238,28 @@ impl Sweep<'_> {
         }
     }
 
+    /// The adjoint of a result of a region, wherever any of the region's results matters: 0 where this one doesn't.
+    fn bar_of_result(&mut self, scope: &Scope, val: Val, region: Val) -> Option<Val> {
+        let (edge, guard) = (scope.guard_of(self.builder, val), scope.guard_of(self.builder, region));
+        let condition = new_condition(self.builder, edge, guard);
+        if !self.builder.func().is_array(val) {
+            let bar = self.total(scope, val)?;
+            return Some(where_true(self.builder, condition, bar));
+        }
+        let mut parts = self.parts(scope, val);
+        for part in &mut parts {
+            part.guard = self.builder.binary(Op::And, part.guard, condition);
+        }
+        self.sum_of_parts(val, parts)
+    }
+
     /// The adjoint of a value as one value.
     pub fn total(&mut self, scope: &Scope, val: Val) -> Option<Val> {
         let parts = self.parts(scope, val);
+        self.sum_of_parts(val, parts)
+    }
+
+    fn sum_of_parts(&mut self, val: Val, parts: Vec<Part>) -> Option<Val> {
         match parts.as_slice() {
             [] => None,
             [Part { subscripts, value, guard }]

@@ -21,7 +21,7 @@ use super::{examples, json};
 ///
 /// Medians of warm repetitions on this machine, about a second in all. In JSON, `compile_us` is the whole way from the text
 /// to code that can be called, and `call_ns` a call for value and gradient. `batch_ns_per_point` is the same for many points
-/// at once, spread around the given one, in memory. A formula with arrays has no batch; sizes are enough for it, and its arrays are made up.
+/// at once, spread around the given one, in memory. A formula with arrays has no batch; sizes are enough for it, and what isn't given is made up.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Bench {
@@ -76,14 +76,9 @@ impl Bench {
     pub fn run(&self) -> Result<Answer, Fault> {
         let program = self.text.parse()?;
         if program.has_arrays() {
-            let (program, given) = match self.inputs.is_given() {
-                true => self.inputs.of(&program)?,
-                false => {
-                    let (program, binding) = self.inputs.bind(&program)?;
-                    let given = arrays::somewhere(&program, binding);
-                    (program, given)
-                }
-            };
+            let (program, mut given) = self.inputs.bind(&program)?;
+            arrays::complete(&program, &mut given);
+            program.binding(given.views())?;
             let times = arrays::measure(self, &program, &given)?;
             let text = || times.text() + &self.run.relax.note();
             return Ok(Answer::about(&program, self.output.format, text, || self.run.relax.mark(times.json())));

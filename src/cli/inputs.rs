@@ -45,18 +45,20 @@ impl Inputs {
         Ok((program, Given { values, binding }))
     }
 
-    /// A program with its sizes as far as they are given, and these.
-    pub fn bind(&self, program: &Program) -> Result<(Program, Binding), Fault> {
+    /// A program with its sizes, and whatever arguments are given.
+    pub fn bind(&self, program: &Program) -> Result<(Program, Given), Fault> {
+        let values = self.values(program)?;
         let mut binding = Binding::new();
-        for (name, array) in self.values(program)? {
-            let is_index = program.arguments().iter().any(|each| each.name == name && each.role == Role::Index);
+        for (name, array) in &values {
+            let is_index = program.arguments().iter().any(|each| each.name == *name && each.role == Role::Index);
             binding = match array.number() {
-                Some(number) if is_index => binding.index(&name, number as i64),
+                Some(number) if is_index => binding.index(name, number as i64),
                 Some(_) => binding,
-                None => binding.shape(&name, &array.shape),
+                None => binding.shape(name, &array.shape),
             };
         }
-        bound(program, binding, &self.sizes()?)
+        let (program, binding) = bound(program, binding, &self.sizes()?)?;
+        Ok((program, Given { values, binding }))
     }
 
     pub fn is_given(&self) -> bool {
@@ -81,7 +83,7 @@ impl Inputs {
 
     fn sizes(&self) -> Result<Vec<(String, i64)>, Fault> {
         let whole = |(name, size): (String, f64)| {
-            if size >= 0.0 && size.fract() == 0.0 && size < 1e15 {
+            if size >= 0.0 && size.fract() == 0.0 && size <= 9_007_199_254_740_992.0 {
                 return Ok((canonical_name(&name).into_owned(), size as i64));
             }
             let message = format!("the size `{}` is {size}; it must be a whole number", shorten(&name));
@@ -127,21 +129,27 @@ pub fn results<K>(answer: Answer<K>) -> Vec<Array> {
 
 /// Arrays by name from JSON.
 pub fn from_json(path: &Path) -> Result<Vec<(String, Array)>, Fault> {
-    let mut text = Vec::new();
     let is_stdin = data::is_stream(path);
-    let read = if is_stdin {
-        std::io::stdin().lock().read_to_end(&mut text)
-    } else {
-        std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut text))
-    };
+    let read = if is_stdin { object(std::io::stdin().lock()) } else { std::fs::File::open(path).and_then(object) };
     let help = "arguments are an object by name: {\"x\": 2, \"W\": [[1, 2], [3, 4]]}";
     let shown = if is_stdin { "stdin".to_owned() } else { path.display().to_string() };
-    read.map_err(|error| Fault::usage(format!("the file `{shown}` can't be read: {}", reason(&error)), help))?;
+    let unread = |error| Fault::usage(format!("the file `{shown}` can't be read: {}", reason(&error)), help);
+    let text = read.map_err(unread)?;
     nested::read(&text).map_err(|fault| {
         // A fault begins with the place of a value, or says what the file is.
         let message = if fault.starts_with('`') { format!("{shown}: {fault}") } else { format!("`{shown}` {fault}") };
         Fault::usage(message, help)
     })
+}
+
+/// All of a text that begins as an object; of any other, which may be endless, the beginning.
+fn object(mut reader: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    reader.by_ref().take(1 << 12).read_to_end(&mut text)?;
+    if text.trim_ascii_start().starts_with(b"{") {
+        reader.read_to_end(&mut text)?;
+    }
+    Ok(text)
 }
 
 /// The array of `NAME=PATH`, or of `PATH.npz` all arrays that are arguments.

@@ -215,6 +215,12 @@ pub struct Output {
     pub format: Format,
 }
 
+/// What results are called in calls by name: by their names; one that has none is `value`.
+pub fn called(program: &Program) -> Vec<String> {
+    let name = |name: &str| if name.is_empty() { "value".to_owned() } else { name.to_owned() };
+    program.results().map(name).collect()
+}
+
 /// What results are called in text: by name; a single one is `value`.
 pub fn result_names(program: &Program) -> Vec<String> {
     let names: Vec<String> = program.results().map(str::to_owned).collect();

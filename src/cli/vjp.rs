@@ -11,7 +11,7 @@ use clap::Args;
 use super::answer::Answer;
 use super::fault::Fault;
 use super::inputs::{Inputs, from_json, results};
-use super::options::{Output, Run, Text, Wrt, result_names};
+use super::options::{Output, Run, Text, Wrt, called, result_names};
 use super::{examples, json, table, values};
 
 /// The values and the derivatives of their weighted sum
@@ -79,7 +79,7 @@ impl Vjp {
     }
 
     fn numbers(&self, text: &str, program: &Program) -> Result<Vec<(String, Array)>, Fault> {
-        let names = result_names(program);
+        let names = called(program);
         if text.contains('=') {
             return self.by_name(text, &names);
         }

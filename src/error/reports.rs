@@ -480,6 +480,21 @@ impl Problem {
                     .other(*defined, "this clause leaves some out")
                     .help(format!("add a clause for the others, such as `{}[…] = 0`, after the ones that there are", shorten(name)))
             }
+            Problem::NotComplete { name, at } => {
+                let name = shorten(name);
+                let message = format!("`{name}` stands here as a whole, and its elements are being made");
+                report(message, *at, "not all elements are there yet")
+                    .help(format!("read the elements that are needed: `{name}[…]`"))
+            }
+            Problem::DependsOnItself { name, at, through, defined } => {
+                let label = match through {
+                    Some(through) => format!("this element of `{}` is computed from it", shorten(through)),
+                    None => "this is the element that is defined".to_string(),
+                };
+                report(format!("an element of `{}` depends on itself", shorten(name)), *at, label)
+                    .other(*defined, "defined here")
+                    .help("a recurrence reads what has been made before, such as `z[t-1]`")
+            }
             Problem::Outside { at, low, high, extent, range } => {
                 let what = if low == high { format!("is {low}") } else { format!("goes from {low} to {high}") };
                 let message = format!("a subscript leaves its array: it {what}, and there are {extent}");
@@ -515,10 +530,6 @@ impl Problem {
                 };
                 report(message, *at, here).help(help)
             }
-            Problem::NotYet { at, what } => {
-                report(format!("{what} is not supported yet"), *at, "this comes later")
-            }
-
             Problem::UselessWord { at, word } => {
                 report(format!("`{word}` is no word of the language"), *at, "not needed")
                     .help("write `a = …` to define, and the result as the last statement")

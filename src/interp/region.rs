@@ -386,8 +386,7 @@ impl Plan {
         for &site in &body {
             for &check in all.get(&site).into_iter().flatten() {
                 let guard = check.guard;
-                let inside = |name: &Val| binds.contains(name) || func.free(site).contains(name);
-                if func.free(guard).iter().all(inside) {
+                if func.is_known_at(guard, site, &binds) {
                     checks[level(site).max(level(guard))].push(check);
                 }
             }

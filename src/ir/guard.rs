@@ -277,14 +277,7 @@ fn begins(builder: &mut Builder, region: &Region) -> Val {
 fn varied(func: &Func) -> HashSet<Val> {
     let mut bounds: HashMap<Val, (Val, Val)> = HashMap::new();
     let mut varied = HashSet::new();
-    for each in func
-        .vals()
-        .filter_map(|val| match func.inst(val) {
-            Inst::Region(region) => Some(func.region(region)),
-            _ => None,
-        })
-        .flat_map(|region| region.loops.iter())
-    {
+    for each in func.regions().iter().flat_map(|region| &region.loops) {
         if *bounds.entry(each.index).or_insert((each.low, each.high)) != (each.low, each.high) {
             varied.insert(each.index);
         }

@@ -44,6 +44,9 @@ type Entry = unsafe extern "C" fn(*mut u8) -> u64;
 /// Up to so many operations registers are allocated thoroughly.
 const THOROUGH: usize = 2000;
 
+/// The largest function, in operations: the frame of a larger one would overflow the stack of a thread.
+const LARGEST: usize = 50_000;
+
 /// Compiled code of a function with arrays. Cheap to clone, callable from any thread.
 #[derive(Clone)]
 pub struct LoopCode(Arc<Owner>);
@@ -108,8 +111,11 @@ impl Workspace {
 /// are calls.
 ///
 /// # Errors
-/// Where the host is none that Cranelift knows, or memory for code is refused.
+/// Where the host is none that Cranelift knows, memory for code is refused, or the function is too large for one piece of code.
 pub fn compile(func: &Func) -> Result<LoopCode, Error> {
+    if func.operations() > LARGEST {
+        return Err(Error::Backend(format!("more than {LARGEST} operations beside loops")));
+    }
     let plan = plan::plan(func);
     let layout = Layout::new(func, &plan);
     if i32::try_from(layout.buffers).is_err() {

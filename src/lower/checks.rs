@@ -3,7 +3,7 @@
 //! At the end of lowering all ranges are known. What certainly has a result wherever it matters needs no check, what certainly
 //! has none is an error of the text, and the rest gets a check in the graph.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::Lowering;
 use super::interval::{Affine, Ranges};
@@ -18,12 +18,13 @@ const ALTERNATIVES: usize = 8;
 impl Lowering<'_> {
     /// Adds the checks of the finished program.
     pub(super) fn check_sites(&mut self, roots: &[Val]) -> Result<(), Vec<Problem>> {
-        let loops = self.all_loops();
+        let loops = self.all_loops(roots);
+        let early_reads: HashSet<Val> = self.early_reads.iter().copied().collect();
         let hole_reads: HashMap<Val, Val> = self.hole_reads.iter().copied().collect();
         let endless = &self.endless;
         let is_open = |func: &Func, site: Val| match func.inst(site) {
             Inst::Region(_) => endless.contains(&site),
-            _ if hole_reads.contains_key(&site) => true,
+            _ if hole_reads.contains_key(&site) || early_reads.contains(&site) => true,
             _ => func.may_fault(site) && !has_result(&Ranges::new(func, &loops), func, site),
         };
         guard::add_checks(&mut self.builder, roots, is_open);
@@ -37,13 +38,16 @@ impl Lowering<'_> {
             // What is defined is inside.
             if !is_defined && let Some(&defined) = hole_reads.get(&check.site) {
                 let is_hole = Ranges::new(func, &loops).decide(defined) == Some(false);
-                if is_hole && func.inst(check.guard) == Inst::Bool(true) {
-                    problems.extend(self.hole(check.site));
+                let always = func.inst(check.guard) == Inst::Bool(true);
+                if let Some(problem) = self.hole(check.site).filter(|_| is_hole && always) {
+                    problems.push(problem);
                     continue;
                 }
                 let hole = self.builder.not(defined);
                 let guard = self.builder.binary(Op::And, check.guard, hole);
                 self.builder.check(Check { guard, missing: true, ..check });
+            } else if early_reads.contains(&check.site) {
+                self.builder.check(check);
             } else if !is_inside {
                 let always = func.inst(check.guard) == Inst::Bool(true);
                 match self.outside(&loops, check.site).filter(|_| always) {
@@ -68,24 +72,27 @@ impl Lowering<'_> {
         Err(vec![Problem::TooManyElements { at, elements, limit: self.limits.elements }])
     }
 
-    /// The loops of all indices that have one range wherever they are bound.
-    fn all_loops(&self) -> HashMap<Val, Loop> {
-        let mut loops = self.loops.clone();
+    /// The loops of all indices that have one range wherever they are bound on the way to these values.
+    pub(super) fn all_loops(&self, roots: &[Val]) -> HashMap<Val, Loop> {
         let func = self.builder.func();
-        let regions = func.vals().filter_map(|val| match func.inst(val) {
-            Inst::Region(region) => Some(func.region(region)),
-            _ => None,
-        });
-        let mut varied = Vec::new();
-        for turns in regions.flat_map(|region| region.loops.iter()) {
-            let known = loops.entry(turns.index).or_insert(*turns);
-            if (known.low, known.high) != (turns.low, turns.high) {
-                varied.push(turns.index);
+        let mut needed: Vec<Val> = needed(func, roots.iter().copied()).into_iter().collect();
+        needed.sort_unstable();
+        let mut loops: HashMap<Val, Loop> = HashMap::new();
+        let mut varied = HashSet::new();
+        for val in needed {
+            let Inst::Region(region) = func.inst(val) else { continue };
+            for turns in &func.region(region).loops {
+                let known = loops.entry(turns.index).or_insert(*turns);
+                if (known.low, known.high) != (turns.low, turns.high) {
+                    varied.insert(turns.index);
+                }
             }
         }
-        varied.iter().for_each(|index| {
-            loops.remove(index);
-        });
+        // The text's loops that no region has; a recurrence may have replaced the others.
+        for (&index, &turns) in &self.loops {
+            loops.entry(index).or_insert(turns);
+        }
+        loops.retain(|index, _| !varied.contains(index));
         loops
     }
 
@@ -171,6 +178,17 @@ fn under(func: &Func, loops: &HashMap<Val, Loop>, guard: Val, holds: impl Fn(&Ra
         parts.iter().for_each(|&part| ranges.assume(part, true));
         holds(&ranges)
     })
+}
+
+/// Everything that these values are computed from.
+pub(super) fn needed(func: &Func, roots: impl Iterator<Item = Val>) -> HashSet<Val> {
+    let (mut needed, mut stack) = (HashSet::new(), Vec::from_iter(roots));
+    while let Some(val) = stack.pop() {
+        if needed.insert(val) {
+            stack.extend(func.uses(val));
+        }
+    }
+    needed
 }
 
 /// The two parts of a condition, and whether both hold (or one of them).

@@ -36,7 +36,7 @@ pub(super) struct Holes {
     pub name: String,
     sets: Rc<[Set]>,
     /// The clauses by what they fix the first subscript to.
-    by_place: Rc<HashMap<Option<i64>, Vec<usize>>>,
+    by_place: Rc<ByPlace>,
     /// The subscripts that are fixed already: the array is a row of another.
     row: Vec<Val>,
 }
@@ -50,12 +50,30 @@ impl Holes {
 
 /// The elements that one equation defines.
 #[derive(Clone, Debug)]
-struct Set {
-    at: Span,
+pub(super) struct Set {
+    pub at: Span,
     /// What stands in each dimension: an index of the loops or a fixed place.
-    places: Vec<Val>,
-    loops: Vec<Loop>,
+    pub places: Vec<Val>,
+    pub loops: Vec<Loop>,
 }
+
+/// An array whose clauses are known, before it is made.
+pub(super) struct Plan {
+    pub name: String,
+    /// The number of left subscripts.
+    pub rank: usize,
+    /// For each clause the elements that it defines, and their value.
+    pub sets: Vec<Set>,
+    pub values: Vec<Val>,
+    pub ty: Type,
+    pub shape: Vec<usize>,
+    /// Whether every element is defined.
+    pub complete: bool,
+    pub by_place: Rc<ByPlace>,
+}
+
+/// Clauses by what they fix the first subscript to.
+type ByPlace = HashMap<Option<i64>, Vec<usize>>;
 
 /// Larger arrays are not looked at element by element.
 const COUNTED: usize = 1 << 20;
@@ -77,8 +95,13 @@ impl Lowering<'_> {
         };
         self.tasks.push(Task::Group { block, group: Rc::clone(group), next: next + 1 });
         let Some(clause) = self.names.clauses.get(&(block, statement)).map(Rc::clone) else { return Ok(()) };
+        self.lower_clause(&clause)
+    }
+
+    /// Pushes the tasks that make an equation of a clause.
+    pub(super) fn lower_clause(&mut self, clause: &Rc<Clause>) -> Result<(), Problem> {
         self.open(self.scope);
-        self.clause(Rc::clone(&clause))?;
+        self.clause(Rc::clone(clause))?;
         // Fixed places don't see the indices; they come first.
         for place in clause.places.iter().rev() {
             if let Place::Fixed(tree) = *place {
@@ -106,6 +129,15 @@ impl Lowering<'_> {
 
     /// One array of its clauses.
     fn assemble(&mut self, equations: &[Equation]) -> Result<Val, Problem> {
+        let plan = self.plan(equations)?;
+        let clauses: Vec<usize> = (0..equations.len()).collect();
+        let array = self.store(&plan, &clauses)?;
+        self.note_missing(&plan, array);
+        Ok(array)
+    }
+
+    /// What follows from the clauses of an array together.
+    pub(super) fn plan(&mut self, equations: &[Equation]) -> Result<Plan, Problem> {
         let mut sets = Vec::new();
         for equation in equations {
             sets.push(self.set(equation)?);
@@ -121,50 +153,67 @@ impl Lowering<'_> {
         let name = self.ast.name(equations[0].clause.name).to_owned();
         let coverage = coverage(self.builder.func(), &sets, &extents);
         if let Some(unused) = coverage.unused {
+            // More likely the text doesn't say how far it goes.
+            let mut indices = equations[unused].closed.iter().flat_map(|closed| &closed.indices);
+            if let Some(index) = indices.find(|index| index.range.is_none()) {
+                return Err(self.without_range(index));
+            }
             let at = equations[unused].clause.at;
             return Err(Problem::UnusedClause { name, at, other: equations[0].clause.at });
         }
-        let at_places = by_place(self.builder.func(), &sets);
+        let by_place = Rc::new(by_place(self.builder.func(), &sets));
+        Ok(Plan { name, rank: extents.len(), sets, values, ty, shape, complete: coverage.complete, by_place })
+    }
+
+    /// The array that holds the elements of some of the clauses.
+    pub(super) fn store(&mut self, plan: &Plan, clauses: &[usize]) -> Result<Val, Problem> {
+        let Plan { sets, ty, shape, .. } = plan;
         // Regions from the last clause to the first; clauses without loops share one.
         let mut array: Option<Val> = None;
-        let mut number = equations.len();
+        let mut number = clauses.len();
         while number > 0 {
             let last = number;
             number -= 1;
-            while sets[number].loops.is_empty() && number > 0 && sets[number - 1].loops.is_empty() {
+            let is_plain = |number: usize| sets[clauses[number]].loops.is_empty();
+            while is_plain(number) && number > 0 && is_plain(number - 1) {
                 number -= 1;
             }
-            self.builder.span = equations[number].clause.at;
+            self.builder.span = sets[clauses[number]].at;
             let mut updates = Vec::new();
-            for each in (number..last).rev() {
-                let guard = self.unclaimed(&sets, each, &at_places);
+            for &each in clauses[number..last].iter().rev() {
+                let guard = self.unclaimed(plan, each, &sets[each].places);
                 if self.builder.func().inst(guard) == Inst::Bool(false) {
-                    let other = equations[0].clause.at;
-                    return Err(Problem::UnusedClause { name, at: equations[each].clause.at, other });
+                    let (name, at) = (plan.name.clone(), sets[each].at);
+                    return Err(Problem::UnusedClause { name, at, other: sets[0].at });
                 }
                 updates.push(Update {
                     kind: UpdateKind::Store,
                     subscripts: sets[each].places.as_slice().into(),
-                    value: values[each],
+                    value: plan.values[each],
                     factor: None,
                     guard,
                 });
             }
-            let loops = self.in_order(&sets[number]);
-            let cell = Cell { ty, shape: shape.as_slice().into(), bound: None, init: array, updates: updates.into() };
+            let loops = self.in_order(&sets[clauses[number]]);
+            let cell =
+                Cell { ty: *ty, shape: shape.as_slice().into(), bound: None, init: array, updates: updates.into() };
             let region = self.builder.region(Region { loops, cells: Box::new([cell]), ..Region::default() });
             array = Some(self.builder.result(region, 0));
         }
-        let array = array.unwrap_or_else(|| self.builder.int(0));
-        if !coverage.complete {
-            let holes = Holes { name, sets: sets.into(), by_place: Rc::new(at_places), row: Vec::new() };
+        Ok(array.unwrap_or_else(|| self.builder.int(0)))
+    }
+
+    /// Remembers which elements of an array no clause defines, if there are any.
+    pub(super) fn note_missing(&mut self, plan: &Plan, array: Val) {
+        if !plan.complete {
+            let (name, sets) = (plan.name.clone(), plan.sets.as_slice().into());
+            let holes = Holes { name, sets, by_place: Rc::clone(&plan.by_place), row: Vec::new() };
             self.holes.insert(array, Rc::new(holes));
         }
-        Ok(array)
     }
 
     /// The left side of an equation: fixed places are on the stack of values, in order.
-    fn set(&mut self, equation: &Equation) -> Result<Set, Problem> {
+    pub(super) fn set(&mut self, equation: &Equation) -> Result<Set, Problem> {
         let Some(closed) = &equation.closed else { return Err(Problem::NoResult { at: equation.clause.at }) };
         let mut fixed = closed.fixed.iter();
         let mut places = Vec::new();
@@ -203,21 +252,8 @@ impl Lowering<'_> {
     fn extents(&mut self, equations: &[Equation], sets: &[Set]) -> Result<Vec<usize>, Problem> {
         let mut extents = vec![0; sets[0].places.len()];
         for (equation, set) in equations.iter().zip(sets) {
-            let indices = equation.closed.iter().flat_map(|closed| closed.indices.iter().copied());
-            let indices: Vec<Index> = indices.collect();
-            for (extent, &place) in extents.iter_mut().zip(&set.places) {
-                let (low, high) = match indices.iter().find(|index| index.val == place) {
-                    Some(&Index { range: None, .. }) => continue,
-                    Some(index @ &Index { range: Some((low, high)), .. }) => {
-                        self.hull(index, &Loop::up(place, low, high))?
-                    }
-                    None => {
-                        let named =
-                            Index { name: equation.clause.name, at: equation.clause.at, val: place, range: None };
-                        let place = self.extent(&named, place)?;
-                        (place, place.saturating_add(1))
-                    }
-                };
+            for (dimension, extent) in extents.iter_mut().enumerate() {
+                let Some((low, high)) = self.reach(equation, set, dimension)? else { continue };
                 if low < 0 && low < high {
                     return Err(Problem::NegativePlace { at: set.at, low });
                 }
@@ -225,6 +261,29 @@ impl Lowering<'_> {
             }
         }
         Ok(extents)
+    }
+
+    /// From where to before where a clause goes in a dimension; `None` as long as its index has no range.
+    pub(super) fn reach(
+        &mut self,
+        equation: &Equation,
+        set: &Set,
+        dimension: usize,
+    ) -> Result<Option<(i64, i64)>, Problem> {
+        let place = set.places[dimension];
+        let mut indices = equation.closed.iter().flat_map(|closed| closed.indices.iter());
+        match indices.find(|index| index.val == place).copied() {
+            Some(Index { range: None, .. }) => Ok(None),
+            Some(index @ Index { range: Some((low, high)), .. }) => {
+                self.hull(&index, &Loop::up(place, low, high)).map(Some)
+            }
+            None => {
+                let Equation { clause, .. } = equation;
+                let named = Index { name: clause.name, at: clause.at, val: place, range: None };
+                let place = self.extent(&named, place)?;
+                Ok(Some((place, place.saturating_add(1))))
+            }
+        }
     }
 
     /// The least and the greatest bound of a loop, whatever the indices before it are.
@@ -278,22 +337,40 @@ impl Lowering<'_> {
         loops.into()
     }
 
-    /// Where none of the clauses before fits.
-    fn unclaimed(&mut self, sets: &[Set], number: usize, by_place: &HashMap<Option<i64>, Vec<usize>>) -> Val {
+    /// Whether none of the clauses before one fits the element at these subscripts.
+    pub(super) fn unclaimed(&mut self, plan: &Plan, number: usize, subscripts: &[Val]) -> Val {
         let mut guard = self.builder.bool(true);
-        let set = &sets[number];
-        let first = fixed_place(self.builder.func(), set);
-        for other in candidates(by_place, first, number) {
-            let other = &sets[other];
-            let Some(conditions) = self.membership(other, &set.places) else { continue };
-            let mut fits = self.builder.bool(true);
-            for condition in conditions {
-                fits = self.builder.binary(Op::And, fits, condition);
-            }
+        let first = fixed_place(self.builder.func(), &plan.sets[number]);
+        for other in candidates(&plan.by_place, first, number) {
+            let Some(fits) = self.fits(&plan.sets[other], subscripts) else { continue };
             let free = self.builder.not(fits);
             guard = self.builder.binary(Op::And, guard, free);
         }
         guard
+    }
+
+    /// Whether an equation defines the element at these subscripts; `None` where it certainly doesn't.
+    pub(super) fn fits(&mut self, set: &Set, subscripts: &[Val]) -> Option<Val> {
+        let mut fits = self.builder.bool(true);
+        for condition in self.membership(set, subscripts)? {
+            fits = self.builder.binary(Op::And, fits, condition);
+        }
+        Some(fits)
+    }
+
+    /// Whether some equation defines the element at these subscripts.
+    pub(super) fn is_defined(&mut self, sets: &[Set], by_place: &ByPlace, subscripts: &[Val]) -> Val {
+        let mut defined = self.builder.bool(false);
+        let first = match self.builder.func().inst(subscripts[0]) {
+            Inst::Int(place) => Some(place),
+            _ => None,
+        };
+        for number in candidates(by_place, first, sets.len()) {
+            if let Some(fits) = self.fits(&sets[number], subscripts) {
+                defined = self.builder.binary(Op::Or, defined, fits);
+            }
+        }
+        defined
     }
 
     /// The conditions under which an equation defines the element at these subscripts, without those that certainly hold; `None` where one
@@ -336,19 +413,7 @@ impl Lowering<'_> {
             self.holes.insert(read, Rc::new(row));
             return;
         }
-        let mut defined = self.builder.bool(false);
-        let first = match self.builder.func().inst(subscripts[0]) {
-            Inst::Int(place) => Some(place),
-            _ => None,
-        };
-        for number in candidates(&holes.by_place, first, holes.sets.len()) {
-            let Some(conditions) = self.membership(&holes.sets[number], &subscripts) else { continue };
-            let mut fits = self.builder.bool(true);
-            for condition in conditions {
-                fits = self.builder.binary(Op::And, fits, condition);
-            }
-            defined = self.builder.binary(Op::Or, defined, fits);
-        }
+        let defined = self.is_defined(&holes.sets, &holes.by_place, &subscripts);
         if self.builder.func().inst(defined) != Inst::Bool(true) {
             self.hole_reads.push((read, defined));
         }
@@ -371,8 +436,8 @@ struct Coverage {
 }
 
 /// The clauses by what they fix the first subscript to.
-fn by_place(func: &Func, sets: &[Set]) -> HashMap<Option<i64>, Vec<usize>> {
-    let mut by_place: HashMap<Option<i64>, Vec<usize>> = HashMap::new();
+fn by_place(func: &Func, sets: &[Set]) -> ByPlace {
+    let mut by_place = ByPlace::new();
     for (number, set) in sets.iter().enumerate() {
         by_place.entry(fixed_place(func, set)).or_default().push(number);
     }
@@ -380,7 +445,7 @@ fn by_place(func: &Func, sets: &[Set]) -> HashMap<Option<i64>, Vec<usize>> {
 }
 
 /// The clauses before number `end` that may define elements with this first subscript.
-fn candidates(by_place: &HashMap<Option<i64>, Vec<usize>>, first: Option<i64>, end: usize) -> Vec<usize> {
+fn candidates(by_place: &ByPlace, first: Option<i64>, end: usize) -> Vec<usize> {
     let mut numbers: Vec<usize> = match first {
         None => (0..end).collect(),
         first => [first, None].iter().filter_map(|first| by_place.get(first)).flatten().copied().collect(),

@@ -198,14 +198,20 @@ impl Lowering<'_> {
                 guard = arith::condition(&self.builder, &condition)?;
             }
         }
-        if body.value == Value::Unknown {
+        let is_clause = matches!(frame.what, What::Clause(_));
+        // Of a clause that is sounded out its indices count, too.
+        if body.value == Value::Unknown && !(is_clause && self.is_sounding()) {
             self.abandon(frame);
             return Ok(());
         }
         let is_share = self.is_share(&frame);
         self.infer(&mut frame, is_share)?;
         let without = frame.indices.iter().find(|index| index.range.is_none());
-        if let (Some(index), What::Reduce { .. } | What::Comprehension(_)) = (without, &frame.what) {
+        if let (Some(index), false) = (without, is_clause) {
+            if self.is_sounding() {
+                self.abandon(frame);
+                return Ok(());
+            }
             return Err(self.without_range(index));
         }
         let fixed = self.take(frame.fixed());

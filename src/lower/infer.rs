@@ -19,6 +19,15 @@ pub(super) struct Subscript {
     pub at: Span,
 }
 
+/// The extent of a dimension that isn't known yet.
+pub(super) const UNKNOWN: usize = 1 << 62;
+
+impl Subscript {
+    fn stands_alone(&self, index: Val) -> bool {
+        self.val == index && self.extent != UNKNOWN
+    }
+}
+
 impl Lowering<'_> {
     /// Finds the ranges of the indices of a form whose body has been lowered, as far as it tells them. An index of `softmax` that is without range has the
     /// one that it gets here further out, too.
@@ -58,7 +67,7 @@ impl Lowering<'_> {
 
     /// The extent of the dimensions in which an index stands alone.
     fn standing_alone(&self, index: &Index, before: usize) -> Result<Option<i64>, Problem> {
-        let mut alone = self.subscripts[before..].iter().filter(|subscript| subscript.val == index.val);
+        let mut alone = self.subscripts[before..].iter().filter(|subscript| subscript.stands_alone(index.val));
         let Some(first) = alone.next() else { return Ok(None) };
         match alone.find(|other| other.extent != first.extent) {
             None => Ok(Some(first.extent as i64)),
@@ -78,7 +87,7 @@ impl Lowering<'_> {
         let ranges = Ranges::new(func, &self.loops);
         let mut least: Option<i64> = None;
         for subscript in &self.subscripts[before..] {
-            if !func.depends(subscript.val, &[index.val]) {
+            if subscript.extent == UNKNOWN || !func.depends(subscript.val, &[index.val]) {
                 continue;
             }
             let affine = Affine::of(func, subscript.val);

@@ -4,7 +4,11 @@
 //! (products, exact sums of integers, places of extremes) is a fold. The logarithm of a sum is taken relative to the greatest
 //! term:
 //!
-//!     m = max[i](e)  (0 if infinite),     logsumexp[i](e) = m + ln(sum[i](exp(e - m))),     softmax[i](e) = exp(e - m)/sum[i](exp(e - m))
+//! ```text
+//! m = max[i](e), or 0 where that is infinite
+//! logsumexp[i](e) = m + ln(sum[i](exp(e - m)))
+//! softmax[i](e) = exp(e - m)/sum[i](exp(e - m))
+//! ```
 //!
 //! Its slope doesn't depend on `m`, which therefore is `stop(m)`.
 

@@ -110,14 +110,21 @@ impl Program {
         binding
     }
 
-    /// Everything in a binding is of this program.
-    pub(super) fn check_names(&self, binding: &Binding) -> Result<(), Error> {
+    /// Everything in a binding is of this program, and has the dimensions that it has here.
+    pub(super) fn check(&self, binding: &Binding) -> Result<(), Error> {
         let mut faults = ArgumentFaults::default();
         let arguments = || self.arguments.iter().map(|argument| argument.name.as_str());
         let sizes = || self.sizes.iter().map(|(size, _)| size.as_str());
         for name in binding.shapes.keys().chain(binding.index.keys()) {
             if !arguments().any(|known| known == name) {
                 faults.unknown.push((name.clone(), nearest(name, arguments()).map(str::to_owned)));
+            }
+        }
+        for argument in &self.arguments {
+            let shape = binding.shapes.get(&argument.name).filter(|shape| shape.len() != argument.extents.len());
+            if let Some(found) = shape {
+                let misfit = Misfit::Rank { expected: argument.extents.clone(), found: found.clone() };
+                faults.misfits.push((argument.name.clone(), Some(argument.at), misfit));
             }
         }
         for name in binding.sizes.keys() {

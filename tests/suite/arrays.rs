@@ -9,6 +9,9 @@ use chainrule::lower::{Binding, Lowered, lower};
 use chainrule::ops::Fault;
 use chainrule::syntax::{Limits, parse};
 
+/// A text and what it means at two indices.
+type Named<T> = (&'static str, fn(i64, i64) -> T);
+
 /// An argument: its name, its extents, its elements row by row.
 pub type Argument<'a> = (&'a str, &'a [usize], &'a [f64]);
 
@@ -398,7 +401,7 @@ fn subscripts_are_checked_as_counting_says() {
     // Whatever the guard and the subscript are: a program without checks stays inside, one with a check fails if and only if
     // some element that matters is outside.
     let ones: Argument = ("x", &[5], &[1.0; 5]);
-    let subscripts: [(&str, fn(i64, i64) -> i64); 8] = [
+    let subscripts: [Named<i64>; 8] = [
         ("i - j", |i, j| i - j),
         ("i + j - 2", |i, j| i + j - 2),
         ("2*i - j", |i, j| 2 * i - j),
@@ -408,7 +411,7 @@ fn subscripts_are_checked_as_counting_says() {
         ("abs(i - j)", |i, j| (i - j).abs()),
         ("i*j", |i, j| i * j),
     ];
-    let guards: [(&str, fn(i64, i64) -> bool); 7] = [
+    let guards: [Named<bool>; 7] = [
         ("j <= i", |i, j| j <= i),
         ("not (i < j) and i < 3", |i, j| i >= j && i < 3),
         ("i == j or i == j + 1", |i, j| i == j || i == j + 1),

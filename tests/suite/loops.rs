@@ -1,8 +1,9 @@
 //! Machine code of functions with arrays against the interpreter, bit for bit.
 
 use chainrule::interp;
-use chainrule::ir::Func;
+use chainrule::ir::{Builder, Func, Output};
 use chainrule::jit::loops::{Workspace, compile};
+use chainrule::ops::{Op, Type};
 use proptest::prelude::*;
 
 use crate::random_regions;
@@ -51,4 +52,65 @@ proptest! {
             }
         }
     }
+}
+
+/// `[x[i]*2 for i]` of a given size.
+fn doubled(n: usize) -> Func {
+    let mut b = Builder::new("f");
+    let (x, i, two) = (b.array_param("x", Type::F64, &[n]), b.index(), b.f64(2.0));
+    let element = b.read(x, &[i]);
+    let value = b.binary(Op::Mul, element, two);
+    let array = b.array(&[(i, n)], value);
+    b.finish(vec![Output { name: String::new(), value: array }])
+}
+
+#[test]
+fn results_are_made_where_the_caller_wants_them() {
+    let small = compile(&doubled(10)).unwrap().workspace();
+    assert_eq!(small, compile(&doubled(1_000_000)).unwrap().workspace(), "the array is not in the workspace");
+}
+
+#[test]
+fn arrays_that_are_not_alive_together_share_memory() {
+    // A chain of maps: each is read after the one before it is of no more use.
+    let n = 1000;
+    let chain = |length: usize| {
+        let mut b = Builder::new("f");
+        let mut array = b.array_param("x", Type::F64, &[n]);
+        let last = b.int(n as i64 - 1);
+        for _ in 0..length {
+            let i = b.index();
+            let mirrored = b.binary(Op::ISub, last, i);
+            let element = b.read(array, &[mirrored]);
+            let value = b.unary(Op::Abs, element);
+            array = b.array(&[(i, n)], value);
+        }
+        compile(&b.finish(vec![Output { name: String::new(), value: array }])).unwrap().workspace()
+    };
+    assert_eq!(chain(4), chain(40));
+    assert!(chain(40) < 3 * 8 * n, "{}", chain(40));
+}
+
+#[test]
+fn code_is_called_from_several_threads() {
+    let code = compile(&doubled(100)).unwrap();
+    let x: Vec<f64> = (0..100).map(f64::from).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let (mut workspace, mut y) = (Workspace::default(), vec![0.0; 100]);
+                for _ in 0..100 {
+                    code.clone().call(&[&x], &mut [&mut y], &mut workspace).unwrap();
+                }
+                assert!(y.iter().zip(&x).all(|(y, x)| *y == 2.0 * x));
+            });
+        }
+    });
+}
+
+#[test]
+#[should_panic(expected = "room for each result")]
+fn a_result_needs_room() {
+    let mut workspace = Workspace::default();
+    _ = compile(&doubled(3)).unwrap().call(&[&[0.0; 3]], &mut [&mut [0.0; 2]], &mut workspace);
 }

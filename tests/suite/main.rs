@@ -36,6 +36,7 @@ mod properties;
 mod random;
 #[cfg(feature = "jit")]
 mod random_regions;
+mod recurrences;
 mod references;
 mod regions;
 mod special;

@@ -70,7 +70,7 @@ fn doubles(numbers: &[f64]) -> Vec<u8> {
     numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
 }
 
-const NET: &str = "param W[H, D], b[H], c\ndata x[N, D]\nc*sum[n, h](b[h]*sum[d](W[h,d]*x[n,d]))";
+const NET: &str = "param W[H, D], b[H], c\ndata x[N, D]\ny = c*sum[n, h](b[h]*sum[d](W[h,d]*x[n,d]))";
 
 fn net() -> Place {
     Place::new()
@@ -126,6 +126,13 @@ fn of_several_results_the_results_come_first() {
     assert_eq!(with_a["tangent"], json!([[5.0, 4.0, -3.0], 0.0]));
     let adjoint = run("vjp", &["--weights-args", "w.json", "--weights", "y1=1000"]);
     assert_eq!(adjoint["adjoint"], json!({"x": [1004.0, 1080.0, 2200.0], "a": 941.0}));
+    let named = ["vjp", "param x[N]; y[i] = x[i]^2; y", "--data", "x=x.csv", "--weights-args", "w.json"];
+    assert_eq!(place.json(&named)["adjoint"], json!({"x": [2.0, 40.0, 600.0]}));
+    let named = ["vjp", "param x[N]; s = sum[i](x[i]^2); s", "--data", "x=x.csv", "--weights"];
+    for weights in ["10", "s=10"] {
+        let answer = place.json(&[named.as_slice(), &[weights]].concat());
+        assert_eq!(answer["adjoint"], json!({"x": [20.0, 40.0, 60.0]}), "{weights}");
+    }
     let one = place.json(&["jacobian", "param x[N]; [x[i]*x[0] for i]", "--data", "x=x.csv"]);
     assert_eq!(one["jacobian"]["x"], json!([[2.0, 0.0, 0.0], [2.0, 1.0, 0.0], [3.0, 0.0, 1.0]]));
 }

@@ -4,7 +4,9 @@ use chainrule::ad::{Mode, gradient, hessian, hessian_vector, jacobian, jvp, vjp}
 use chainrule::error::FormulaError;
 use chainrule::interp::call;
 use chainrule::ir::verify::verify;
-use chainrule::ir::{Builder, Cell, Direction, Func, Loop, Output, Reduction, Region, State, Update, UpdateKind, Val};
+use chainrule::ir::{
+    Builder, Cell, Direction, Func, Inst, Loop, Output, Reduction, Region, State, Update, UpdateKind, Val,
+};
 use chainrule::lower::{Binding, lower};
 use chainrule::ops::{Op, Type};
 use chainrule::syntax::{Limits, parse};
@@ -559,8 +561,11 @@ fn hessians_have_a_block_for_each_pair_of_arguments() {
     assert_close(&product[4..].concat(), &expected[1..], 1e-7, "hessian times a direction");
 }
 
+/// Arrays among the arguments, each with its shape.
+type Shapes = &'static [(&'static str, &'static [usize])];
+
 /// The function that a text means for arguments of these shapes.
-fn program(text: &str, shapes: &[(&str, &[usize])]) -> Func {
+fn program(text: &str, shapes: Shapes) -> Func {
     let limits = Limits::default();
     let (ast, _) =
         parse(text, &limits).unwrap_or_else(|problems| panic!("{}", FormulaError::new("formula", text, problems)));
@@ -572,8 +577,46 @@ fn program(text: &str, shapes: &[(&str, &[usize])]) -> Func {
 }
 
 #[test]
+fn value_and_gradient_are_one_pass_over_the_data() {
+    insta::assert_snapshot!(gradient(&network(), &[0, 1, 2], Mode::Reverse));
+}
+
+#[test]
+fn checks_inside_of_loops_look_at_the_turn_and_outside_at_any() {
+    // sum[i](if(x[i] > 0, div(p, q[i])*div(p, r), 0)): q[i] must not be 0 where x[i] > 0, r not if that is so for any i.
+    let mut g = Graph::new();
+    let (x, each, zero) = (g.array("x", &[3]), g.up(3), g.0.f64(0.0));
+    let q = g.0.array_param("q", Type::Int, &[3]);
+    let (p, r) = (g.0.param("p", Type::Int), g.0.param("r", Type::Int));
+    let (xi, qi) = (g.0.read(x, &[each.index]), g.0.read(q, &[each.index]));
+    let (inside, outside) = (g.f(Op::IDiv, &[p, qi]), g.f(Op::IDiv, &[p, r]));
+    let both = g.f(Op::IMul, &[inside, outside]);
+    let number = g.f(Op::ToF64, &[both]);
+    let positive = g.f(Op::Lt, &[zero, xi]);
+    let chosen = g.f(Op::Select, &[positive, number, zero]);
+    let sum = g.sum(each, chosen);
+    let divides = |func: &Func, val: Val| func.inst(val).op() == Some(Op::IDiv);
+    chainrule::ir::guard::add_checks(&mut g.0, &[sum], divides);
+    let func = g.finish(sum);
+    let at = |x: [f64; 3], q: [f64; 3], r: f64| results(&func, &[x.to_vec(), q.to_vec(), vec![12.0], vec![r]]).ok();
+    assert_eq!(at([1.0, -1.0, 2.0], [2.0, 0.0, 3.0], 2.0), Some(vec![vec![60.0]]));
+    assert_eq!(at([1.0, 1.0, 2.0], [2.0, 0.0, 3.0], 2.0), None);
+    assert_eq!(at([1.0, -1.0, 2.0], [2.0, 0.0, 3.0], 0.0), None);
+    assert_eq!(at([0.0, -1.0, -2.0], [0.0, 0.0, 0.0], 0.0), Some(vec![vec![0.0]]));
+}
+
+#[test]
+fn an_array_element_that_no_turn_wants_contributes_nothing() {
+    let func = program("a[i] = ln(x[i])*x[i]\nsum[i](if(x[i] > 0, a[i], 0))", &[("x", &[3])]);
+    for mode in [Mode::Forward, Mode::Reverse] {
+        let slopes = run(&gradient(&func, &[0], mode), &[vec![1.0, 0.0, -2.0]]);
+        assert_eq!(slopes[1], [1.0, 0.0, 0.0], "{mode:?}");
+    }
+}
+
+#[test]
 fn programs_with_arrays_up_to_the_third_order() {
-    let texts: &[(&str, &[(&str, &[usize])])] = &[
+    let texts: &[(&str, Shapes)] = &[
         ("sum[n](logsumexp[k](a[k]*x[n]))", &[("a", &[3]), ("x", &[2])]),
         ("p[n,k] = softmax[k](z[n,k])\nsum[n, k](p[n,k]^2*y[n])", &[("z", &[2, 3]), ("y", &[2])]),
         ("sum[i](prod[j in 0..i](x[j])*x[i])", &[("x", &[4])]),
@@ -598,6 +641,8 @@ proptest! {
         let tidied = chainrule::opt::loops::tidy(&func);
         prop_assert!(verify(&tidied).is_ok(), "{:?}\n{func}\n{tidied}", verify(&tidied));
         let args = random_regions::arguments(seed);
+        // What is read outside of an array may be anything.
+        prop_assume!(results(&with_checked_reads(&func), &args).is_ok());
         match (results(&func, &args), results(&tidied, &args)) {
             (Ok(before), Ok(after)) => prop_assert_eq!(bits(&before), bits(&after), "{}\n{}", func, tidied),
             // What nobody asks for may go, and with it what could fail.
@@ -622,6 +667,14 @@ proptest! {
             }
         }
     }
+}
+
+/// The same function, which fails where it needs an element that isn't there.
+fn with_checked_reads(func: &Func) -> Func {
+    let mut builder = Builder::resume(func.clone());
+    let roots: Vec<Val> = func.results.iter().map(|result| result.value).collect();
+    chainrule::ir::guard::add_checks(&mut builder, &roots, |func, val| matches!(func.inst(val), Inst::Read(_)));
+    chainrule::opt::compact(&builder.finish(func.results.clone()))
 }
 
 fn results(func: &Func, args: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, ()> {

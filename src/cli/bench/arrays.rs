@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use chainrule::ir::Func;
-use chainrule::{Array, Backend, Binding, Compiled, Error, Kind, Limits, Program, Role, ad, lower, syntax};
+use chainrule::{Array, Backend, Compiled, Error, Kind, Limits, Program, Role, ad, lower, syntax};
 use serde_json::{Map, Value, json};
 
 use super::{Bench, median, micro, round, shown};
@@ -89,9 +89,12 @@ fn compile(_: &Func) -> bool {
     false
 }
 
-/// Arguments where most functions are smooth, of a program whose sizes are known; indices are 0.
-pub fn somewhere(program: &Program, binding: Binding) -> Given {
-    let value = |(index, argument): (usize, &chainrule::Argument)| {
+/// Makes up what isn't given, where most functions are smooth; indices are 0.
+pub fn complete(program: &Program, given: &mut Given) {
+    for (index, argument) in program.arguments().iter().enumerate() {
+        if given.values.iter().any(|(name, _)| *name == argument.name) {
+            continue;
+        }
         let shape = program.shape_of(&argument.name).unwrap_or_default();
         let number = |place: usize| match argument.role {
             Role::Index => 0.0,
@@ -99,9 +102,8 @@ pub fn somewhere(program: &Program, binding: Binding) -> Given {
             Role::Param | Role::Data => 0.1 + 0.8 * ((place + index) as f64 * 0.618_033_988_749_895).fract(),
         };
         let data = (0..shape.iter().product()).map(number).collect();
-        (argument.name.clone(), Array::new(shape, data))
-    };
-    Given { values: program.arguments().iter().enumerate().map(value).collect(), binding }
+        given.values.push((argument.name.clone(), Array::new(shape, data)));
+    }
 }
 
 impl Times {

@@ -11,7 +11,7 @@ use chainrule::{Array, Backend, Compiled, Error, Kind, Program, Request, Value};
 use super::{Check, Row, same};
 use crate::cli::fault::Fault;
 use crate::cli::inputs::{Given, results};
-use crate::cli::options::result_names;
+use crate::cli::options::{called, result_names};
 
 /// So many elements of an argument and of a result are looked at.
 const BY: usize = 10;
@@ -32,8 +32,7 @@ pub fn rows(check: &Check, program: &Program, given: &Given) -> Result<Vec<Row>,
     let names = check.wrt.apply(program.jacobian()).names()?;
     let value = program.value().compile()?;
     let base = given.call(&value)?;
-    let labels = result_names(program);
-    let weighted: Vec<&str> = program.results().map(|name| if name.is_empty() { "value" } else { name }).collect();
+    let (labels, called) = (result_names(program), called(program));
     let of = elements(labels.iter().map(String::as_str).zip(base.iter().map(|array| array.shape.as_slice())), OF);
     let shapes = names.iter().map(|name| (*name, program.shape_of(name).unwrap_or_default()));
     let by = elements(shapes, BY);
@@ -53,7 +52,7 @@ pub fn rows(check: &Check, program: &Program, given: &Given) -> Result<Vec<Row>,
         let weight = unit(element, &base[element.array].shape);
         reverse.run(|code| {
             let call = code.by_name().with_all(given.views());
-            Ok(results(call.weight(weighted[element.array], &weight).run()?).split_off(base.len()))
+            Ok(results(call.weight(called[element.array].as_str(), &weight).run()?).split_off(base.len()))
         })
     });
     let adjoints: Vec<Sweep> = adjoints.collect::<Result<_, Error>>()?;

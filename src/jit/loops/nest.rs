@@ -169,7 +169,7 @@ impl Emitter<'_, '_, '_> {
             places.push(place);
         }
         for (state, place) in region.states.iter().zip(&places) {
-            place.into_iter().for_each(|place| self.set(state.bound, Machine::Array(*place)));
+            place.iter().for_each(|place| self.set(state.bound, Machine::Array(*place)));
         }
         places
     }
@@ -239,7 +239,7 @@ impl Emitter<'_, '_, '_> {
         types.iter().for_each(|&ty| _ = self.builder().append_block_param(end, ty));
         let from = |states: &[Value]| -> Vec<BlockArg> { states.iter().map(|&value| value.into()).collect() };
         let mut all = from(&[&states[..], &[turns]].concat());
-        let mut early = from(&self.builder().block_params(stopped).to_vec());
+        let mut early = from(self.builder().block_params(stopped));
         if let Some(goes_on) = goes_on {
             self.builder().append_block_param(end, types::I8);
             all.push(goes_on.into());

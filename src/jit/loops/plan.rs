@@ -235,8 +235,7 @@ impl Planner<'_> {
                     stack.extend(self.inputs(val));
                     for &number in self.guards.get(&val).into_iter().flatten() {
                         let guard = func.checks[number as usize].guard;
-                        let is_known = |name: &Val| binds.contains(name) || func.free(val).contains(name);
-                        if func.free(guard).iter().all(is_known) {
+                        if func.is_known_at(guard, val, &binds) {
                             checks.push(number);
                             stack.push(guard);
                         }
@@ -385,10 +384,10 @@ impl Planner<'_> {
             _ => Home::Buffer(self.buffer(bytes)),
         };
         let is_covered = is_covered(func, region, cell);
-        let has_gaps =
-            cell.init.is_none() && !is_covered && cell.updates.iter().any(|each| each.kind == UpdateKind::Store);
+        let has_gaps = cell.init.is_none() && cell.updates.iter().any(|each| each.kind == UpdateKind::Store);
         let is_read = |name: Option<Val>| name.is_some_and(|name| self.is_checked(name));
-        let needs_marks = has_gaps && (is_read(cell.bound) || is_read(result));
+        // While the region makes it, it has gaps that are filled later.
+        let needs_marks = has_gaps && (is_read(cell.bound) || (!is_covered && is_read(result)));
         let made = needs_marks.then(|| self.buffer(size(&cell.shape)));
         let place = Place { home, zeroed: cell.init.is_none() && !is_covered, made };
         for name in [cell.bound, result].into_iter().flatten() {
