@@ -13,7 +13,7 @@ const STEPS: i32 = 3000;
 
 fn main() -> Result<(), Error> {
     let program = Program::parse(include_str!("lectures/spirals.chain"))?;
-    let sizes = Binding::new().size("D", 2).size("H", 32).size("K", 32).size("N", ROWS);
+    let sizes = Binding::new().size("D", 2).size("H", 32).size("K", 32).size("N", ROWS as i64);
     let gradient = program.bind(&sizes)?.gradient().compile()?;
     let outputs = Program::parse(include_str!("lectures/spirals_output.chain"))?.bind(&sizes)?.value().compile()?;
 
