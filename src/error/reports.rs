@@ -3,6 +3,7 @@
 use super::{Problem, Report, Warning};
 use crate::ops::Fault;
 use crate::span::Span;
+use crate::syntax::REDUCTIONS;
 
 impl Problem {
     /// The problem in words.
@@ -237,6 +238,9 @@ impl Problem {
             Problem::UnknownFunction { name, at, nearest } => {
                 let report = report(format!("unknown function `{}`", shorten(name)), *at, "no function has this name");
                 match nearest {
+                    _ if REDUCTIONS.contains(&name.as_str()) => {
+                        report.help(format!("over an array it is written with an index: `{name}[i](x[i])`"))
+                    }
                     Some(nearest) => report.help(format!("did you mean `{nearest}`?")),
                     None => report.help(format!("define it: `{0}(x) = …`; for a product write `{0}*(…)`", shorten(name))),
                 }
