@@ -484,8 +484,12 @@ impl<'a> Fit<'a> {
         let layout = Layout::new(program, &names);
         let places = self.places(&layout, &inputs);
         let linear = linear_columns(program, &places);
-        let residuals_of_row: usize =
-            program.graph().results.iter().map(|result| program.graph().shape(result.value).iter().product::<usize>()).sum();
+        let residuals_of_row: usize = program
+            .graph()
+            .results
+            .iter()
+            .map(|result| program.graph().shape(result.value).iter().product::<usize>())
+            .sum();
         let is_least_squares = settings.method == Method::Lm && !self.is_whole(program);
         let is_residual = is_least_squares || is_vector(program) || !linear.is_empty();
         let loss = settings.loss.unwrap_or(if is_residual { Loss::Squares } else { Loss::Mean });

@@ -89,7 +89,8 @@ impl Objective for Calls<'_> {
             let mut columns = Vec::with_capacity(params.len() * residuals.len());
             for arg in 0..n_args {
                 let blocks = || values.iter().zip(derivatives.iter().skip(arg).step_by(n_args));
-                let width = blocks().find(|(value, _)| !value.is_empty()).map_or(0, |(value, block)| block.len() / value.len());
+                let width =
+                    blocks().find(|(value, _)| !value.is_empty()).map_or(0, |(value, block)| block.len() / value.len());
                 for param in 0..width {
                     columns.extend(blocks().flat_map(|(_, block)| block.iter().skip(param).step_by(width)));
                 }

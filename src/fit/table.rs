@@ -24,13 +24,7 @@ pub struct Code {
 
 impl Code {
     /// With the derivatives of residuals, if they are `wanted`.
-    pub fn new(
-        program: &Program,
-        fitted: &[String],
-        loss: Loss,
-        wanted: bool,
-        threads: usize,
-    ) -> Result<Code, Error> {
+    pub fn new(program: &Program, fitted: &[String], loss: Loss, wanted: bool, threads: usize) -> Result<Code, Error> {
         let functions = Functions::Portable;
         let jacobian = || program.jacobian().wrt(fitted).functions(functions).compile();
         let (summed, residuals) = match loss {

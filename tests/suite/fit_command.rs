@@ -263,7 +263,10 @@ fn what_is_wrong_is_told() {
         (with(&["--params", "none.json"]), vec!["`none.json` can't be read: no such file"]),
         (with(&["--params", "bad.json"]), vec!["`bad.json`: EOF"]),
         (with(&["--params", "list.json"]), vec!["no object of parameters"]),
-        (with(&["--params", "words.json"]), vec!["`b1` has no number"]),
+        (
+            with(&["--params", "words.json"]),
+            vec!["`words.json`: `b1` is the text \"much\"; a number or a list is expected"],
+        ),
         (with(&["--params", "other.json"]), vec!["`q` is not an argument"]),
         (with(&["--resume", "plain.json"]), vec!["not where a fit ended", "--params"]),
         (with(&["--resume", "state.json"]), vec!["the state can't be understood"]),

@@ -10,6 +10,8 @@ mod docs;
 mod errors;
 #[cfg(feature = "fit")]
 mod fit;
+#[cfg(feature = "fit")]
+mod fit_arrays;
 #[cfg(feature = "cli")]
 mod fit_command;
 mod formula;
