@@ -691,6 +691,12 @@ impl<'a> Fit<'a> {
 
     /// How many rows there are, all of numbers.
     fn rows(&self) -> Result<usize, Error> {
+        for (name, array) in self.data.iter().filter(|(_, array)| array.is_sound() && !array.shape().is_empty()) {
+            let (numbers, len) = (array.rows(), array.shape()[1..].iter().product::<usize>());
+            if let Some(place) = numbers.iter().position(|value| !value.is_finite()) {
+                return Err(Error::DataNotFinite { name: name.clone(), row: place / len, value: numbers[place] });
+            }
+        }
         let Some((_, first)) = self.columns.first() else { return Ok(1) };
         let rows = first.len();
         for (name, column) in &self.columns {

@@ -201,5 +201,7 @@ fn what_is_wrong_is_told() {
     assert!(failed(fit().with("w", &[0.0; 2]).wrt(["y"])).contains("`y` is a column of the data"));
     assert!(failed(fit().with("w", &[0.0, f64::NAN])).contains("`w[1]` is NaN"));
     assert!(failed(fit().with("w", &[0.0, 2.0]).bounds([("w", -1.0, 1.0)])).contains("`w[1]` begins at 2"));
+    let holes = [[1.0, 2.0], [3.0, f64::NAN], [1.0, 0.0]];
+    assert!(failed(Fit::new(&whole).data("x", &holes).data("y", &y)).contains("`x` is NaN in row 2"));
     assert!(failed(fit().with("w", &[0.0; 2]).size("M", 2)).contains("`M`"));
 }
