@@ -482,6 +482,9 @@ impl<'a> Fit<'a> {
         let inputs = self.program.inputs_but(&names, self.given())?;
         let program = &*self.bound(&inputs)?;
         let layout = Layout::new(program, &names);
+        if layout.len() == 0 {
+            return Err(Error::NoParameters);
+        }
         let places = self.places(&layout, &inputs);
         let linear = linear_columns(program, &places);
         let residuals_of_row: usize = program

@@ -30,9 +30,8 @@ fn solve(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Vec<f64> {
     for k in 0..n {
         for i in (0..n).filter(|&i| i != k) {
             let factor = a[i][k] / a[k][k];
-            for j in 0..n {
-                a[i][j] -= factor * a[k][j];
-            }
+            let pivot = a[k].clone();
+            a[i].iter_mut().zip(pivot).for_each(|(slot, pivot)| *slot -= factor * pivot);
             b[i] -= factor * b[k];
         }
     }
@@ -201,6 +200,10 @@ fn what_is_wrong_is_told() {
     assert!(failed(fit().with("w", &[0.0; 2]).wrt(["y"])).contains("`y` is a column of the data"));
     assert!(failed(fit().with("w", &[0.0, f64::NAN])).contains("`w[1]` is NaN"));
     assert!(failed(fit().with("w", &[0.0, 2.0]).bounds([("w", -1.0, 1.0)])).contains("`w[1]` begins at 2"));
+    let no_elements = fit().data("x", (&[0.0; 0], &[3, 0])).with("w", &[0.0; 0]);
+    assert!(failed(no_elements).contains("`x`"));
+    let nothing = Fit::new(&loss).data("x", &[0.0; 0]).with("w", &[0.0; 0]);
+    assert!(matches!(nothing.run(), Err(Error::NoParameters)));
     let holes = [[1.0, 2.0], [3.0, f64::NAN], [1.0, 0.0]];
     assert!(failed(Fit::new(&whole).data("x", &holes).data("y", &y)).contains("`x` is NaN in row 2"));
     assert!(failed(fit().with("w", &[0.0; 2]).size("M", 2)).contains("`M`"));
