@@ -287,7 +287,8 @@ fn code_for<K: Kind>(
         }
     }
     let (code, index) = if program.is_open() {
-        let bound = program.bind(&Binding { sizes: sizes.clone(), ..program.binding_of(inputs) })?;
+        let bound =
+            program.bind(&Binding { sizes: sizes.clone(), ..program.binding_of(inputs.iter().copied().map(Some)) })?;
         (request.of(&bound).compile()?, bound.specialised().to_vec())
     } else {
         (request.compile()?, Vec::new())

@@ -16,19 +16,37 @@
 //! ```
 //!
 //! A row of the table gives the program its `data`; the parameters are the same for all rows. What is minimised is a [`Loss`]: the sum
-//! of the squares of the program's values, which then are residuals, or the mean of its values. The derivatives are those of
+//! of the squares of the program's values, which then are residuals, or the mean of its values. A program may take its data as whole
+//! arrays instead ([`Fit::data`]), and give all its residuals in an array, or the loss; parameters may be arrays too:
+//!
+//! ```
+//! # use chainrule::{Program, fit::Fit};
+//! # fn main() -> Result<(), chainrule::fit::Error> {
+//! let program = Program::parse("data x[N, D], y[N]; param w[D]; r[i] = y[i] - sum[j](x[i, j]*w[j]); r")?;
+//! let x = [[1.0, 1.0], [1.0, 2.0], [1.0, 3.0]];
+//! let fit = Fit::new(&program).data("x", &x).data("y", &[3.0, 5.0, 7.0]).with("w", &[0.0, 0.0]).run()?;
+//!
+//! assert_eq!(fit.params[1].name, "w[1]");
+//! assert!((fit.array("w").unwrap().data[1] - 2.0).abs() < 1e-12);
+//! # Ok(()) }
+//! ```
+//!
+//! The derivatives are those of
 //! [`Program::gradient`] and [`Program::jacobian`], computed in batches with portable functions; all sums have one order; chance comes from a
 //! seed. So a fit is the same, to the bit, on every machine and with any number of threads.
 //!
-//! - [`objective`] is the seam between what is minimised and how, [`table`] what is.
+//! - [`objective`] is the seam between what is minimised and how, [`table`] and [`calls`] what is: programs of numbers, and with arrays;
+//!   [`layout`] knows where the elements of fitted arrays are.
 //! - [`least_squares`] is Levenberg's and Marquardt's method on the [`triangle`] of the Jacobian, [`lbfgs`] a quasi-Newton
 //!   method, [`descent`] gradient descent in batches with its [`schedule`].
 //! - [`monitor`] goes along with all of them, [`statistics`] come last.
 //! - [`bounds`] and [`random`] are what their names say.
 
 mod bounds;
+mod calls;
 mod descent;
 mod error;
+mod layout;
 mod lbfgs;
 mod least_squares;
 mod monitor;
@@ -39,13 +57,17 @@ mod statistics;
 mod table;
 mod triangle;
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 use std::sync::atomic::AtomicBool;
 
 use crate::ast::Role;
-use crate::{Program, syntax};
+use crate::{Argument, Array, ArrayView, Binding, Program, syntax};
 use bounds::Bounds;
+use calls::Calls;
 use descent::Training;
+use layout::{Layout, Slot};
 use monitor::Monitor;
 use objective::Objective;
 use random::{Purpose, Random};
@@ -142,7 +164,8 @@ pub struct Settings {
     /// What chance begins with: the batches, the rows held out, and the start of parameters that are given none.
     pub seed: Option<u64>,
     /// The standard deviation of the start of parameters that begin by chance and don't have two bounds, between which all values have the
-    /// same chance.
+    /// same chance. Of an array it is divided by the square root of the number of elements that share an outermost subscript, as those
+    /// that a row of weights sums; of a list, by that of its length.
     pub spread: f64,
     /// At most so many threads; 0 is as many as the machine has.
     pub threads: usize,
@@ -237,9 +260,10 @@ impl Display for Reason {
     }
 }
 
-/// A fitted parameter.
+/// A fitted number.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Parameter {
+    /// Of an element of an array with its subscripts: `W[0, 2]`.
     pub name: String,
     pub value: f64,
     /// The standard error; only of least squares, where the data determine it, and not at a bound.
@@ -271,7 +295,10 @@ impl State {
 /// The result of a fit: the best parameters that it met, and what is known about them.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Fitted {
+    /// All numbers that are fitted: the arguments in order, the elements of arrays row by row.
     pub params: Vec<Parameter>,
+    /// The arguments that are fitted, with their extents; a number has none.
+    pub shapes: Vec<(String, Vec<usize>)>,
     /// The sum of squares, or the mean loss, of the rows that were not held out.
     pub loss: f64,
     /// The mean over the rows held out.
@@ -289,12 +316,34 @@ pub struct Fitted {
     pub state: State,
 }
 
+impl Fitted {
+    /// The fitted arguments: names, extents, and what was found for their elements, row by row.
+    pub fn arguments(&self) -> impl Iterator<Item = (&str, &[usize], &[Parameter])> {
+        let mut rest = self.params.as_slice();
+        self.shapes.iter().map(move |(name, shape)| {
+            let (own, others) = rest.split_at(shape.iter().product());
+            rest = others;
+            (name.as_str(), shape.as_slice(), own)
+        })
+    }
+
+    /// The values of a fitted argument.
+    pub fn array(&self, name: &str) -> Option<Array> {
+        let name = canonical(name);
+        let (_, shape, params) = self.arguments().find(|(known, ..)| *known == name)?;
+        Some(Array::new(shape, params.iter().map(|param| param.value).collect()))
+    }
+}
+
 /// A fit to be: a program, data, a start. Nothing happens before [`Fit::run`].
 #[must_use = "nothing is computed before `run`"]
 pub struct Fit<'a> {
     program: &'a Program,
     columns: Vec<(String, &'a [f64])>,
-    at: Vec<(String, f64)>,
+    /// Data that are the same for all rows.
+    data: Vec<(String, ArrayView<'a>)>,
+    at: Vec<(String, ArrayView<'a>)>,
+    sizes: BTreeMap<String, i64>,
     wrt: Option<Vec<String>>,
     bounds: Vec<(String, f64, f64)>,
     state: Option<State>,
@@ -311,7 +360,9 @@ impl<'a> Fit<'a> {
         Fit {
             program,
             columns: Vec::new(),
+            data: Vec::new(),
             at: Vec::new(),
+            sizes: BTreeMap::new(),
             wrt: None,
             bounds: Vec::new(),
             state: None,
@@ -321,18 +372,45 @@ impl<'a> Fit<'a> {
         }
     }
 
-    /// The arguments that differ from row to row, by name. Without any, the program is a single row.
+    /// The arguments that differ from row to row, by name. Without any, the program is a single row. The column of an argument that is an
+    /// array of one dimension is the whole array.
     pub fn columns<'n, C: AsRef<[f64]> + ?Sized + 'a>(
         mut self,
         columns: impl IntoIterator<Item = (&'n str, &'a C)>,
     ) -> Self {
-        self.columns.extend(columns.into_iter().map(|(name, column)| (canonical(name), column.as_ref())));
+        for (name, column) in columns {
+            let (name, column) = (canonical(name), column.as_ref());
+            let is_array = |argument: &Argument| argument.name == name && !argument.extents.is_empty();
+            if self.program.arguments().iter().any(is_array) {
+                self.data.push((name, column.into()));
+            } else {
+                self.columns.push((name, column));
+            }
+        }
+        self
+    }
+
+    /// An argument that isn't fitted, whatever its role, and is the same for all rows: an array with all the data.
+    pub fn data(mut self, name: &str, value: impl Into<ArrayView<'a>>) -> Self {
+        self.data.push((canonical(name), value.into()));
         self
     }
 
     /// Where parameters begin, and the values of other arguments that are no columns.
     pub fn at<'n>(mut self, values: impl IntoIterator<Item = (&'n str, f64)>) -> Self {
-        self.at.extend(values.into_iter().map(|(name, value)| (canonical(name), value)));
+        self.at.extend(values.into_iter().map(|(name, value)| (canonical(name), value.into())));
+        self
+    }
+
+    /// Where a parameter begins, or the value of another argument: a number or an array.
+    pub fn with(mut self, name: &str, value: impl Into<ArrayView<'a>>) -> Self {
+        self.at.push((canonical(name), value.into()));
+        self
+    }
+
+    /// Gives a number to a size that doesn't follow from an argument.
+    pub fn size(mut self, name: &str, value: i64) -> Self {
+        self.sizes.insert(canonical(name), value);
         self
     }
 
@@ -371,12 +449,13 @@ impl<'a> Fit<'a> {
         self
     }
 
-    /// The names of the parameters that are fitted, in order.
+    /// The names of the arguments that are fitted, in order.
     ///
     /// # Errors
     /// As [`Fit::run`].
     pub fn names(&self) -> Result<Vec<String>, Error> {
-        let is_column = |name: &str| self.columns.iter().any(|(column, _)| column == name);
+        let columns = || self.columns.iter().map(|(name, _)| name).chain(self.data.iter().map(|(name, _)| name));
+        let is_column = |name: &str| columns().any(|column| column == name);
         let params = self.program.arguments().iter().filter(|argument| argument.role == Role::Param);
         let params = params.map(|argument| argument.name.clone()).filter(|name| !is_column(name));
         let names = self.wrt.clone().unwrap_or_else(|| params.collect());
@@ -399,31 +478,55 @@ impl<'a> Fit<'a> {
         let names = self.names()?;
         self.check_settings()?;
         let settings = &self.settings.clone();
-        let places = self.places(&names)?;
-        let linear = linear_columns(self.program, &places);
-        let is_residual = settings.method == Method::Lm || self.program.results().len() != 1 || !linear.is_empty();
+        let rows = self.rows()?;
+        let inputs = self.program.inputs_but(&names, self.given())?;
+        let program = &*self.bound(&inputs)?;
+        let layout = Layout::new(program, &names);
+        if layout.len() == 0 {
+            return Err(Error::NoParameters);
+        }
+        let places = self.places(&layout, &inputs);
+        let linear = linear_columns(program, &places);
+        let residuals_of_row: usize = program
+            .graph()
+            .results
+            .iter()
+            .map(|result| program.graph().shape(result.value).iter().product::<usize>())
+            .sum();
+        let is_least_squares = settings.method == Method::Lm && !self.is_whole(program);
+        let is_residual = is_least_squares || is_vector(program) || !linear.is_empty();
         let loss = settings.loss.unwrap_or(if is_residual { Loss::Squares } else { Loss::Mean });
         if settings.method == Method::Lm && loss != Loss::Squares {
             return Err(Error::NeedsSquares);
         }
-        let bounds = self.checked_bounds(&names)?;
-        let start = self.start(&names, &bounds)?;
-        let rows = self.rows()?;
+        if self.is_whole(program) {
+            self.check_without_rows()?;
+        }
+        let bounds = self.checked_bounds(&layout)?;
+        let start = self.start(&layout, &bounds)?;
         let columns: Vec<&[f64]> = self.columns.iter().map(|&(_, column)| column).collect();
 
         let (held_out, trained) = self.split(rows);
-        let code = Code::new(self.program, &names, loss, settings.threads)?;
-        let mut table = Table::new(&code, &places, &columns, &trained);
-        let validation = (!held_out.is_empty()).then(|| Table::new(&code, &places, &columns, &held_out));
+        let wants_jacobian = settings.method == Method::Lm || layout.len() <= FEW;
+        let code = Code::new(program, &names, loss, wants_jacobian, settings.threads)?;
+        let objective = |rows| -> Box<dyn Objective + '_> {
+            if program.has_arrays() {
+                Box::new(Calls::new(&code, &places, &columns, rows))
+            } else {
+                Box::new(Table::new(&code, &places, &columns, rows))
+            }
+        };
+        let mut table = objective(&trained);
+        let validation = (!held_out.is_empty()).then(|| objective(&held_out));
         let held = validation.as_ref().map(|table| (table, &held_out));
         for (table, rows) in std::iter::once((&table, &trained)).chain(held) {
             if let Some((row, value)) = table.first_fault(&start)? {
                 return Err(Error::LossNotFinite { row: (!columns.is_empty()).then(|| rows[row]), value });
             }
         }
-        let residuals = trained.len() * self.program.results().len();
-        if settings.method == Method::Lm && residuals < names.len() {
-            return Err(Error::FewRows { residuals, params: names.len() });
+        let residuals = trained.len() * residuals_of_row;
+        if settings.method == Method::Lm && residuals < layout.len() {
+            return Err(Error::FewRows { residuals, params: layout.len() });
         }
 
         let mut state = match &self.state {
@@ -431,14 +534,14 @@ impl<'a> Fit<'a> {
             None => State::new(start),
         };
         let mut monitor = Monitor {
-            validation: validation.as_ref().map(|table| table as &dyn Objective),
+            validation: validation.as_deref(),
             patience: settings.patience,
             interrupt: self.interrupt,
             observer: self.observer.as_deref_mut(),
             history: Vec::new(),
             best: None,
         };
-        let (reason, iterations) = minimise(&mut table, &mut state, &bounds, settings, loss, &mut monitor)?;
+        let (reason, iterations) = minimise(&mut *table, &mut state, &bounds, settings, loss, &mut monitor)?;
 
         let Monitor { history, best, .. } = monitor;
         let (best, at) = best.unwrap_or((state.params.clone(), 0));
@@ -448,14 +551,15 @@ impl<'a> Fit<'a> {
         table.reorder(None);
         let total = table.loss(&best, 0..trained.len())?;
         let squares = match loss {
-            Loss::Squares if settings.method == Method::Lm || names.len() <= FEW => {
+            Loss::Squares if wants_jacobian => {
                 let squares = Squares::new(&best, &bounds, &table.jacobian(&best)?, total, residuals);
                 Some(self.with_response(squares, &linear, &trained))
             }
             Loss::Squares | Loss::Mean => None,
         };
         Ok(Fitted {
-            params: parameters(names, &best, &bounds, squares.as_ref()),
+            params: parameters(layout.elements(), &best, &bounds, squares.as_ref()),
+            shapes: layout.0.into_iter().map(|slot| (slot.name, slot.shape)).collect(),
             loss: if loss == Loss::Squares { total } else { total / trained.len() as f64 },
             validation: history.get(at).and_then(|step| step.validation),
             reason,
@@ -494,65 +598,108 @@ impl<'a> Fit<'a> {
         }
     }
 
-    fn checked_bounds(&self, names: &[String]) -> Result<Bounds, Error> {
-        let mut bounds = vec![(f64::NEG_INFINITY, f64::INFINITY); names.len()];
+    /// What goes by rows can't go by whole arrays.
+    fn check_without_rows(&self) -> Result<(), Error> {
+        if self.settings.method == Method::Sgd {
+            return Err(Error::NeedsRows { what: "gradient descent in batches" });
+        }
+        if self.settings.validation > 0.0 {
+            return Err(Error::NeedsRows { what: "validation" });
+        }
+        Ok(())
+    }
+
+    fn checked_bounds(&self, layout: &Layout) -> Result<Bounds, Error> {
+        let mut bounds = vec![(f64::NEG_INFINITY, f64::INFINITY); layout.len()];
         for &(ref name, least, most) in &self.bounds {
-            let place = names.iter().position(|known| known == name);
-            let place = place.ok_or_else(|| Error::NotFitted { name: name.clone(), what: "bounds" })?;
+            let range = layout.range_of(name);
+            let range = range.ok_or_else(|| Error::NotFitted { name: name.clone(), what: "bounds" })?;
             let is_empty = least.is_nan() || most.is_nan() || least > most;
             if is_empty || least == f64::INFINITY || most == f64::NEG_INFINITY {
                 return Err(Error::NoBounds { name: name.clone(), least, most });
             }
-            bounds[place] = (least, most);
+            bounds[range].fill((least, most));
         }
         Ok(Bounds(bounds))
     }
 
-    fn given(&self, name: &str) -> Option<f64> {
-        self.at.iter().find(|(given, _)| given == name).map(|&(_, value)| value)
+    /// What is given by name; of columns the first row.
+    fn given(&self) -> impl Iterator<Item = (Cow<'a, str>, ArrayView<'a>)> {
+        let first = self.columns.iter().map(|(name, column)| (name, ArrayView::from(column[0])));
+        let others = self.data.iter().chain(&self.at).map(|(name, value)| (name, *value));
+        first.chain(others).map(|(name, value)| (Cow::Owned(name.clone()), value))
+    }
+
+    /// The program at the sizes of what is given.
+    fn bound(&self, inputs: &[Option<ArrayView>]) -> Result<Cow<'a, Program>, Error> {
+        if !self.program.is_open() && self.sizes.is_empty() {
+            return Ok(Cow::Borrowed(self.program));
+        }
+        let binding = Binding { sizes: self.sizes.clone(), ..self.program.binding_of(inputs.iter().copied()) };
+        Ok(Cow::Owned(self.program.bind(&binding)?))
+    }
+
+    /// Whether the data are whole arrays, and not the rows of a table.
+    fn is_whole(&self, program: &Program) -> bool {
+        program.has_arrays() && self.columns.is_empty()
     }
 
     /// Where the parameters begin.
-    fn start(&self, names: &[String], bounds: &Bounds) -> Result<Vec<f64>, Error> {
+    fn start(&self, layout: &Layout, bounds: &Bounds) -> Result<Vec<f64>, Error> {
         if let Some(state) = &self.state {
             let lengths = [&state.params, &state.first, &state.second].map(Vec::len);
             let mut start = state.params.clone();
             bounds.project(&mut start);
-            return if lengths == [names.len(); 3] { Ok(start) } else { Err(Error::OtherState) };
+            return if lengths == [layout.len(); 3] { Ok(start) } else { Err(Error::OtherState) };
         }
-        let without: Vec<String> = names.iter().filter(|name| self.given(name).is_none()).cloned().collect();
+        let given = |slot: &Slot| self.at.iter().find(|(name, _)| *name == slot.name).map(|(_, value)| value.to_vec());
+        let without: Vec<&Slot> = layout.0.iter().filter(|slot| given(slot).is_none()).collect();
         let Some(seed) = self.settings.seed.or_else(|| without.is_empty().then_some(0)) else {
-            return Err(Error::NoStart { names: without });
+            let has_arrays = without.iter().any(|slot| !slot.shape.is_empty());
+            return Err(Error::NoStart { names: without.iter().map(|slot| slot.name.clone()).collect(), has_arrays });
         };
         let mut random = Random::new(seed, Purpose::Start);
-        let mut start = Vec::with_capacity(names.len());
-        for (name, &(least, most)) in names.iter().zip(&bounds.0) {
-            let value = match self.given(name) {
-                Some(value) if !value.is_finite() => return Err(Error::StartNotFinite { name: name.clone(), value }),
-                Some(value) if !(least..=most).contains(&value) => {
-                    return Err(Error::StartOutside { name: name.clone(), value, least, most });
-                }
-                Some(value) => value,
-                None if (most - least).is_finite() => least + (most - least) * random.uniform(),
-                None => self.settings.spread * random.normal(),
-            };
-            start.push(value);
+        let mut start = Vec::with_capacity(layout.len());
+        for slot in &layout.0 {
+            let values = given(slot);
+            let spread = self.settings.spread / (slot.fan_in() as f64).sqrt();
+            for (index, &(least, most)) in bounds.0[slot.range.clone()].iter().enumerate() {
+                let name = || slot.elements().nth(index).unwrap_or_default();
+                let value = match values.as_ref().map(|values| values[index]) {
+                    Some(value) if !value.is_finite() => return Err(Error::StartNotFinite { name: name(), value }),
+                    Some(value) if !(least..=most).contains(&value) => {
+                        return Err(Error::StartOutside { name: name(), value, least, most });
+                    }
+                    Some(value) => value,
+                    None if (most - least).is_finite() => least + (most - least) * random.uniform(),
+                    None => spread * random.normal(),
+                };
+                start.push(value);
+            }
         }
         bounds.project(&mut start);
         Ok(start)
     }
 
     /// What each argument of the program is.
-    fn places(&self, names: &[String]) -> Result<Vec<Place>, Error> {
-        let columns = self.columns.iter().enumerate().map(|(index, (name, _))| (name.as_str(), Place::Column(index)));
-        let params = names.iter().enumerate().map(|(index, name)| (name.as_str(), Place::Param(index)));
-        let constants = self.at.iter().filter(|(name, _)| !names.contains(name));
-        let constants = constants.map(|(name, value)| (name.as_str(), Place::Constant(*value)));
-        Ok(self.program.ordered(columns.chain(params).chain(constants))?)
+    fn places<'i>(&self, layout: &Layout, inputs: &'i [Option<ArrayView>]) -> Vec<Place<'i>> {
+        let place = |(argument, input): (&Argument, &'i Option<ArrayView>)| {
+            let column = self.columns.iter().position(|(name, _)| *name == argument.name);
+            let param = layout.range_of(&argument.name).map(Place::Param);
+            let given = || Place::Given(input.as_ref().map(ArrayView::rows).unwrap_or_default());
+            param.or(column.map(Place::Column)).unwrap_or_else(given)
+        };
+        self.program.arguments().iter().zip(inputs).map(place).collect()
     }
 
     /// How many rows there are, all of numbers.
     fn rows(&self) -> Result<usize, Error> {
+        for (name, array) in self.data.iter().filter(|(_, array)| array.is_sound() && !array.shape().is_empty()) {
+            let (numbers, len) = (array.rows(), array.shape()[1..].iter().product::<usize>());
+            if let Some(place) = numbers.iter().position(|value| !value.is_finite()) {
+                return Err(Error::DataNotFinite { name: name.clone(), row: place / len, value: numbers[place] });
+            }
+        }
         let Some((_, first)) = self.columns.first() else { return Ok(1) };
         let rows = first.len();
         for (name, column) in &self.columns {
@@ -590,8 +737,17 @@ impl<'a> Fit<'a> {
     }
 }
 
-/// As [`statistics::linear_columns`], from what each argument is.
+/// Whether the values of a program are several numbers, so that they can only be residuals.
+fn is_vector(program: &Program) -> bool {
+    let graph = program.graph();
+    graph.results.len() != 1 || graph.is_array(graph.results[0].value)
+}
+
+/// As [`statistics::linear_columns`], from what each argument is. Of programs with arrays it isn't known.
 fn linear_columns(program: &Program, places: &[Place]) -> Vec<(usize, Option<f64>)> {
+    if program.has_arrays() {
+        return Vec::new();
+    }
     let which = |is: fn(&Place) -> bool| (0..places.len()).filter(|&index| is(&places[index])).collect::<Vec<_>>();
     let columns = which(|place| matches!(place, Place::Column(_)));
     let params = which(|place| matches!(place, Place::Param(_)));

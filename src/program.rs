@@ -288,12 +288,6 @@ impl Program {
         Ok(Points::Columns(self.in_order(columns, |_| None)?))
     }
 
-    /// What is given by name, in the order of the arguments.
-    #[cfg(feature = "fit")]
-    pub(crate) fn ordered<'n, T: Copy>(&self, values: impl IntoIterator<Item = (&'n str, T)>) -> Result<Vec<T>, Error> {
-        self.in_order(values, |_| None)
-    }
-
     /// What is given by name, in the order of the arguments. `broken` is a number that is no integer.
     fn in_order<'n, T: Copy>(
         &self,

@@ -14,17 +14,17 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use chainrule::data::{self, whole::Whole};
+use chainrule::data::{self, Format, whole::Whole};
 use chainrule::fit::{Error, Fit as Library, Fitted, Settings, Step};
 use chainrule::syntax::canonical_name;
-use chainrule::{Argument, Program, Role};
+use chainrule::{Argument, Array, Program, Role};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::answer::Answer;
 use super::fault::Fault;
 use super::options::{Output, Point, Text, Wrt};
-use super::{examples, values};
+use super::{examples, inputs, values};
 use arguments::{Bounds, LossOption, MethodOption, OnFault, ScheduleOption};
 use rows::Rows;
 use saved::Saved;
@@ -35,17 +35,27 @@ use saved::Saved;
 /// For least squares its value is the row's residual, as in `y - a*x`; otherwise the mean of its values is the loss. Parameters are
 /// what the program declares as `param`, or, without declarations, what is given a start. Without data a function is minimised.
 /// A fit that did not converge says so and exits with 1.
+///
+/// A program with arrays takes its data as a whole: its value is the loss, or an array of residuals for least squares. Its
+/// parameters may be arrays, of which each element is fitted.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Fit {
     #[command(flatten)]
     text: Text,
-    /// Where the rows are: .csv, .tsv, .npy (records, or a matrix with `--columns`), .npz; `-` is CSV on the standard input
+    /// Where the rows are: .csv, .tsv, .npy (records, or a matrix with `--columns`), .npz; `-` is CSV on the standard input. For a program
+    /// with arrays also NAME=PATH, an array from a file; of .npz all arrays in it; of a table a column for each list. May be repeated
     #[arg(long, value_name = "PATH", allow_hyphen_values = true)]
-    data: Option<PathBuf>,
+    data: Vec<PathBuf>,
     #[command(flatten)]
     point: Point,
-    /// Starts from the parameters in a file that `--save` or `--format json` made, or of the form {"b1": 1.5}; `--at` comes before it
+    /// Values by name from a JSON file, where parameters start among them: {"rate": 2, "W": [[1, 2], [3, 4]]}; `-` is the standard input
+    #[arg(long, value_name = "PATH", allow_hyphen_values = true)]
+    args: Option<PathBuf>,
+    /// Sizes of arrays that don't follow from the data: H=10; may be repeated
+    #[arg(long, value_name = "NAME=SIZE,…")]
+    size: Vec<String>,
+    /// Starts from the parameters in a file that `--save` or `--format json` made, or of the form {"b1": 1.5}; `--at` and `--args` come before it
     #[arg(long, value_name = "PATH")]
     params: Option<PathBuf>,
     /// Goes on where the fit that saved this file ended, with the same options; `--iterations` counts from its start
@@ -93,7 +103,7 @@ pub struct Fit {
     /// What chance begins with; parameters without a start are then drawn
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// The standard deviation of parameters that are drawn and don't have two bounds
+    /// The standard deviation of parameters that are drawn and don't have two bounds; of arrays less, by the square root of the fan-in
     #[arg(long, default_value = "1", value_name = "NUMBER", value_parser = arguments::number)]
     spread: f64,
     /// The names of the columns of a matrix in NPY
@@ -114,6 +124,7 @@ const EXAMPLES: &str = examples!(
     "fit 'y - a*x - b' --data examples/misra.csv --wrt a,b --seed 1 --format json",
     "fit '(y - a*x)^2/99' --data examples/misra.csv --at a=1 --method adam --batch 14",
     "fit '(1 - x)^2 + 100*(z - x^2)^2' --at x=-1.2,z=1 --method lbfgs",
+    "fit 'param a, b; data x[N], y[N]; r[i] = y[i] - a*x[i] - b; r' --data examples/misra.csv --seed 1",
 );
 
 /// Set by Ctrl-C.
@@ -130,10 +141,14 @@ impl Fit {
             Some(path) => Saved::read(path)?,
             None => Saved::default(),
         };
-        let mut at = self.point.values()?;
+        let numbers = self.point.values()?.into_iter().map(|(name, number)| (name, Array::from(number)));
+        let mut at: Vec<(String, Array)> = numbers.collect();
+        at.extend(self.args.as_ref().map(|path| inputs::from_json(path)).transpose()?.into_iter().flatten());
         let given: Vec<String> = at.iter().map(|(name, _)| name.clone()).collect();
         at.extend(saved.params.iter().filter(|(name, _)| !given.contains(name)).cloned());
-        let rows = self.rows(&program, &at, &bounds)?;
+        let (arrays, table) = self.arrays(&program)?;
+        let known = at.iter().chain(&arrays).map(|(name, _)| name.as_str());
+        let rows = self.rows(&program, table, known, &bounds)?;
         let state = match &self.resume {
             Some(path) => Some(saved.state.clone().ok_or_else(|| saved::without_state(path))?),
             None => None,
@@ -151,11 +166,13 @@ impl Fit {
         });
         let mut fit = Library::new(&program)
             .columns(rows.columns.iter().map(|(name, values)| (name.as_str(), values)))
-            .at(at.iter().map(|(name, value)| (name.as_str(), *value)))
             .bounds(bounds.iter())
             .settings(self.settings())
             .interrupt(&INTERRUPTED)
             .observe(&mut show);
+        fit = at.iter().fold(fit, |fit, (name, value)| fit.with(name, value));
+        fit = arrays.iter().fold(fit, |fit, (name, value)| fit.data(name, value));
+        fit = inputs::sizes(&self.size)?.iter().fold(fit, |fit, (name, size)| fit.size(name, *size));
         if let Some(names) = &self.wrt.wrt {
             fit = fit.wrt(values::names(names));
         }
@@ -192,9 +209,37 @@ impl Fit {
         }
     }
 
-    /// The arguments that differ from row to row.
-    fn rows(&self, program: &Program, at: &[(String, f64)], bounds: &Bounds) -> Result<Rows, Fault> {
-        let started = at.iter().map(|(name, _)| name.as_str()).chain(bounds.iter().map(|(name, ..)| name));
+    /// The arrays that `--data` names, and the path of the table.
+    fn arrays(&self, program: &Program) -> Result<(Vec<(String, Array)>, Option<&PathBuf>), Fault> {
+        let is_argument = |name: &str| program.arguments().iter().any(|argument| argument.name == canonical_name(name));
+        let (mut arrays, mut table) = (Vec::new(), None);
+        for path in &self.data {
+            let text = path.to_str().filter(|_| program.has_arrays());
+            let is_array = |text: &&str| match text.split_once('=') {
+                Some((name, _)) => is_argument(name.trim()),
+                None => matches!(Format::of(path), Ok(Format::Npz)),
+            };
+            match text.filter(is_array) {
+                Some(text) => arrays.extend(inputs::from_file(text, program)?),
+                None if table.is_some() => {
+                    let help = "a second file is an array of a program that has one: `--data W=weights.npy`";
+                    return Err(Fault::usage("there is a second table", help));
+                }
+                None => table = Some(path),
+            }
+        }
+        Ok((arrays, table))
+    }
+
+    /// The arguments that differ from row to row, of programs with arrays also lists: those that a table must have.
+    fn rows<'n>(
+        &self,
+        program: &Program,
+        table: Option<&PathBuf>,
+        known: impl Iterator<Item = &'n str>,
+        bounds: &'n Bounds,
+    ) -> Result<Rows, Fault> {
+        let started = known.chain(bounds.iter().map(|(name, ..)| name));
         let started: Vec<Cow<str>> = started.map(canonical_name).collect();
         let given = |name: &str| started.iter().any(|given| given == name);
         let wrt = self.wrt.wrt.as_ref().map(|names| values::names(names).into_iter().map(canonical_name));
@@ -205,12 +250,13 @@ impl Fit {
             None => is_declared && argument.role == Role::Param,
         };
         let rest = program.arguments().iter().filter(|argument| !given(&argument.name) && !is_fitted(argument));
-        let rest: Vec<String> = rest.map(|argument| argument.name.clone()).collect();
-        let Some(path) = &self.data else {
-            let is_data = |name: &&String| {
-                program.arguments().iter().any(|known| known.name == **name && known.role != Role::Param)
-            };
-            return match rest.iter().find(is_data) {
+        let rest = rest.filter(|argument| argument.extents.len() < 2);
+        let (lists, numbers): (Vec<&Argument>, Vec<&Argument>) =
+            rest.partition(|argument| !argument.extents.is_empty());
+        let name = |argument: &&Argument| argument.name.clone();
+        let Some(path) = table else {
+            let is_data = |argument: &&&Argument| argument.role != Role::Param;
+            return match numbers.iter().find(is_data).map(|argument| &argument.name) {
                 Some(name) => Err(Fault::usage(
                     format!("`{name}` is a column of the data, and there are no data"),
                     format!("`--data PATH` names a file with the rows; `--at {name}=1.5` gives one value for all"),
@@ -218,6 +264,7 @@ impl Fit {
                 None => Ok(Rows::default()),
             };
         };
+        let rest: Vec<String> = numbers.iter().chain(&lists).map(name).collect();
         if rest.is_empty() {
             let help = "columns are the arguments that are neither fitted nor given by `--at`";
             return Err(Fault::usage("no argument is a column of the data", help));
@@ -259,7 +306,10 @@ impl From<Error> for Fault {
 /// How to mend it.
 fn help(error: &Error) -> Option<String> {
     let help = match error {
-        Error::NoStart { names } => {
+        Error::NoStart { has_arrays: true, .. } => {
+            "`--args` or `--params` names a JSON file with nested lists to begin from, `--seed 1` draws them"
+        }
+        Error::NoStart { names, .. } => {
             let list: Vec<String> = names.iter().take(5).map(|name| format!("{name}=1.5")).collect();
             let more = if names.len() > 5 { ",…" } else { "" };
             return Some(format!("`--at {}{more}` says where to begin, `--seed 1` draws them", list.join(",")));
@@ -273,6 +323,7 @@ fn help(error: &Error) -> Option<String> {
         Error::NeedsSquares => "`--method lbfgs` or `--method adam` minimises a mean",
         Error::StartOutside { .. } | Error::NoBounds { .. } => "bounds are written `--bounds b1=0..10,b2=..5`",
         Error::NotFitted { .. } | Error::ColumnFitted { .. } => "`--wrt` names the parameters that are fitted",
+        Error::NeedsRows { .. } => "`--method adam` and `--method lbfgs` take the data as a whole",
         Error::OtherState => "`--params` takes the parameters of any fit as a start",
         Error::Library(_)
         | Error::StartNotFinite { .. }

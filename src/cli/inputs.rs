@@ -38,7 +38,7 @@ pub struct Given {
 impl Inputs {
     /// A program with its sizes, and the arguments. All arguments must be there.
     pub fn of(&self, program: &Program) -> Result<(Program, Given), Fault> {
-        let (values, sizes) = (self.values(program)?, self.sizes()?);
+        let (values, sizes) = (self.values(program)?, sizes(&self.size)?);
         // What is wrong with the arguments is told before anything else is made.
         let binding = program.binding(values.iter().map(|(name, array)| (name.as_str(), array.view())))?;
         let (program, binding) = bound(program, binding, &sizes)?;
@@ -57,7 +57,7 @@ impl Inputs {
                 None => binding.shape(name, &array.shape),
             };
         }
-        let (program, binding) = bound(program, binding, &self.sizes()?)?;
+        let (program, binding) = bound(program, binding, &sizes(&self.size)?)?;
         Ok((program, Given { values, binding }))
     }
 
@@ -80,17 +80,18 @@ impl Inputs {
         }
         Ok(values)
     }
+}
 
-    fn sizes(&self) -> Result<Vec<(String, i64)>, Fault> {
-        let whole = |(name, size): (String, f64)| {
-            if size >= 0.0 && size.fract() == 0.0 && size <= 9_007_199_254_740_992.0 {
-                return Ok((canonical_name(&name).into_owned(), size as i64));
-            }
-            let message = format!("the size `{}` is {size}; it must be a whole number", shorten(&name));
-            Err(Fault::usage(message, "sizes are written --size N=100"))
-        };
-        values::parse("--size", &self.size)?.into_iter().map(whole).collect()
-    }
+/// The sizes of all occurrences of `--size`.
+pub fn sizes(texts: &[String]) -> Result<Vec<(String, i64)>, Fault> {
+    let whole = |(name, size): (String, f64)| {
+        if size >= 0.0 && size.fract() == 0.0 && size <= 9_007_199_254_740_992.0 {
+            return Ok((canonical_name(&name).into_owned(), size as i64));
+        }
+        let message = format!("the size `{}` is {size}; it must be a whole number", shorten(&name));
+        Err(Fault::usage(message, "sizes are written --size N=100"))
+    };
+    values::parse("--size", texts)?.into_iter().map(whole).collect()
 }
 
 impl Given {
@@ -153,7 +154,7 @@ fn object(mut reader: impl Read) -> std::io::Result<Vec<u8>> {
 }
 
 /// The array of `NAME=PATH`, or of `PATH.npz` all arrays that are arguments.
-fn from_file(text: &str, program: &Program) -> Result<Vec<(String, Array)>, Fault> {
+pub fn from_file(text: &str, program: &Program) -> Result<Vec<(String, Array)>, Fault> {
     let arguments = program.arguments();
     if let Some((name, path)) = text.split_once('=') {
         let (name, path) = (canonical_name(name.trim()), Path::new(path));

@@ -15,16 +15,21 @@ pub fn number(value: f64) -> Value {
 
 /// An array as nested lists, a number as itself.
 pub fn array(array: &Array) -> Value {
-    lists(&array.shape, &array.data)
+    lists(&array.shape, &array.data, &|value| number(*value))
 }
 
-fn lists(shape: &[usize], data: &[f64]) -> Value {
+/// Values as the elements of an array of these extents.
+pub fn nested(shape: &[usize], values: &[Value]) -> Value {
+    lists(shape, values, &Value::clone)
+}
+
+fn lists<T>(shape: &[usize], data: &[T], value: &impl Fn(&T) -> Value) -> Value {
     match shape {
-        [] => data.first().copied().map_or(Value::Null, number),
-        [_] => data.iter().copied().map(number).collect(),
+        [] => data.first().map_or(Value::Null, value),
+        [_] => data.iter().map(value).collect(),
         [extent, inner @ ..] => {
             let len: usize = inner.iter().product();
-            (0..*extent).map(|index| lists(inner, &data[index * len..(index + 1) * len])).collect()
+            (0..*extent).map(|index| lists(inner, &data[index * len..(index + 1) * len], value)).collect()
         }
     }
 }

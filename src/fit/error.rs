@@ -11,7 +11,7 @@ pub enum Error {
     #[error("there is nothing to fit: the program has no parameters")]
     NoParameters,
     #[error("{} no value to start from", have(names))]
-    NoStart { names: Vec<String> },
+    NoStart { names: Vec<String>, has_arrays: bool },
     #[error("`{}` is {value}; a fit begins with a number", shorten(name))]
     StartNotFinite { name: String, value: f64 },
     #[error("`{}` begins at {value}, outside of its bounds {least}..{most}", shorten(name))]
@@ -36,6 +36,8 @@ pub enum Error {
     Setting { what: &'static str, expected: &'static str, found: String },
     #[error("Levenberg–Marquardt minimises squares of residuals, not a mean")]
     NeedsSquares,
+    #[error("{what} needs rows, and this program takes its data as whole arrays")]
+    NeedsRows { what: &'static str },
     #[error("what was saved belongs to other parameters or another method")]
     OtherState,
 }

@@ -1,9 +1,10 @@
 //! The seam between what is minimised and how: methods know an objective only by [`Objective`].
 //!
-//! All values are sums over rows; who wants a mean divides. A program that is applied to each row of a table is [`Table`]; a program
-//! over whole arrays would be another objective, of one row.
+//! All values are sums over rows; who wants a mean divides. A program of numbers that is applied to each row of a table is [`Table`]; a
+//! program with arrays is [`Calls`], of one row where arrays hold all the data.
 //!
 //! [`Table`]: super::table::Table
+//! [`Calls`]: super::calls::Calls
 
 use std::ops::Range;
 
@@ -31,6 +32,12 @@ pub trait Objective {
     /// # Errors
     /// As [`Objective::loss`].
     fn jacobian(&self, params: &[f64]) -> Result<Triangle, Error>;
+
+    /// The first row whose loss isn't finite, and the loss.
+    ///
+    /// # Errors
+    /// As [`Objective::loss`].
+    fn first_fault(&self, params: &[f64]) -> Result<Option<(usize, f64)>, Error>;
 
     /// Puts the rows into an order: the row that is at `order[i]` in the data comes to `i`. `None` is the order of the data.
     fn reorder(&mut self, order: Option<&[usize]>);

@@ -13,44 +13,49 @@ use crate::{Column, Compiled, Output, Points, Program};
 
 /// What a program is compiled to for fitting. Elementary functions are our own, so that a fit is the same on every machine.
 pub struct Code {
-    value: Compiled<Value>,
-    gradient: Compiled<Gradient>,
-    /// Values and derivatives of the residuals, where there are any.
-    residuals: Option<Compiled<Jacobian>>,
+    pub value: Compiled<Value>,
+    pub gradient: Compiled<Gradient>,
+    /// Values and derivatives of the residuals, where they are wanted.
+    pub residuals: Option<Compiled<Jacobian>>,
+    /// How many results the program has.
+    pub n_results: usize,
     threads: usize,
 }
 
 impl Code {
-    pub fn new(program: &Program, fitted: &[String], loss: Loss, threads: usize) -> Result<Code, Error> {
+    /// With the derivatives of residuals, if they are `wanted`.
+    pub fn new(program: &Program, fitted: &[String], loss: Loss, wanted: bool, threads: usize) -> Result<Code, Error> {
         let functions = Functions::Portable;
         let jacobian = || program.jacobian().wrt(fitted).functions(functions).compile();
         let (summed, residuals) = match loss {
             Loss::Mean => (program.clone(), None),
-            Loss::Squares => (program.squares(), Some(jacobian()?)),
+            Loss::Squares => (program.squares(), wanted.then(jacobian).transpose()?),
         };
         Ok(Code {
             value: summed.value().functions(functions).compile()?,
             gradient: summed.gradient().wrt(fitted).functions(functions).compile()?,
             residuals,
+            n_results: program.results().len(),
             threads,
         })
     }
 }
 
 /// An argument of the program.
-#[derive(Clone, Copy, Debug)]
-pub enum Place {
-    /// The fitted parameter with this index.
-    Param(usize),
+#[derive(Clone, Debug)]
+pub enum Place<'a> {
+    /// These of the numbers that are fitted.
+    Param(Range<usize>),
     /// The column with this index.
     Column(usize),
-    Constant(f64),
+    /// The same for all rows: a number, or the elements of an array.
+    Given(Cow<'a, [f64]>),
 }
 
 /// The rows, and the program for them.
 pub struct Table<'a> {
     code: &'a Code,
-    places: &'a [Place],
+    places: &'a [Place<'a>],
     /// The data in their own order, from which every other is made.
     columns: Vec<Cow<'a, [f64]>>,
     /// The columns in the present order, if it is another.
@@ -64,7 +69,7 @@ const BLOCK: usize = 1 << 18;
 
 impl<'a> Table<'a> {
     /// Of these rows of the columns, which are given in their order.
-    pub fn new(code: &'a Code, places: &'a [Place], columns: &[&'a [f64]], rows: &[usize]) -> Table<'a> {
+    pub fn new(code: &'a Code, places: &'a [Place<'a>], columns: &[&'a [f64]], rows: &[usize]) -> Table<'a> {
         let pick = |&column: &&'a [f64]| {
             let is_all = column.len() == rows.len();
             if is_all { Cow::Borrowed(column) } else { Cow::Owned(random::pick(column, rows)) }
@@ -76,18 +81,11 @@ impl<'a> Table<'a> {
     fn points<'s>(&'s self, params: &[f64], rows: Range<usize>) -> Points<'s> {
         self.evaluated.set(self.evaluated.get() + rows.len());
         let column = |index: usize| self.reordered.get(index).map_or(&*self.columns[index], Vec::as_slice);
-        Points::columns(self.places.iter().map(|place| match *place {
-            Place::Param(index) => Column::Same(params[index]),
-            Place::Column(index) => Column::Each(&column(index)[rows.clone()]),
-            Place::Constant(value) => Column::Same(value),
+        Points::columns(self.places.iter().map(|place| match place {
+            Place::Param(range) => Column::Same(params[range.start]),
+            Place::Column(index) => Column::Each(&column(*index)[rows.clone()]),
+            Place::Given(numbers) => Column::Same(numbers[0]),
         }))
-    }
-
-    /// The first row whose loss isn't finite, and the loss.
-    pub fn first_fault(&self, params: &[f64]) -> Result<Option<(usize, f64)>, Error> {
-        let mut values = vec![0.0; self.rows];
-        self.code.value.batch(&self.points(params, 0..self.rows)).values(&mut values).run()?;
-        Ok(values.into_iter().enumerate().find(|(_, value)| !value.is_finite()))
     }
 }
 
@@ -131,6 +129,12 @@ impl Objective for Table<'_> {
             triangle.append(slopes, values);
         }
         Ok(triangle)
+    }
+
+    fn first_fault(&self, params: &[f64]) -> Result<Option<(usize, f64)>, Error> {
+        let mut values = vec![0.0; self.rows];
+        self.code.value.batch(&self.points(params, 0..self.rows)).values(&mut values).run()?;
+        Ok(values.into_iter().enumerate().find(|(_, value)| !value.is_finite()))
     }
 
     fn reorder(&mut self, order: Option<&[usize]>) {

@@ -59,7 +59,17 @@ impl Program {
         &self,
         given: impl IntoIterator<Item = (Cow<'a, str>, ArrayView<'a>)>,
     ) -> Result<Vec<ArrayView<'a>>, Error> {
+        Ok(self.inputs_but(&[], given)?.into_iter().flatten().collect())
+    }
+
+    /// As [`Program::inputs`], where some arguments may be missing.
+    pub(crate) fn inputs_but<'a>(
+        &self,
+        optional: &[String],
+        given: impl IntoIterator<Item = (Cow<'a, str>, ArrayView<'a>)>,
+    ) -> Result<Vec<Option<ArrayView<'a>>>, Error> {
         let (inputs, mut faults) = self.by_name(given);
+        faults.missing.retain(|argument| !optional.contains(&argument.name));
         for (argument, input) in self.arguments.iter().zip(&inputs) {
             let Some(input) = input else { continue };
             let bound = self.shape_of(&argument.name);
@@ -82,7 +92,7 @@ impl Program {
             }
         }
         self.told(faults)?;
-        Ok(inputs.into_iter().flatten().collect())
+        Ok(inputs)
     }
 
     /// The sizes that arguments have, to be [bound](Program::bind).
@@ -91,12 +101,14 @@ impl Program {
     /// [`Error::Arguments`] with everything that is unknown, missing, given twice, of another number of dimensions, or not whole.
     pub fn binding<'a>(&self, values: impl IntoIterator<Item = (&'a str, ArrayView<'a>)>) -> Result<Binding, Error> {
         let values = values.into_iter().map(|(name, value)| (Cow::Borrowed(name), value));
-        Ok(self.binding_of(&self.inputs(values)?))
+        Ok(self.binding_of(self.inputs(values)?.into_iter().map(Some)))
     }
 
-    pub(crate) fn binding_of(&self, inputs: &[ArrayView]) -> Binding {
+    /// The sizes of what is there, in the order of the arguments.
+    pub(crate) fn binding_of<'a>(&self, inputs: impl IntoIterator<Item = Option<ArrayView<'a>>>) -> Binding {
         let mut binding = Binding::default();
         for (argument, input) in self.arguments.iter().zip(inputs) {
+            let Some(input) = input else { continue };
             match (input.shape(), argument.role) {
                 ([], Role::Index) => {
                     binding.index.insert(argument.name.clone(), input.rows()[0] as i64);

@@ -217,6 +217,87 @@ fn a_descent_is_resumed_to_the_bit() {
     assert!(message.contains("saved by `--method adam`"), "{message}");
 }
 
+const LISTS: &str = "param w[2], c; data x[N], y[N]; r[i] = y[i] - w[0]*(1 - exp(-w[1]*x[i])) - c; r";
+
+#[test]
+fn arrays_are_fitted_as_nested_lists() {
+    let place = Place::new();
+    place.with("start.json", r#"{"w": [500, 0.0001]}"#).with("lists.chain", LISTS);
+    let words = ["--file", "lists.chain", "--data", "misra.csv", "--wrt", "w", "--args", "start.json", "--at", "c=0"];
+    let answer = place.json(&[&words[..], &["--save", "fit.json"]].concat());
+    assert_eq!(answer["params"].as_object().unwrap().keys().collect::<Vec<_>>(), ["w"]);
+    let w = &answer["params"]["w"];
+    for (index, value, stderr) in [(0, 2.389_421_291_8e2, 2.707_007_524_1), (1, 5.501_564_318_1e-4, 7.266_868_843_6e-6)]
+    {
+        near(&w["value"][index], value);
+        near(&w["stderr"][index], stderr);
+        assert_eq!(w["at_bound"][index], false);
+    }
+    near(&answer["covariance"]["w[1]"]["w[1]"], 7.266_868_843_6e-6 * 7.266_868_843_6e-6);
+
+    let lists = |name: &str, column: usize| {
+        let column = MISRA.lines().skip(1).map(|line| line.split(',').nth(column).unwrap());
+        place.with(name, &(column.collect::<Vec<_>>().join("\n") + "\n"));
+    };
+    let (x, y) = if MISRA.starts_with("x,y") { (0, 1) } else { (1, 0) };
+    lists("x.csv", x);
+    lists("y.csv", y);
+    place.with("with_head.csv", &format!("x\n{}", std::fs::read_to_string(place.0.path().join("x.csv")).unwrap()));
+    let separate = ["--file", "lists.chain", "--wrt", "w", "--at", "c=0", "--params", "fit.json", "--data"];
+    let answer = place.json(&[&separate[..], &["x=with_head.csv", "--data", "y=y.csv"]].concat());
+    near(&answer["params"]["w"]["value"][1], 5.501_564_318_1e-4);
+    assert!(answer["iterations"].as_u64().unwrap() < 5);
+}
+
+#[test]
+fn a_descent_over_arrays_is_resumed_to_the_bit() {
+    let place = Place::new();
+    let formula = "param W[H, 2], v[H]; data x[N], y[N]
+        sum[i]((y[i]/80 - sum[k](v[k]*tanh(W[k, 0] + W[k, 1]*x[i]/800)))^2)";
+    let data = [formula, "--data", "misra.csv", "--seed", "3", "--size", "H=3", "--method", "adam"];
+    let run = |epochs, more: &[&str]| {
+        let words = [&data[..], &["--tolerance", "0", "--format", "json", "--epochs", epochs], more].concat();
+        let (code, out, err) = place.run(&words);
+        assert_eq!(code, 1, "{err}");
+        serde_json::from_str::<Value>(&out).unwrap()
+    };
+    let whole = run("40", &[]);
+    assert_eq!(whole["params"]["W"]["value"].as_array().unwrap().len(), 3);
+    assert_eq!(whole["params"]["W"]["stderr"], Value::Null);
+    run("15", &["--save", "part.json"]);
+    assert_eq!(run("40", &["--resume", "part.json"])["params"], whole["params"]);
+}
+
+#[test]
+fn what_is_wrong_with_arrays_is_told() {
+    let place = Place::new();
+    place.with("start.json", r#"{"w": [500, 0.0001]}"#).with("long.json", r#"{"w": [1, 2, 3]}"#);
+    place.with("lists.chain", LISTS).with("ragged.json", r#"{"params": {"w": {"value": [[1, 2], [3]]}}}"#);
+    place.with("nan.csv", &format!("{MISRA}nan,2\n"));
+    let model = ["--file", "lists.chain", "--at", "c=0"];
+    let data = ["--data", "misra.csv"];
+    for (words, parts) in [
+        (vec!["--args", "start.json"], vec!["`x` has no value", "`y` has no value", "--data x=PATH.npy"]),
+        ([&data[..], &[]].concat(), vec!["`w` has no value to start from", "`--args` or `--params`", "--seed"]),
+        ([&data[..], &["--args", "long.json"]].concat(), vec!["`w`", "2", "3"]),
+        ([&data[..], &["--params", "ragged.json"]].concat(), vec!["`ragged.json`: `w[1]` has 1 element"]),
+        ([&data[..], &["--args", "start.json", "--method", "sgd"]].concat(), vec!["needs rows", "--method adam"]),
+        ([&data[..], &["--args", "start.json", "--validation", "0.5"]].concat(), vec!["validation needs rows"]),
+        ([&data[..], &data, &["--args", "start.json"]].concat(), vec!["there is a second table"]),
+        ([&data[..], &["--args", "start.json", "--size", "M=2"]].concat(), vec!["`M`"]),
+        ([&data[..], &["--args", "start.json", "--size", "N=2.5"]].concat(), vec!["whole number"]),
+        ([&data[..], &["--args", "start.json", "--data", "x=none.npy"]].concat(), vec!["none.npy"]),
+        (vec!["--data", "nan.csv", "--args", "start.json"], vec!["`x` is NaN in row 15", "--on-error skip"]),
+        (vec!["--data", "x=misra.csv", "--data", "misra.csv", "--args", "start.json"], vec!["`x`"]),
+    ] {
+        let words = [&model[..], &words].concat();
+        let message = place.wrong(&words);
+        for part in parts {
+            assert!(message.contains(part), "{words:?}: {part}: {message}");
+        }
+    }
+}
+
 #[test]
 fn faulty_rows() {
     let place = Place::new();
@@ -263,7 +344,10 @@ fn what_is_wrong_is_told() {
         (with(&["--params", "none.json"]), vec!["`none.json` can't be read: no such file"]),
         (with(&["--params", "bad.json"]), vec!["`bad.json`: EOF"]),
         (with(&["--params", "list.json"]), vec!["no object of parameters"]),
-        (with(&["--params", "words.json"]), vec!["`b1` has no number"]),
+        (
+            with(&["--params", "words.json"]),
+            vec!["`words.json`: `b1` is the text \"much\"; a number or a list is expected"],
+        ),
         (with(&["--params", "other.json"]), vec!["`q` is not an argument"]),
         (with(&["--resume", "plain.json"]), vec!["not where a fit ended", "--params"]),
         (with(&["--resume", "state.json"]), vec!["the state can't be understood"]),

@@ -11,6 +11,8 @@ mod docs;
 mod errors;
 #[cfg(feature = "fit")]
 mod fit;
+#[cfg(feature = "fit")]
+mod fit_arrays;
 #[cfg(feature = "cli")]
 mod fit_command;
 mod formula;
@@ -39,9 +41,9 @@ mod random_regions;
 mod recurrences;
 mod references;
 mod regions;
+mod seen;
 #[cfg(feature = "wide")]
 mod single;
-mod seen;
 mod special;
 mod surface;
 mod syntax;

@@ -84,15 +84,18 @@ fn without_errors(fitted: &Fitted, squares: &Squares) -> Option<String> {
 
 pub fn json(fitted: &Fitted, method: MethodOption) -> Map<String, Value> {
     let names: Vec<&str> = fitted.params.iter().map(|param| param.name.as_str()).collect();
-    let param = |param: &Parameter| {
-        json!({
-            "value": json::number(param.value),
-            "stderr": param.stderr.map(json::number),
-            "at_bound": param.at_bound,
-        })
+    let argument = |(name, shape, params): (&str, &[usize], &[Parameter])| {
+        let lists = |of: fn(&Parameter) -> Value| json::nested(shape, &params.iter().map(of).collect::<Vec<_>>());
+        let has_errors = params.iter().any(|param| param.stderr.is_some());
+        let object = json!({
+            "value": lists(|param| json::number(param.value)),
+            "stderr": has_errors.then(|| lists(|param| param.stderr.map(json::number).into())),
+            "at_bound": lists(|param| param.at_bound.into()),
+        });
+        (name.to_owned(), object)
     };
     let mut object = json::object([
-        ("params", json::named(&names, fitted.params.iter().map(param))),
+        ("params", Value::Object(fitted.arguments().map(argument).collect())),
         ("loss", json::number(fitted.loss)),
         ("iterations", json!(fitted.iterations)),
         ("converged", json!(fitted.reason.converged())),
@@ -123,8 +126,7 @@ pub fn json(fitted: &Fitted, method: MethodOption) -> Map<String, Value> {
 
 /// The answer, and where the fit can go on.
 pub fn saved(fitted: &Fitted, method: MethodOption) -> Map<String, Value> {
-    let names: Vec<&str> = fitted.params.iter().map(|param| param.name.as_str()).collect();
     let mut object = json(fitted, method);
-    object.insert("state".to_owned(), saved::state(&fitted.state, method, &names));
+    object.insert("state".to_owned(), saved::state(&fitted.state, method, &fitted.shapes));
     object
 }

@@ -3,18 +3,19 @@
 use std::io::Write;
 use std::path::Path;
 
+use chainrule::Array;
 use chainrule::data::{self, whole::Whole};
 use chainrule::fit::State;
 use serde_json::{Map, Value, json};
 
 use super::arguments::MethodOption;
 use crate::cli::fault::Fault;
-use crate::cli::json;
+use crate::cli::{json, nested};
 
 /// What a file holds.
 #[derive(Default)]
 pub struct Saved {
-    pub params: Vec<(String, f64)>,
+    pub params: Vec<(String, Array)>,
     pub state: Option<SavedState>,
 }
 
@@ -36,7 +37,8 @@ impl SavedState {
 }
 
 impl Saved {
-    /// Reads `{"params": {"b1": {"value": 1.5}}}`, `{"params": {"b1": 1.5}}` or `{"b1": 1.5}`.
+    /// Reads `{"params": {"b1": {"value": 1.5}}}`, `{"params": {"b1": 1.5}}` or `{"b1": 1.5}`, with
+    /// nested lists for arrays.
     pub fn read(path: &Path) -> Result<Saved, Fault> {
         let wrong = |what: String| {
             let help = r#"parameters are written {"params": {"b1": 1.5}}, as `--save` and `--format json` do"#;
@@ -50,14 +52,12 @@ impl Saved {
         let value: Value = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
         let params = value.get("params").unwrap_or(&value);
         let params = params.as_object().ok_or_else(|| wrong("no object of parameters".to_owned()))?;
-        let number = |(name, value): (&String, &Value)| {
-            let number = value.get("value").unwrap_or(value).as_f64();
-            number.map(|number| (name.clone(), number)).ok_or_else(|| wrong(format!("`{name}` has no number")))
-        };
-        let params: Vec<(String, f64)> = params.iter().map(number).collect::<Result<_, Fault>>()?;
+        let values = params.iter().map(|(name, value)| (name.clone(), value.get("value").unwrap_or(value).clone()));
+        let params = arrays(values.collect()).map_err(wrong)?;
+        let names: Vec<&str> = params.iter().map(|(name, _)| name.as_str()).collect();
         let state = match value.get("state") {
             Some(state) => {
-                Some(read_state(state, &params).ok_or_else(|| wrong("the state can't be understood".to_owned()))?)
+                Some(read_state(state, &names).ok_or_else(|| wrong("the state can't be understood".to_owned()))?)
             }
             None => None,
         };
@@ -65,11 +65,17 @@ impl Saved {
     }
 }
 
-fn read_state(state: &Value, params: &[(String, f64)]) -> Option<SavedState> {
+/// Numbers and nested lists by name as arrays.
+fn arrays(object: Map<String, Value>) -> Result<Vec<(String, Array)>, String> {
+    nested::read(Value::Object(object).to_string().as_bytes())
+}
+
+fn read_state(state: &Value, names: &[&str]) -> Option<SavedState> {
     let count = |key: &str| usize::try_from(state.get(key)?.as_u64()?).ok();
     let list = |key: &str| {
-        let list = state.get(key)?.as_object()?;
-        params.iter().map(|(name, _)| list.get(name)?.as_f64()).collect::<Option<Vec<f64>>>()
+        let list = arrays(state.get(key)?.as_object()?.clone()).ok()?;
+        let own = |name: &&str| list.iter().find(|(known, _)| known == name).map(|(_, array)| array.data.as_slice());
+        Some(names.iter().map(own).collect::<Option<Vec<&[f64]>>>()?.concat())
     };
     Some(SavedState {
         method: state.get("method")?.as_str()?.to_owned(),
@@ -84,8 +90,16 @@ fn read_state(state: &Value, params: &[(String, f64)]) -> Option<SavedState> {
 }
 
 /// A state as JSON.
-pub fn state(state: &State, method: MethodOption, names: &[&str]) -> Value {
-    let list = |values: &[f64]| json::named(names, values.iter().copied().map(json::number));
+pub fn state(state: &State, method: MethodOption, shapes: &[(String, Vec<usize>)]) -> Value {
+    let list = |values: &[f64]| {
+        let mut rest = values;
+        let array = |(name, shape): &(String, Vec<usize>)| {
+            let (own, others) = rest.split_at(shape.iter().product());
+            rest = others;
+            (name.clone(), json::array(&Array::new(shape, own.to_vec())))
+        };
+        Value::Object(shapes.iter().map(array).collect())
+    };
     json!({
         "method": method.name(),
         "epoch": state.epoch,
