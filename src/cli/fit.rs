@@ -124,7 +124,7 @@ const EXAMPLES: &str = examples!(
     "fit 'y - a*x - b' --data examples/misra.csv --wrt a,b --seed 1 --format json",
     "fit '(y - a*x)^2/99' --data examples/misra.csv --at a=1 --method adam --batch 14",
     "fit '(1 - x)^2 + 100*(z - x^2)^2' --at x=-1.2,z=1 --method lbfgs",
-    "fit 'param a, b; data x[N], y[N]; r[i] = y[i] - a*x[i] - b; r' --data examples/misra.csv --seed 1",
+    "fit 'r[i] = y[i] - a*x[i]; r' --data examples/misra.csv --at a=1",
 );
 
 /// Set by Ctrl-C.
