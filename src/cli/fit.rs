@@ -133,6 +133,9 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// The exit code of a program that an interrupt ended, as shells have it.
 const EXIT_INTERRUPTED: i32 = 130;
 
+/// Arrays by name.
+type Named = Vec<(String, Array)>;
+
 impl Fit {
     pub fn run(&self) -> Result<Answer, Fault> {
         let program = self.text.parse()?;
@@ -210,7 +213,7 @@ impl Fit {
     }
 
     /// The arrays that `--data` names, and the path of the table.
-    fn arrays(&self, program: &Program) -> Result<(Vec<(String, Array)>, Option<&PathBuf>), Fault> {
+    fn arrays(&self, program: &Program) -> Result<(Named, Option<&PathBuf>), Fault> {
         let is_argument = |name: &str| program.arguments().iter().any(|argument| argument.name == canonical_name(name));
         let (mut arrays, mut table) = (Vec::new(), None);
         for path in &self.data {
