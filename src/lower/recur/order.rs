@@ -104,7 +104,14 @@ impl Lowering<'_> {
             ranks.0 == ranks.1 && reading.is_same(ranks.0)
         };
         let same: Vec<usize> = (0..readings.len()).filter(|&number| is_same(&readings[number])).collect();
-        match sequence(plans.len(), readings, &same) {
+        // A turn can't hand parts of what it makes to itself where arrays have different ranks: the adjoints would come too late.
+        let in_turn = |reading: &Reading| {
+            let depth = reading.steps.len().min(rank);
+            reading.steps[..depth].iter().all(|step| matches!(step, Step::Same | Step::NotAfter))
+        };
+        let mixed = plans.iter().any(|plan| plan.rank != rank);
+        let partial = (0..readings.len()).find(|number| mixed && !same.contains(number) && in_turn(&readings[*number]));
+        match partial.map_or_else(|| sequence(plans.len(), readings, &same), Err) {
             Ok(sequence) => Ok(Order { directions: vec![Direction::Up; rank], sequence, same, is_certain: false }),
             Err(number) => {
                 let Reading { reader, clause, from, read, .. } = readings[number];
