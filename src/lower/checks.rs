@@ -35,6 +35,11 @@ impl Lowering<'_> {
             let is_defined = hole_reads
                 .get(&check.site)
                 .is_none_or(|&defined| under(func, &loops, check.guard, |ranges| ranges.decide(defined) == Some(true)));
+            let is_early = early_reads.contains(&check.site);
+            if is_early {
+                self.builder.check(check);
+            }
+            let func = self.builder.func();
             // What is defined is inside.
             if !is_defined && let Some(&defined) = hole_reads.get(&check.site) {
                 let is_hole = Ranges::new(func, &loops).decide(defined) == Some(false);
@@ -46,9 +51,7 @@ impl Lowering<'_> {
                 let hole = self.builder.not(defined);
                 let guard = self.builder.binary(Op::And, check.guard, hole);
                 self.builder.check(Check { guard, missing: true, ..check });
-            } else if early_reads.contains(&check.site) {
-                self.builder.check(check);
-            } else if !is_inside {
+            } else if !is_inside && !is_early {
                 let always = func.inst(check.guard) == Inst::Bool(true);
                 match self.outside(&loops, check.site).filter(|_| always) {
                     Some(problem) if !problems.contains(&problem) => problems.push(problem),

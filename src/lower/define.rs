@@ -73,7 +73,7 @@ pub(super) struct Plan {
 }
 
 /// Clauses by what they fix the first subscript to.
-type ByPlace = HashMap<Option<i64>, Vec<usize>>;
+pub(super) type ByPlace = HashMap<Option<i64>, Vec<usize>>;
 
 /// Larger arrays are not looked at element by element.
 const COUNTED: usize = 1 << 20;
@@ -436,7 +436,7 @@ struct Coverage {
 }
 
 /// The clauses by what they fix the first subscript to.
-fn by_place(func: &Func, sets: &[Set]) -> ByPlace {
+pub(super) fn by_place(func: &Func, sets: &[Set]) -> ByPlace {
     let mut by_place = ByPlace::new();
     for (number, set) in sets.iter().enumerate() {
         by_place.entry(fixed_place(func, set)).or_default().push(number);

@@ -37,7 +37,8 @@ pub fn of_block(ast: &Ast, block: BlockId) -> Vec<Group> {
         mentions.sort_unstable();
         array.mentions = mentions;
     }
-    components(&arrays).into_iter().map(|members| group(&arrays, &members)).collect()
+    let mentions: Vec<Vec<usize>> = arrays.iter().map(|array| array.mentions.clone()).collect();
+    components(&mentions).into_iter().map(|members| group(&arrays, &members)).collect()
 }
 
 /// The name of the array that a statement is a clause of.
@@ -120,20 +121,20 @@ fn form_trees(form: &Form) -> Vec<TreeId> {
 }
 
 /// The sets of arrays that mention each other, by Kosaraju's method, without recursion.
-fn components(arrays: &[Array]) -> Vec<Vec<usize>> {
-    let mut mentioned_by = vec![Vec::new(); arrays.len()];
-    for (array, each) in arrays.iter().enumerate() {
-        for &other in &each.mentions {
+pub(super) fn components(mentions: &[Vec<usize>]) -> Vec<Vec<usize>> {
+    let mut mentioned_by = vec![Vec::new(); mentions.len()];
+    for (array, others) in mentions.iter().enumerate() {
+        for &other in others {
             mentioned_by[other].push(array);
         }
     }
     let mut finished = Vec::new();
-    let mut seen = vec![false; arrays.len()];
-    for root in 0..arrays.len() {
-        walk(root, |array| &arrays[array].mentions, &mut seen, &mut finished);
+    let mut seen = vec![false; mentions.len()];
+    for root in 0..mentions.len() {
+        walk(root, |array| &mentions[array], &mut seen, &mut finished);
     }
     let mut components = Vec::new();
-    let mut seen = vec![false; arrays.len()];
+    let mut seen = vec![false; mentions.len()];
     for &root in finished.iter().rev() {
         let mut component = Vec::new();
         walk(root, |array| &mentioned_by[array], &mut seen, &mut component);

@@ -3,10 +3,12 @@
 //! While the clauses are lowered each array is a name for an array that is being made. What its elements are and how many there
 //! are follows from the clauses, so these are lowered in passes: a pass **sounds out** what the clauses tell, saying nothing
 //! about what isn't known yet, and the next one uses it, until nothing new is found. Then
-//! [`order`] looks for the order in which the elements can be computed, and [`build`] makes one loop of all clauses.
+//! [`order`] compares what is read with what is defined, [`schedule`] looks for the order in which the elements can be computed, and
+//! [`build`] makes the loops.
 
 mod build;
 mod order;
+mod schedule;
 
 use std::rc::Rc;
 

@@ -1,16 +1,16 @@
-//! In which order elements that refer to each other can be computed.
+//! What elements that are being made read of each other.
 //!
-//! Every reading of an array that is being made is compared with the place that its clause defines, dimension by dimension.
-//! Where the first dimensions alone show that what is read has been made in an earlier turn, or in the same turn and further up, they
-//! are the loops; the other dimensions are computed together.
+//! Every reading of an array that is being made is compared with the place that its clause defines, dimension by dimension. What
+//! follows for the order is in [`schedule`](super::schedule).
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 
 use super::super::Lowering;
 use super::super::define::Plan;
 use super::super::interval::{Affine, Ranges};
+use super::schedule::Piece;
 use crate::error::Problem;
-use crate::ir::{Direction, Func, Inst, Loop, Val};
+use crate::ir::{Direction, Func, Inst, Val};
 
 /// An element or a row that a clause reads of an array that is being made.
 pub(super) struct Reading {
@@ -20,13 +20,16 @@ pub(super) struct Reading {
     /// The array that is read.
     pub from: usize,
     pub read: Val,
-    /// What is read against what is defined, for each dimension that both have.
-    steps: Vec<Step>,
+    /// The clauses that may define it.
+    clauses: Vec<usize>,
+    /// What is read against what is defined: for each dimension that is defined, each one that is read. [`Step::Unclear`] beside the
+    /// diagonal unless asked for.
+    steps: Vec<Vec<Step>>,
 }
 
 /// Where what is read lies, seen from what is defined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Step {
+pub(super) enum Step {
     Before,
     /// Before or at the same place.
     NotAfter,
@@ -36,22 +39,20 @@ enum Step {
     Unclear,
 }
 
-/// The order in which arrays are made.
-pub(super) struct Order {
-    /// The directions of the loops: as many dimensions as are needed.
-    pub directions: Vec<Direction>,
-    /// The arrays as they are made in a turn.
-    pub sequence: Vec<usize>,
-    /// The readings, by number, of what is made in the same turn, or may be.
-    pub same: Vec<usize>,
-    /// Whether all that is read has certainly been made.
-    pub is_certain: bool,
-}
-
 impl Reading {
-    /// Whether it is certain to be of the same turn of so many loops.
-    pub fn is_same(&self, depth: usize) -> bool {
-        self.steps.len() >= depth && self.steps[..depth].iter().all(|&step| step == Step::Same)
+    /// The clause that reads.
+    pub fn reader(&self) -> Piece {
+        (self.reader, self.clause)
+    }
+
+    /// The clauses that may define what is read.
+    pub fn sources(&self) -> impl Iterator<Item = Piece> {
+        self.clauses.iter().map(|&clause| (self.from, clause))
+    }
+
+    /// Where it lies in a dimension of what is read, seen from a dimension of what is defined.
+    pub fn step(&self, defined: usize, read: usize) -> Step {
+        self.steps.get(defined).and_then(|row| row.get(read)).copied().unwrap_or(Step::Unclear)
     }
 }
 
@@ -66,63 +67,56 @@ impl Step {
             _ => Step::Unclear,
         }
     }
+
+    /// Whether a loop in this direction has made in an earlier turn what is read.
+    pub fn is_made(self, direction: Direction) -> bool {
+        self == if direction == Direction::Up { Step::Before } else { Step::After }
+    }
+
+    /// Whether a loop in this direction has made in an earlier turn what is read, or makes it in the same turn.
+    pub fn is_in_order(self, direction: Direction) -> bool {
+        let maybe = if direction == Direction::Up { Step::NotAfter } else { Step::NotBefore };
+        self.is_made(direction) || self == maybe || self == Step::Same
+    }
 }
 
 impl Lowering<'_> {
-    /// Everything that the clauses read of the arrays that these names stand for.
-    pub(super) fn readings(&self, plans: &[Plan], bounds: &[Val]) -> Result<Vec<Reading>, Problem> {
-        let func = self.builder.func();
+    /// Everything that the clauses read of the arrays that these names stand for; `all`: compared in all dimensions with all.
+    pub(super) fn readings(&mut self, plans: &[Plan], bounds: &[Val], all: bool) -> Result<Vec<Reading>, Problem> {
         let values: Vec<Val> = plans.iter().flat_map(|plan| plan.values.iter().copied()).collect();
         let loops = self.all_loops(&values);
         let mut readings = Vec::new();
         for (reader, plan) in plans.iter().enumerate() {
             for (clause, (set, &value)) in plan.sets.iter().zip(&plan.values).enumerate() {
-                for (read, from) in reads(func, &[value], bounds).map_err(|(user, whole)| Problem::NotComplete {
+                let func = self.builder.func();
+                let found = reads(func, &[value], bounds).map_err(|(user, whole)| Problem::NotComplete {
                     name: plans[whole].name.clone(),
                     at: func.span(user),
-                })? {
-                    let operands = func.operands(read);
-                    let rank = plan.rank.min(plans[from].rank);
+                })?;
+                for (read, from) in found {
+                    let subscripts = self.builder.func().operands(read).as_slice()[1..].to_vec();
+                    let mut clauses: Vec<usize> = (0..plans[from].sets.len()).collect();
+                    if subscripts.len() >= plans[from].rank {
+                        clauses.retain(|&clause| self.fits(&plans[from].sets[clause], &subscripts).is_some());
+                    }
                     let mut loops = loops.clone();
                     loops.extend(set.loops.iter().map(|turns| (turns.index, *turns)));
-                    let steps = steps(func, &loops, &operands.as_slice()[1..], &set.places, rank);
-                    readings.push(Reading { reader, clause, from, read, steps });
+                    let func = self.builder.func();
+                    let ranges = Ranges::new(func, &loops);
+                    let step = |defined: usize, read: usize| {
+                        if !all && defined != read {
+                            return Step::Unclear;
+                        }
+                        let place = Affine::of(func, set.places[defined]);
+                        Step::of(&ranges, &Affine::of(func, subscripts[read]).plus(&place, -1))
+                    };
+                    let rank = subscripts.len().min(plans[from].rank);
+                    let steps = (0..plan.rank).map(|defined| (0..rank).map(|read| step(defined, read)).collect());
+                    readings.push(Reading { reader, clause, from, read, clauses, steps: steps.collect() });
                 }
             }
         }
         Ok(readings)
-    }
-
-    /// The order in which arrays can be made that read each other so.
-    pub(super) fn order(&self, plans: &[Plan], readings: &[Reading]) -> Result<Order, Problem> {
-        let rank = plans.iter().map(|plan| plan.rank).min().unwrap_or(0);
-        if let Some(order) = (1..=rank).find_map(|depth| with_loops(depth, plans.len(), readings)) {
-            return Ok(order);
-        }
-        let is_same = |reading: &Reading| {
-            let ranks = (plans[reading.reader].rank, plans[reading.from].rank);
-            ranks.0 == ranks.1 && reading.is_same(ranks.0)
-        };
-        let same: Vec<usize> = (0..readings.len()).filter(|&number| is_same(&readings[number])).collect();
-        // A turn can't hand parts of what it makes to itself where arrays have different ranks: the adjoints would come too late.
-        let in_turn = |reading: &Reading| {
-            let depth = reading.steps.len().min(rank);
-            reading.steps[..depth].iter().all(|step| matches!(step, Step::Same | Step::NotAfter))
-        };
-        let mixed = plans.iter().any(|plan| plan.rank != rank);
-        let partial = (0..readings.len()).find(|number| mixed && !same.contains(number) && in_turn(&readings[*number]));
-        match partial.map_or_else(|| sequence(plans.len(), readings, &same), Err) {
-            Ok(sequence) => Ok(Order { directions: vec![Direction::Up; rank], sequence, same, is_certain: false }),
-            Err(number) => {
-                let Reading { reader, clause, from, read, .. } = readings[number];
-                Err(Problem::DependsOnItself {
-                    name: plans[reader].name.clone(),
-                    at: self.builder.func().span(read),
-                    through: (reader != from).then(|| plans[from].name.clone()),
-                    defined: plans[reader].sets[clause].at,
-                })
-            }
-        }
     }
 }
 
@@ -156,52 +150,4 @@ pub(super) fn reads(func: &Func, roots: &[Val], arrays: &[Val]) -> Result<Vec<(V
     }
     found.sort_unstable();
     Ok(found)
-}
-
-fn steps(func: &Func, loops: &HashMap<Val, Loop>, subscripts: &[Val], places: &[Val], rank: usize) -> Vec<Step> {
-    let ranges = Ranges::new(func, loops);
-    let step = |(subscript, place): (&Val, &Val)| {
-        let difference = Affine::of(func, *subscript).plus(&Affine::of(func, *place), -1);
-        Step::of(&ranges, &difference)
-    };
-    let known = subscripts.iter().zip(places).map(step);
-    known.chain(std::iter::repeat(Step::Unclear)).take(rank).collect()
-}
-
-/// The order with loops over so many dimensions, if they are enough.
-fn with_loops(depth: usize, arrays: usize, readings: &[Reading]) -> Option<Order> {
-    let mut open: Vec<usize> = (0..readings.len()).collect();
-    let mut directions = Vec::new();
-    for dimension in 0..depth {
-        let step = |number: usize| readings[number].steps[dimension];
-        let is_ahead = open.iter().any(|&number| matches!(step(number), Step::After | Step::NotBefore));
-        let (direction, made, maybe) = match is_ahead {
-            true => (Direction::Down, Step::After, Step::NotBefore),
-            false => (Direction::Up, Step::Before, Step::NotAfter),
-        };
-        directions.push(direction);
-        if !open.iter().all(|&number| [made, maybe, Step::Same].contains(&step(number))) {
-            return None;
-        }
-        open.retain(|&number| step(number) != made);
-    }
-    let sequence = sequence(arrays, readings, &open).ok()?;
-    Some(Order { directions, sequence, same: open, is_certain: true })
-}
-
-/// The arrays so that each comes after what it reads in the same turn, otherwise as in the text; or a reading that makes that impossible.
-fn sequence(arrays: usize, readings: &[Reading], same: &[usize]) -> Result<Vec<usize>, usize> {
-    let mut sequence: Vec<usize> = Vec::new();
-    while sequence.len() < arrays {
-        let waits = |array: usize| {
-            let mut own = same.iter().filter(|&&number| readings[number].reader == array);
-            own.find(|&&number| !sequence.contains(&readings[number].from)).copied()
-        };
-        let mut left = (0..arrays).filter(|array| !sequence.contains(array));
-        match left.clone().find(|&array| waits(array).is_none()) {
-            Some(next) => sequence.push(next),
-            None => return Err(left.find_map(waits).unwrap_or_default()),
-        }
-    }
-    Ok(sequence)
 }
