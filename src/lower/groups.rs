@@ -1,7 +1,8 @@
 //! Which arrays are defined together.
 //!
 //! The equations of a block that begin with one name are the clauses of one array, made where the last of them stands.
-//! Arrays that refer to each other form one group and are made together, where the last clause of them all stands.
+//! Arrays that refer to each other form one group and are made together, where the last clause of them all stands. So do arrays whose
+//! clauses stand among those of arrays that they refer to.
 
 use hashbrown::{HashMap, HashSet};
 
@@ -38,7 +39,32 @@ pub fn of_block(ast: &Ast, block: BlockId) -> Vec<Group> {
         array.mentions = mentions;
     }
     let mentions: Vec<Vec<usize>> = arrays.iter().map(|array| array.mentions.clone()).collect();
-    components(&mentions).into_iter().map(|members| group(&arrays, &members)).collect()
+    interleaved(&arrays, components(&mentions)).into_iter().map(|members| group(&arrays, &members)).collect()
+}
+
+/// Joins arrays with those that they mention where these begin before them and end after them.
+fn interleaved(arrays: &[Array], mut groups: Vec<Vec<usize>>) -> Vec<Vec<usize>> {
+    loop {
+        let mut group_of = vec![0; arrays.len()];
+        for (number, group) in groups.iter().enumerate() {
+            group.iter().for_each(|&array| group_of[array] = number);
+        }
+        let ends = |group: &Vec<usize>| {
+            let statements = || group.iter().flat_map(|&array| &arrays[array].statements);
+            (statements().min().copied(), statements().max().copied())
+        };
+        let ends: Vec<_> = groups.iter().map(ends).collect();
+        let joined = (0..arrays.len()).find_map(|array| {
+            let own = group_of[array];
+            let others = arrays[array].mentions.iter().map(|&other| group_of[other]);
+            let mut others = others.filter(|&other| ends[other].0 < ends[own].1 && ends[own].1 < ends[other].1);
+            others.find(|&other| other != own).map(|other| (own, other))
+        });
+        let Some((own, other)) = joined else { return groups };
+        let members = std::mem::take(&mut groups[other]);
+        groups[own].extend(members);
+        groups.retain(|group| !group.is_empty());
+    }
 }
 
 /// The name of the array that a statement is a clause of.
