@@ -1,7 +1,7 @@
 //! Aligned text for people.
 
-use chainrule::Array;
 use chainrule::error::shape_text;
+use chainrule::{Array, Program};
 
 /// The shortest text that reads back to the same double, or `NaN`, `inf`, `-inf`.
 pub fn number(value: f64) -> String {
@@ -28,6 +28,16 @@ pub fn columns(rows: &[Vec<String>]) -> String {
 
 /// So much of an expression is shown in JSON.
 pub const LONGEST: usize = 200;
+
+/// The beginning of a program's text, without its comments, for above a picture.
+pub fn title(program: &Program) -> String {
+    let lines = program.source().lines().map(|line| line.split('#').next().unwrap_or_default().trim_end());
+    let joined = lines.filter(|line| !line.is_empty()).fold(String::new(), |text, line| {
+        let goes_on = text.is_empty() || text.ends_with([';', '{']) || line.starts_with([' ', '\t', '}', ')', ']']);
+        text + if goes_on { " " } else { "; " } + line
+    });
+    excerpt(joined.trim_start(), 70)
+}
 
 /// The beginning of an expression on one line. Takes no more time for a long one: the sums of a long sum are
 /// expressions too, and all of them together are as long as the square of the text.

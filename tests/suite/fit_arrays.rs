@@ -118,7 +118,7 @@ fn batches_of_rows_train_arrays_as_they_train_numbers() {
         (program("param a, b; data t, y; (y - a - b*t)^2"), program("param p[2]; data t, y; (y - p[0] - p[1]*t)^2"));
     let columns = || [("t", &t), ("y", &y)];
     for method in [Method::Sgd, Method::Momentum, Method::Adam] {
-        let settings = Settings { batch: 7, iterations: Some(40), seed: Some(3), validation: 0.2, ..settings(method) };
+        let settings = Settings { batch: Some(7), iterations: Some(40), seed: Some(3), validation: 0.2, ..settings(method) };
         let settings = || settings.clone();
         let expected = Fit::new(&numbers).columns(columns()).at([("a", 0.0), ("b", 0.0)]).settings(settings());
         let expected = expected.run().unwrap();

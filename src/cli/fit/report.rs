@@ -102,6 +102,7 @@ pub fn json(fitted: &Fitted, method: MethodOption) -> Map<String, Value> {
         ("reason", json!(fitted.reason.to_string())),
         ("method", json!(method.name())),
         ("rows", json!(fitted.rows)),
+        ("batch_dimension", json!(fitted.batch_dimension)),
         ("evaluations", json!(fitted.evaluations)),
     ]);
     if let Some(validation) = fitted.validation {
