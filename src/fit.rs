@@ -503,7 +503,8 @@ impl<'a> Fit<'a> {
         let places = self.places(&layout, &inputs);
         let response = self.response_of(program, &names);
         let is_least_squares = settings.method == Method::Lm && !self.is_whole(program);
-        let is_residual = is_least_squares || is_vector(program) || has_linear_column(program, &places) || response.is_some();
+        let is_residual =
+            is_least_squares || is_vector(program) || has_linear_column(program, &places) || response.is_some();
         let loss = settings.loss.unwrap_or(if is_residual { Loss::Squares } else { Loss::Mean });
         if settings.method == Method::Lm && loss != Loss::Squares {
             return Err(Error::NeedsSquares);
@@ -516,9 +517,8 @@ impl<'a> Fit<'a> {
         let wants_jacobian = settings.method == Method::Lm || layout.len() <= FEW;
         let code = Code::new(program, &names, loss, wants_jacobian, settings.threads);
         code.check()?;
-        let codes = cut
-            .as_ref()
-            .map(|cut| Codes::new(self.program, self.binding(&inputs), cut, &names, loss, wants_jacobian));
+        let codes =
+            cut.as_ref().map(|cut| Codes::new(self.program, self.binding(&inputs), cut, &names, loss, wants_jacobian));
         let objective = |picked| -> Box<dyn Objective + '_> {
             match &codes {
                 Some(codes) => Box::new(Slices::new(codes, &places, picked, rows)),

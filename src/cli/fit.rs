@@ -26,8 +26,8 @@ use super::answer::Answer;
 use super::fault::Fault;
 use super::options::{Output, Point, Text, Wrt};
 use super::{examples, inputs, values};
-use pictures::Given;
 use arguments::{Bounds, LossOption, MethodOption, OnFault, ScheduleOption};
+use pictures::Given;
 use rows::Rows;
 use saved::Saved;
 

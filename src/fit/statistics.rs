@@ -7,9 +7,9 @@ use super::bounds::Bounds;
 use super::triangle::Triangle;
 use crate::ad::{self, Mode};
 use crate::ast::Role;
+use crate::ir::{Builder, Func, Inst, Val};
 use crate::opt::loops::tidy;
 use crate::{Program, interp};
-use crate::ir::{Builder, Func, Inst, Val};
 
 /// The statistics of a fit by least squares.
 #[derive(Clone, PartialEq, Debug)]
@@ -113,7 +113,8 @@ fn sign(graph: &Func, argument: usize) -> Option<bool> {
     let tangent = tidy(&Builder::resume(tangent).finish(vec![dot]));
     let live = tangent.live();
     let seed = graph.params.len();
-    let depends = |val: Val| live[val.index()] && matches!(tangent.inst(val), Inst::Param(index) if index as usize != seed);
+    let depends =
+        |val: Val| live[val.index()] && matches!(tangent.inst(val), Inst::Param(index) if index as usize != seed);
     if tangent.vals().any(depends) {
         return None;
     }

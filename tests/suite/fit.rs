@@ -480,7 +480,7 @@ fn neither_threads_nor_their_number_change_a_fit() {
         let run = |threads, seed| {
             let settings = Settings {
                 threads,
-                batch,
+                batch: Some(batch),
                 iterations: Some(iterations),
                 validation: 0.2,
                 seed: Some(seed),
@@ -502,8 +502,13 @@ fn a_fit_has_the_same_bits_on_every_machine() {
     let [x, y] = wiggly();
     let text = "param a, b, c; data x, y; y - a*tanh(b*x + c)";
     let run = |method| {
-        let settings =
-            Settings { seed: Some(11), iterations: Some(7), batch: Some(8), schedule: Schedule::Cosine, ..settings(method) };
+        let settings = Settings {
+            seed: Some(11),
+            iterations: Some(7),
+            batch: Some(8),
+            schedule: Schedule::Cosine,
+            ..settings(method)
+        };
         values(&fit(text, &[("x", &x), ("y", &y)], &[], settings).unwrap())
     };
     let all = [Method::Lm, Method::Lbfgs, Method::Gd, Method::Sgd, Method::Momentum, Method::Adam];
@@ -651,7 +656,7 @@ fn what_is_wrong_is_told_before_the_fit_begins() {
             "the tolerance must be 0 or a positive number, not NaN",
         ),
         (with(&|settings| settings.momentum = 1.5), "the momentum must be"),
-        (with(&|settings| settings.batch = 0), "the size of a batch must be at least 1, not 0"),
+        (with(&|settings| settings.batch = Some(0)), "the size of a batch must be at least 1, not 0"),
         (with(&|settings| settings.iterations = Some(0)), "the number of iterations must be at least 1"),
         (with(&|settings| settings.patience = Some(0)), "the patience must be at least 1"),
         (with(&|settings| settings.spread = 0.0), "the spread of random starts must be a positive number"),
