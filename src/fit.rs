@@ -35,8 +35,8 @@
 //! [`Program::gradient`] and [`Program::jacobian`], computed in batches with portable functions; all sums have one order; chance comes from a
 //! seed. So a fit is the same, to the bit, on every machine and with any number of threads.
 //!
-//! - [`objective`] is the seam between what is minimised and how, [`table`] and [`calls`] what is: programs of numbers, and with arrays;
-//!   [`layout`] knows where the elements of fitted arrays are.
+//! - [`objective`] is the seam between what is minimised and how; [`table`], [`calls`] and [`slices`] what is: programs of numbers, with
+//!   arrays, and with rows of arrays. [`layout`] knows where the elements of fitted arrays are.
 //! - [`least_squares`] is Levenberg's and Marquardt's method on the [`triangle`] of the Jacobian, [`lbfgs`] a quasi-Newton
 //!   method, [`descent`] gradient descent in batches with its [`schedule`].
 //! - [`monitor`] goes along with all of them, [`statistics`] come last.
@@ -53,6 +53,7 @@ mod monitor;
 mod objective;
 mod random;
 mod schedule;
+mod slices;
 mod statistics;
 mod table;
 mod triangle;
@@ -71,6 +72,7 @@ use layout::{Layout, Slot};
 use monitor::Monitor;
 use objective::Objective;
 use random::{Purpose, Random};
+use slices::{Codes, Cut, Slices};
 use table::{Code, Place, Table};
 
 pub use error::Error;
@@ -153,8 +155,13 @@ pub struct Settings {
     /// The learning rate.
     pub rate: Option<f64>,
     pub schedule: Schedule,
-    /// The rows in a batch; all for [`Method::Gd`].
-    pub batch: usize,
+    /// The rows in a batch, otherwise [`BATCH`]; all for [`Method::Gd`]. Whole arrays have
+    /// rows only where something asks for them: this, [`Settings::batch_dimension`], [`Settings::validation`] or [`Method::Sgd`]. Otherwise
+    /// all descents take them at once, because only the author knows whether they may be taken apart.
+    pub batch: Option<usize>,
+    /// The size that counts the rows of whole arrays: arrays that begin with it are cut into batches, and rows of them are held out. Where
+    /// rows are asked for and this is not said, it is the size with which all arrays of the data begin.
+    pub batch_dimension: Option<String>,
     /// The share of its speed that [`Method::Momentum`] keeps from step to step.
     pub momentum: f64,
     /// The share of rows, drawn by chance, that is held out: their loss is watched, and the parameters with the least are the result.
@@ -171,6 +178,9 @@ pub struct Settings {
     pub threads: usize,
 }
 
+/// The rows in a batch, where nothing else is said.
+pub const BATCH: usize = 32;
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -180,7 +190,8 @@ impl Default for Settings {
             tolerance: None,
             rate: None,
             schedule: Schedule::Constant,
-            batch: 32,
+            batch: None,
+            batch_dimension: None,
             momentum: 0.9,
             validation: 0.0,
             patience: None,
@@ -309,6 +320,8 @@ pub struct Fitted {
     pub evaluations: usize,
     /// Rows that were not held out.
     pub rows: usize,
+    /// The size that counts the rows, where these are rows of whole arrays.
+    pub batch_dimension: Option<String>,
     /// Of least squares.
     pub squares: Option<Squares>,
     pub history: Vec<Step>,
@@ -480,27 +493,21 @@ impl<'a> Fit<'a> {
         let settings = &self.settings.clone();
         let rows = self.rows()?;
         let inputs = self.program.inputs_but(&names, self.given())?;
+        let cut = self.cut(&names)?;
+        let rows = cut.as_ref().map_or(Ok(rows), |cut| rows_of(cut, &inputs))?;
         let program = &*self.bound(&inputs)?;
         let layout = Layout::new(program, &names);
         if layout.len() == 0 {
             return Err(Error::NoParameters);
         }
         let places = self.places(&layout, &inputs);
-        let linear = linear_columns(program, &places);
-        let residuals_of_row: usize = program
-            .graph()
-            .results
-            .iter()
-            .map(|result| program.graph().shape(result.value).iter().product::<usize>())
-            .sum();
+        let response = self.response_of(program, &names);
         let is_least_squares = settings.method == Method::Lm && !self.is_whole(program);
-        let is_residual = is_least_squares || is_vector(program) || !linear.is_empty();
+        let is_residual =
+            is_least_squares || is_vector(program) || has_linear_column(program, &places) || response.is_some();
         let loss = settings.loss.unwrap_or(if is_residual { Loss::Squares } else { Loss::Mean });
         if settings.method == Method::Lm && loss != Loss::Squares {
             return Err(Error::NeedsSquares);
-        }
-        if self.is_whole(program) {
-            self.check_without_rows()?;
         }
         let bounds = self.checked_bounds(&layout)?;
         let start = self.start(&layout, &bounds)?;
@@ -508,12 +515,15 @@ impl<'a> Fit<'a> {
 
         let (held_out, trained) = self.split(rows);
         let wants_jacobian = settings.method == Method::Lm || layout.len() <= FEW;
-        let code = Code::new(program, &names, loss, wants_jacobian, settings.threads)?;
-        let objective = |rows| -> Box<dyn Objective + '_> {
-            if program.has_arrays() {
-                Box::new(Calls::new(&code, &places, &columns, rows))
-            } else {
-                Box::new(Table::new(&code, &places, &columns, rows))
+        let code = Code::new(program, &names, loss, wants_jacobian, settings.threads);
+        code.check()?;
+        let codes =
+            cut.as_ref().map(|cut| Codes::new(self.program, self.binding(&inputs), cut, &names, loss, wants_jacobian));
+        let objective = |picked| -> Box<dyn Objective + '_> {
+            match &codes {
+                Some(codes) => Box::new(Slices::new(codes, &places, picked, rows)),
+                None if program.has_arrays() => Box::new(Calls::new(&code, &places, &columns, picked)),
+                None => Box::new(Table::new(&code, &places, &columns, picked)),
             }
         };
         let mut table = objective(&trained);
@@ -524,7 +534,10 @@ impl<'a> Fit<'a> {
                 return Err(Error::LossNotFinite { row: (!columns.is_empty()).then(|| rows[row]), value });
             }
         }
-        let residuals = trained.len() * residuals_of_row;
+        let residuals = match &codes {
+            Some(codes) => codes.residuals(trained.len())?,
+            None => trained.len() * code.n_residuals(),
+        };
         if settings.method == Method::Lm && residuals < layout.len() {
             return Err(Error::FewRows { residuals, params: layout.len() });
         }
@@ -553,7 +566,13 @@ impl<'a> Fit<'a> {
         let squares = match loss {
             Loss::Squares if wants_jacobian => {
                 let squares = Squares::new(&best, &bounds, &table.jacobian(&best)?, total, residuals);
-                Some(self.with_response(squares, &linear, &trained))
+                Some(match response {
+                    Some((index, is_added)) => {
+                        let values = values_of(&places[index], &columns, cut.is_some().then_some(rows), &trained);
+                        squares.about(&program.arguments()[index].name, is_added, &values)
+                    }
+                    None => squares,
+                })
             }
             Loss::Squares | Loss::Mean => None,
         };
@@ -566,6 +585,7 @@ impl<'a> Fit<'a> {
             iterations,
             evaluations: table.evaluations().ceil() as usize,
             rows: trained.len(),
+            batch_dimension: cut.as_ref().map(|cut| cut.size.clone()),
             squares,
             history,
             state,
@@ -588,7 +608,7 @@ impl<'a> Fit<'a> {
             ("the momentum", share, (0.0..1.0).contains(momentum), *momentum),
             ("the share for validation", share, (0.0..1.0).contains(validation), *validation),
             ("the spread of random starts", positive, *spread > 0.0 && spread.is_finite(), *spread),
-            ("the size of a batch", "at least 1", *batch > 0, *batch as f64),
+            ("the size of a batch", "at least 1", *batch != Some(0), 0.0),
             ("the number of iterations", "at least 1", *iterations != Some(0), 0.0),
             ("the patience", "at least 1", *patience != Some(0), 0.0),
         ];
@@ -598,15 +618,26 @@ impl<'a> Fit<'a> {
         }
     }
 
-    /// What goes by rows can't go by whole arrays.
-    fn check_without_rows(&self) -> Result<(), Error> {
-        if self.settings.method == Method::Sgd {
-            return Err(Error::NeedsRows { what: "gradient descent in batches" });
+    /// Along which size whole arrays are cut, if rows of them are asked for.
+    fn cut(&self, names: &[String]) -> Result<Option<Cut>, Error> {
+        let Settings { method, batch, ref batch_dimension, validation, .. } = self.settings;
+        let size = batch_dimension.as_deref().map(canonical);
+        let has_batches = match method {
+            Method::Sgd => true,
+            Method::Momentum | Method::Adam => batch.is_some(),
+            Method::Gd | Method::Lbfgs | Method::Lm => false,
+        };
+        let what = if has_batches { "gradient descent in batches" } else { "validation" };
+        if !self.program.has_arrays() || !self.columns.is_empty() {
+            let why = "no arrays hold all of its data".to_owned();
+            return size.map_or(Ok(None), |_| Err(Error::NeedsRows { what: "a batch dimension", why }));
         }
-        if self.settings.validation > 0.0 {
-            return Err(Error::NeedsRows { what: "validation" });
+        if size.is_none() && !has_batches && validation == 0.0 {
+            return Ok(None);
         }
-        Ok(())
+        let is_data = |argument: &Argument| !names.contains(&argument.name);
+        let cut = Cut::new(self.program, size.as_deref(), is_data);
+        Ok(Some(cut.map_err(|why| Error::NeedsRows { what, why })?))
     }
 
     fn checked_bounds(&self, layout: &Layout) -> Result<Bounds, Error> {
@@ -635,8 +666,14 @@ impl<'a> Fit<'a> {
         if !self.program.is_open() && self.sizes.is_empty() {
             return Ok(Cow::Borrowed(self.program));
         }
-        let binding = Binding { sizes: self.sizes.clone(), ..self.program.binding_of(inputs.iter().copied()) };
-        Ok(Cow::Owned(self.program.bind(&binding)?))
+        Ok(Cow::Owned(self.program.bind(&self.binding(inputs))?))
+    }
+
+    /// The sizes of what is given, and those that are known.
+    fn binding(&self, inputs: &[Option<ArrayView>]) -> Binding {
+        let known = self.program.sizes().iter().filter_map(|(name, size)| Some((name.clone(), (*size)?)));
+        let sizes = known.chain(self.sizes.clone()).collect();
+        Binding { sizes, ..self.program.binding_of(inputs.iter().copied()) }
     }
 
     /// Whether the data are whole arrays, and not the rows of a table.
@@ -727,13 +764,48 @@ impl<'a> Fit<'a> {
         (order, trained)
     }
 
-    /// With the response, if the residual shows which it is: the only column that it is 1 or -1 times.
-    fn with_response(&self, squares: Squares, linear: &[(usize, Option<f64>)], rows: &[usize]) -> Squares {
-        let mut responses = linear.iter().filter(|(_, slope)| slope.is_some_and(|slope| slope.abs() == 1.0));
-        let (Some(&(index, Some(slope))), None) = (responses.next(), responses.next()) else { return squares };
-        let name = &self.program.arguments()[index].name;
-        let column = self.columns.iter().find(|(column, _)| column == name);
-        column.map_or(squares.clone(), |(_, values)| squares.about(name, slope, &random::pick(values, rows)))
+    /// What the model is compared with, if the residual shows it: the only argument of the data, of the residual's shape, which the
+    /// residual is plus or minus something that doesn't depend on it. With its name, and whether it is added.
+    ///
+    /// # Errors
+    /// As [`Fit::run`].
+    pub fn response(&self) -> Result<Option<(String, bool)>, Error> {
+        let names = self.names()?;
+        self.rows()?;
+        let program = self.bound(&self.program.inputs_but(&names, self.given())?)?;
+        let response = self.response_of(&program, &names);
+        Ok(response.map(|(index, is_added)| (program.arguments()[index].name.clone(), is_added)))
+    }
+
+    /// The same by place.
+    fn response_of(&self, program: &Program, names: &[String]) -> Option<(usize, bool)> {
+        let is_column = |name: &String| self.columns.iter().any(|(column, _)| column == name);
+        let is_data = |argument: &Argument| match self.columns.as_slice() {
+            [] => !argument.extents.is_empty() && !names.contains(&argument.name),
+            _ => is_column(&argument.name),
+        };
+        let arguments = program.arguments();
+        let data: Vec<usize> = (0..arguments.len()).filter(|&index| is_data(&arguments[index])).collect();
+        statistics::response(program, &data)
+    }
+}
+
+/// How many rows arrays that are cut have.
+fn rows_of(cut: &Cut, inputs: &[Option<ArrayView>]) -> Result<usize, Error> {
+    let first = inputs.iter().zip(&cut.is_cut).find(|(_, is_cut)| **is_cut);
+    match first.and_then(|(input, _)| input.as_ref()?.shape().first().copied()) {
+        Some(0) | None => Err(Error::NoRows),
+        Some(rows) => Ok(rows),
+    }
+}
+
+/// The values of a list or column of the data in these rows; `cut` is how many a list has that is cut.
+fn values_of(place: &Place, columns: &[&[f64]], cut: Option<usize>, rows: &[usize]) -> Vec<f64> {
+    match place {
+        Place::Column(index) => random::pick(columns[*index], rows),
+        Place::Given(numbers) if cut == Some(numbers.len()) => random::pick(numbers, rows),
+        Place::Given(numbers) => numbers.to_vec(),
+        Place::Param(_) => Vec::new(),
     }
 }
 
@@ -743,15 +815,15 @@ fn is_vector(program: &Program) -> bool {
     graph.results.len() != 1 || graph.is_array(graph.results[0].value)
 }
 
-/// As [`statistics::linear_columns`], from what each argument is. Of programs with arrays it isn't known.
-fn linear_columns(program: &Program, places: &[Place]) -> Vec<(usize, Option<f64>)> {
+/// As [`statistics::has_linear_column`], from what each argument is. Of programs with arrays it isn't known.
+fn has_linear_column(program: &Program, places: &[Place]) -> bool {
     if program.has_arrays() {
-        return Vec::new();
+        return false;
     }
     let which = |is: fn(&Place) -> bool| (0..places.len()).filter(|&index| is(&places[index])).collect::<Vec<_>>();
     let columns = which(|place| matches!(place, Place::Column(_)));
     let params = which(|place| matches!(place, Place::Param(_)));
-    statistics::linear_columns(program, &columns, &params)
+    statistics::has_linear_column(program, &columns, &params)
 }
 
 /// The parameters with their standard errors.
@@ -796,7 +868,7 @@ fn minimise(
                 rate: settings.rate.unwrap_or(method.default_rate()),
                 schedule: settings.schedule,
                 momentum: settings.momentum,
-                batch: if method == Method::Gd { usize::MAX } else { settings.batch },
+                batch: if method == Method::Gd { usize::MAX } else { settings.batch.unwrap_or(BATCH) },
                 epochs: iterations,
                 tolerance,
                 seed: settings.seed.unwrap_or(0),

@@ -76,12 +76,19 @@ pub use program::{
 };
 pub use syntax::Limits;
 
-/// The README's program runs.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
-
-/// So does that of the page about arrays.
-#[cfg(doctest)]
-#[doc = include_str!("../docs/arrays.md")]
-struct Arrays;
+/// The programs in the documents run.
+#[cfg(all(doctest, feature = "cli"))]
+mod documents {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/arrays.md")]
+    struct Arrays;
+    #[doc = include_str!("../docs/batch.md")]
+    struct Batch;
+    #[doc = include_str!("../docs/fit.md")]
+    struct Fitting;
+    #[doc = include_str!("../docs/pictures.md")]
+    struct Pictures;
+    #[doc = include_str!("../docs/tutorial.md")]
+    struct Tutorial;
+}

@@ -2,9 +2,10 @@
 //!
 //! - [`arguments`] reads what is specific to the options: methods, schedules, bounds.
 //! - [`rows`] reads the data, [`saved`] reads and writes parameters.
-//! - [`report`] is the answer.
+//! - [`report`] is the answer, [`pictures`] are drawn.
 
 mod arguments;
+mod pictures;
 mod report;
 mod rows;
 mod saved;
@@ -26,6 +27,7 @@ use super::fault::Fault;
 use super::options::{Output, Point, Text, Wrt};
 use super::{examples, inputs, values};
 use arguments::{Bounds, LossOption, MethodOption, OnFault, ScheduleOption};
+use pictures::Given;
 use rows::Rows;
 use saved::Saved;
 
@@ -65,6 +67,8 @@ pub struct Fit {
     #[arg(long, value_name = "PATH")]
     save: Option<PathBuf>,
     #[command(flatten)]
+    pictures: pictures::Options,
+    #[command(flatten)]
     wrt: Wrt,
     /// Keeps parameters between bounds: b1=0..10,b2=..5; may be repeated
     #[arg(long, value_name = "NAME=LEAST..MOST,…")]
@@ -88,9 +92,13 @@ pub struct Fit {
     /// How the rate changes: constant, cosine, step:EPOCHS:FACTOR, exponential:FACTOR, inverse:DECAY
     #[arg(long, default_value = "constant", value_name = "SCHEDULE")]
     schedule: ScheduleOption,
-    /// The rows in a batch of sgd, momentum and adam
-    #[arg(long, default_value_t = 32, value_name = "ROWS")]
-    batch: usize,
+    /// The rows in a batch of sgd, momentum and adam [default: 32; momentum and adam take whole arrays at once, unless
+    /// this, `--batch-dimension` or `--validation` asks for rows]
+    #[arg(long, value_name = "ROWS")]
+    batch: Option<usize>,
+    /// The size that counts the rows of whole arrays, for batches and validation [default: the size with which all arrays of the data begin]
+    #[arg(long, value_name = "SIZE")]
+    batch_dimension: Option<String>,
     /// The share of its speed that momentum keeps
     #[arg(long, default_value = "0.9", value_name = "NUMBER", value_parser = arguments::number)]
     momentum: f64,
@@ -157,8 +165,6 @@ impl Fit {
             None => None,
         };
 
-        // Found now, not after the fit.
-        let place = self.save.as_ref().map(|path| Whole::create(path)).transpose()?;
         let bar = self.progress();
         let mut show = |step: &Step| report::show(&bar, step);
         _ = ctrlc::set_handler(|| {
@@ -175,19 +181,25 @@ impl Fit {
             .observe(&mut show);
         fit = at.iter().fold(fit, |fit, (name, value)| fit.with(name, value));
         fit = arrays.iter().fold(fit, |fit, (name, value)| fit.data(name, value));
-        fit = inputs::sizes(&self.size)?.iter().fold(fit, |fit, (name, size)| fit.size(name, *size));
+        let sizes = inputs::sizes(&self.size)?;
+        fit = sizes.iter().fold(fit, |fit, (name, size)| fit.size(name, *size));
         if let Some(names) = &self.wrt.wrt {
             fit = fit.wrt(values::names(names));
         }
         if let Some(state) = state {
             fit = fit.resume(state.for_method(self.method)?);
         }
+        // What can't be written or drawn is found now, not after the fit.
+        let place = self.save.as_ref().map(|path| Whole::create(path)).transpose()?;
+        let given = Given { program: &program, columns: &rows.columns, arrays: &arrays, at: &at, sizes: &sizes };
+        let pictures = self.pictures.begin(&fit, given)?;
         let fitted = fit.run();
         bar.finish_and_clear();
         let fitted = fitted?;
         if let Some(place) = place {
             saved::write(place, report::saved(&fitted, self.method))?;
         }
+        pictures.finish(&program, &fitted)?;
         let text = || report::text(&fitted);
         let json = || report::json(&fitted, self.method).into();
         let answer = Answer::about(&program, self.output.format, text, json);
@@ -203,6 +215,7 @@ impl Fit {
             rate: self.rate,
             schedule: self.schedule.0,
             batch: self.batch,
+            batch_dimension: self.batch_dimension.clone(),
             momentum: self.momentum,
             validation: self.validation,
             patience: self.patience,
@@ -326,7 +339,10 @@ fn help(error: &Error) -> Option<String> {
         Error::NeedsSquares => "`--method lbfgs` or `--method adam` minimises a mean",
         Error::StartOutside { .. } | Error::NoBounds { .. } => "bounds are written `--bounds b1=0..10,b2=..5`",
         Error::NotFitted { .. } | Error::ColumnFitted { .. } => "`--wrt` names the parameters that are fitted",
-        Error::NeedsRows { .. } => "`--method adam` and `--method lbfgs` take the data as a whole",
+        Error::NeedsRows { .. } => {
+            "arrays with a row for each case are declared `data x[N, D], y[N]`, and `--batch-dimension N` names the size that counts \
+             rows; `--method gd` takes the data as a whole"
+        }
         Error::OtherState => "`--params` takes the parameters of any fit as a start",
         Error::Library(_)
         | Error::StartNotFinite { .. }

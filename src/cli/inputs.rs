@@ -18,7 +18,8 @@ pub struct Inputs {
     /// The values of the arguments, as numbers: x=2,z=-1.5e3; may be repeated
     #[arg(long, value_name = "NAME=VALUE,…")]
     at: Vec<String>,
-    /// Arguments by name from a JSON file: {"x": 2, "W": [[1, 2], [3, 4]]}; `-` is the standard input
+    /// Arguments by name from a JSON file: {"x": 2, "W": [[1, 2], [3, 4]]}, or the parameters in a file that `fit --save` made; `-` is the
+    /// standard input
     #[arg(long, value_name = "PATH", allow_hyphen_values = true)]
     args: Option<PathBuf>,
     /// An array from a file: .npy, .npz, .csv or .tsv; of PATH.npz without a name, all arguments in it; may be repeated
@@ -136,7 +137,11 @@ pub fn from_json(path: &Path) -> Result<Vec<(String, Array)>, Fault> {
     let shown = if is_stdin { "stdin".to_owned() } else { path.display().to_string() };
     let unread = |error| Fault::usage(format!("the file `{shown}` can't be read: {}", reason(&error)), help);
     let text = read.map_err(unread)?;
-    nested::read(&text).map_err(|fault| {
+    // What `fit` has saved has its parameters inside.
+    let of_fit = || nested::params(&serde_json::from_slice(&text).ok()?);
+    let read = nested::read(&text)
+        .or_else(|fault| of_fit().map_or(Err(fault), |params| nested::read(params.to_string().as_bytes())));
+    read.map_err(|fault| {
         // A fault begins with the place of a value, or says what the file is.
         let message = if fault.starts_with('`') { format!("{shown}: {fault}") } else { format!("`{shown}` {fault}") };
         Fault::usage(message, help)

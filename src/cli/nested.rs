@@ -8,6 +8,7 @@ use std::fmt;
 use chainrule::Array;
 use chainrule::error::shorten;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 
 /// The arguments in a JSON text.
 ///
@@ -22,6 +23,13 @@ pub fn read(text: &[u8]) -> Result<Vec<(String, Array)>, String> {
         (None, Err(error)) => Err(format!("is no JSON of arguments: {error}")),
         (None, Ok(())) => Ok(reader.arguments),
     }
+}
+
+/// The parameters that `fit` has answered or saved, `{"params": {"b1": {"value": 1.5}, "W": [[1, 2]]}}`, by name; `None` if that isn't what it is.
+pub fn params(fit: &Value) -> Option<Value> {
+    let params = fit.get("params")?.as_object()?;
+    let values = params.iter().map(|(name, value)| (name.clone(), value.get("value").unwrap_or(value).clone()));
+    Some(Value::Object(values.collect()))
 }
 
 #[derive(Default)]

@@ -1,7 +1,7 @@
 //! `chainrule plot`: a function and its derivatives over a range, or beside data, as a picture.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use chainrule::data::whole::Whole;
 use chainrule::data::{self, Block, Wanted};
@@ -78,7 +78,7 @@ impl Plot {
         let text = if data::is_stream(&self.out) {
             svg
         } else {
-            write(&self.out, &svg)?;
+            put(Whole::create(&self.out)?, &svg)?;
             let shown = picture.series.iter().map(|series| series.name.as_str()).collect::<Vec<_>>().join(", ");
             format!("{}: {shown} over {name} = {from}..{to}\n", self.out.display())
         };
@@ -184,7 +184,7 @@ impl Plot {
             .map(|(name, value)| format!("{name} = {value}"))
             .collect();
         let fixed = if fixed.is_empty() { String::new() } else { format!("   ({})", fixed.join(", ")) };
-        let title = table::excerpt(program.source(), 70) + &fixed;
+        let title = table::title(program) + &fixed;
         let mut picture = match (points, &self.y) {
             (Some(points), Some(y)) => plot::fitted(name, y, points, sampled),
             _ => {
@@ -250,9 +250,8 @@ fn primes(order: u8) -> String {
 }
 
 /// Writes a picture, whole or not at all.
-pub fn write(path: &Path, svg: &str) -> Result<(), Fault> {
-    let mut file = Whole::create(path)?;
+pub fn put(mut file: Whole, svg: &str) -> Result<(), Fault> {
     let written = file.write_all(svg.as_bytes());
-    written.map_err(|error| data::Error::Io { path: path.to_owned(), doing: "written", error })?;
+    written.map_err(|error| data::Error::Io { path: file.path().to_owned(), doing: "written", error })?;
     Ok(file.finish()?)
 }

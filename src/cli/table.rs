@@ -1,7 +1,9 @@
 //! Aligned text for people.
 
-use chainrule::Array;
+use std::path::Path;
+
 use chainrule::error::shape_text;
+use chainrule::{Array, Program};
 
 /// The shortest text that reads back to the same double, or `NaN`, `inf`, `-inf`.
 pub fn number(value: f64) -> String {
@@ -28,6 +30,24 @@ pub fn columns(rows: &[Vec<String>]) -> String {
 
 /// So much of an expression is shown in JSON.
 pub const LONGEST: usize = 200;
+
+/// So much of a text stands above a picture.
+const WIDEST: usize = 70;
+
+/// What stands above a picture: a program's text without its comments, or the name of its file if the text is long, or its beginning.
+pub fn title(program: &Program) -> String {
+    let lines = program.source().lines().map(|line| line.split('#').next().unwrap_or_default().trim_end());
+    let joined = lines.filter(|line| !line.is_empty()).fold(String::new(), |text, line| {
+        let goes_on = text.is_empty() || text.ends_with([';', '{']) || line.starts_with([' ', '\t', '}', ')', ']']);
+        text + if goes_on { " " } else { "; " } + line
+    });
+    let text = joined.trim_start();
+    match program.source_name() {
+        "formula" | "stdin" => excerpt(text, WIDEST),
+        _ if text.chars().count() <= WIDEST => excerpt(text, WIDEST),
+        path => Path::new(path).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+    }
+}
 
 /// The beginning of an expression on one line. Takes no more time for a long one: the sums of a long sum are
 /// expressions too, and all of them together are as long as the square of the text.

@@ -44,6 +44,31 @@ fn results(graph: &Func) -> Vec<Vec<f64>> {
     graph.results.iter().map(|result| vec![0.0; graph.shape(result.value).iter().product()]).collect()
 }
 
+/// Appends the residuals of a call and their Jacobian, where they are wanted.
+///
+/// # Errors
+/// Where the call has no result.
+pub fn append(triangle: &mut Triangle, code: &Code, arguments: &[&[f64]]) -> Result<(), Error> {
+    let n_values = code.n_results();
+    let Some(code) = code.residuals()? else { return Ok(()) };
+    let mut results = results(code.graph());
+    let n_args = (results.len() - n_values) / n_values;
+    code.call_arrays(arguments, &mut slices(&mut results))?;
+    let (values, derivatives) = results.split_at(n_values);
+    let mut residuals = values.concat();
+    // By column: of each parameter the derivatives of all residuals.
+    let mut columns = Vec::new();
+    for arg in 0..n_args {
+        let blocks = || values.iter().zip(derivatives.iter().skip(arg).step_by(n_args));
+        let width = blocks().find(|(value, _)| !value.is_empty()).map_or(0, |(value, block)| block.len() / value.len());
+        for param in 0..width {
+            columns.extend(blocks().flat_map(|(_, block)| block.iter().skip(param).step_by(width)));
+        }
+    }
+    triangle.append(&mut columns, &mut residuals);
+    Ok(())
+}
+
 fn slices(results: &mut [Vec<f64>]) -> Vec<&mut [f64]> {
     results.iter_mut().map(Vec::as_mut_slice).collect()
 }
@@ -57,18 +82,19 @@ impl Objective for Calls<'_> {
         let mut loss = 0.0;
         for row in rows {
             let mut value = [0.0];
-            self.code.value.call_arrays(&self.arguments(params, row), &mut [&mut value])?;
+            self.code.value()?.call_arrays(&self.arguments(params, row), &mut [&mut value])?;
             loss += value[0];
         }
         Ok(loss)
     }
 
     fn gradient(&self, params: &[f64], rows: Range<usize>, gradient: &mut [f64]) -> Result<f64, Error> {
-        let mut results = results(self.code.gradient.graph());
+        let code = self.code.gradient()?;
+        let mut results = results(code.graph());
         let mut loss = 0.0;
         gradient.fill(0.0);
         for row in rows {
-            self.code.gradient.call_arrays(&self.arguments(params, row), &mut slices(&mut results))?;
+            code.call_arrays(&self.arguments(params, row), &mut slices(&mut results))?;
             loss += results[0][0];
             gradient.iter_mut().zip(results[1..].iter().flatten()).for_each(|(sum, slope)| *sum += slope);
         }
@@ -77,25 +103,8 @@ impl Objective for Calls<'_> {
 
     fn jacobian(&self, params: &[f64]) -> Result<Triangle, Error> {
         let mut triangle = Triangle::new(params.len());
-        let Some(code) = &self.code.residuals else { return Ok(triangle) };
-        let mut results = results(code.graph());
-        let n_values = self.code.n_results;
-        let n_args = (results.len() - n_values) / n_values;
         for row in 0..self.rows.len() {
-            code.call_arrays(&self.arguments(params, row), &mut slices(&mut results))?;
-            let (values, derivatives) = results.split_at(n_values);
-            let mut residuals = values.concat();
-            // By column: of each parameter the derivatives of all residuals.
-            let mut columns = Vec::with_capacity(params.len() * residuals.len());
-            for arg in 0..n_args {
-                let blocks = || values.iter().zip(derivatives.iter().skip(arg).step_by(n_args));
-                let width =
-                    blocks().find(|(value, _)| !value.is_empty()).map_or(0, |(value, block)| block.len() / value.len());
-                for param in 0..width {
-                    columns.extend(blocks().flat_map(|(_, block)| block.iter().skip(param).step_by(width)));
-                }
-            }
-            triangle.append(&mut columns, &mut residuals);
+            append(&mut triangle, self.code, &self.arguments(params, row))?;
         }
         Ok(triangle)
     }

@@ -36,8 +36,8 @@ pub enum Error {
     Setting { what: &'static str, expected: &'static str, found: String },
     #[error("Levenberg–Marquardt minimises squares of residuals, not a mean")]
     NeedsSquares,
-    #[error("{what} needs rows, and this program takes its data as whole arrays")]
-    NeedsRows { what: &'static str },
+    #[error("{what} needs rows: {why}")]
+    NeedsRows { what: &'static str, why: String },
     #[error("what was saved belongs to other parameters or another method")]
     OtherState,
 }

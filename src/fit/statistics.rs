@@ -5,10 +5,11 @@
 
 use super::bounds::Bounds;
 use super::triangle::Triangle;
-use crate::Program;
 use crate::ad::{self, Mode};
 use crate::ast::Role;
-use crate::ir::{Func, Inst, Val};
+use crate::ir::{Builder, Func, Inst, Val};
+use crate::opt::loops::tidy;
+use crate::{Program, interp};
 
 /// The statistics of a fit by least squares.
 #[derive(Clone, PartialEq, Debug)]
@@ -49,11 +50,11 @@ impl Squares {
     }
 
     /// With a response and its values.
-    pub(super) fn about(mut self, name: &str, sign: f64, values: &[f64]) -> Squares {
+    pub(super) fn about(mut self, name: &str, is_added: bool, values: &[f64]) -> Squares {
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         let total: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
         self.r2 = (total > 0.0).then(|| 1.0 - self.rss / total);
-        self.response = Some((name.to_owned(), sign > 0.0));
+        self.response = Some((name.to_owned(), is_added));
         self
     }
 }
@@ -70,11 +71,11 @@ fn spread(inverse: &[f64], free: &[usize], lengths: &[f64], variance: f64) -> Ve
     covariance
 }
 
-/// The columns that the value depends on linearly, with a slope that neither they nor the parameters change: a program with such a
-/// column is a residual, because of a loss that would be a term of no use. With the slope, where it is a number.
-pub fn linear_columns(program: &Program, columns: &[usize], params: &[usize]) -> Vec<(usize, Option<f64>)> {
+/// Whether the value depends linearly on some column, with a slope that neither the columns nor the parameters change: a program with
+/// such a column is a residual, because of a loss that would be a term of no use.
+pub fn has_linear_column(program: &Program, columns: &[usize], params: &[usize]) -> bool {
     if program.results().len() != 1 {
-        return Vec::new();
+        return false;
     }
     let numbers = columns.iter().copied().filter(|&column| program.arguments()[column].role != Role::Index);
     let numbers: Vec<usize> = numbers.collect();
@@ -83,8 +84,53 @@ pub fn linear_columns(program: &Program, columns: &[usize], params: &[usize]) ->
         let changes = depends_on(&graph, slope);
         graph.constant(slope) != Some(0.0) && !changes[column] && params.iter().all(|&param| !changes[param])
     };
-    let slopes = numbers.iter().zip(&graph.results[1..]).filter(|&(&column, slope)| is_linear(column, slope.value));
-    slopes.map(|(&column, slope)| (column, graph.constant(slope.value))).collect()
+    numbers.iter().zip(&graph.results[1..]).any(|(&column, slope)| is_linear(column, slope.value))
+}
+
+/// The argument, among numbers and lists of the data, of which the only result is 1 or -1 times itself plus something that doesn't depend on
+/// it; `None` where there are several. With whether it is added.
+pub fn response(program: &Program, data: &[usize]) -> Option<(usize, bool)> {
+    let graph = program.graph();
+    let [result] = graph.results.as_slice() else { return None };
+    let shape = graph.shape(result.value);
+    let is_like = |&index: &usize| {
+        let (param, argument) = (&graph.params[index], &program.arguments()[index]);
+        argument.role != Role::Index && *param.shape == *shape && shape.len() <= 1
+    };
+    let signs = data.iter().copied().filter(is_like).filter_map(|index| Some((index, sign(graph, index)?)));
+    let mut signs = signs.fuse();
+    match (signs.next(), signs.next()) {
+        (Some(response), None) => Some(response),
+        _ => None,
+    }
+}
+
+/// Whether the derivative of the only result by an argument of its shape is 1 or -1 everywhere: the tangent depends on nothing but its
+/// seed, and is that or its negative.
+fn sign(graph: &Func, argument: usize) -> Option<bool> {
+    let tangent = ad::jvp(graph, &[argument]);
+    let dot = tangent.results.last()?.clone();
+    let tangent = tidy(&Builder::resume(tangent).finish(vec![dot]));
+    let live = tangent.live();
+    let seed = graph.params.len();
+    let depends =
+        |val: Val| live[val.index()] && matches!(tangent.inst(val), Inst::Param(index) if index as usize != seed);
+    if tangent.vals().any(depends) {
+        return None;
+    }
+    // No two elements are the same, so that an exchange of elements is seen.
+    let len: usize = graph.params[argument].shape.iter().product();
+    let direction: Vec<f64> = (1..=len).map(|place| place as f64).collect();
+    let zeros: Vec<Vec<f64>> = graph.params.iter().map(|param| vec![0.0; param.shape.iter().product()]).collect();
+    let args: Vec<&[f64]> = zeros.iter().map(Vec::as_slice).chain([direction.as_slice()]).collect();
+    let found = interp::call(&tangent, &args).ok()?.first()?.numbers();
+    let is = |sign: f64| found.iter().zip(&direction).all(|(found, expected)| *found == sign * expected);
+    match (is(1.0), is(-1.0)) {
+        _ if len == 0 => None,
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        (false, false) => None,
+    }
 }
 
 /// Which arguments a value depends on.

@@ -1,44 +1,108 @@
 //! A program at each row of a table, as an objective.
 
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::ops::Range;
 
 use super::objective::Objective;
 use super::triangle::Triangle;
 use super::{Loss, random};
 use crate::error::Error;
-use crate::program::{Functions, Gradient, Jacobian, Value};
-use crate::{Column, Compiled, Output, Points, Program};
+use crate::program::{Functions, Gradient, Jacobian, Kind, Value};
+use crate::{Column, Compiled, Output, Points, Program, Request};
 
-/// What a program is compiled to for fitting. Elementary functions are our own, so that a fit is the same on every machine.
+/// What a program is compiled to for fitting, when it is first asked for. Elementary functions are our own, so that a fit is the
+/// same on every machine.
 pub struct Code {
-    pub value: Compiled<Value>,
-    pub gradient: Compiled<Gradient>,
-    /// Values and derivatives of the residuals, where they are wanted.
-    pub residuals: Option<Compiled<Jacobian>>,
-    /// How many results the program has.
-    pub n_results: usize,
+    program: Program,
+    /// The program whose only value is the loss of a row.
+    summed: Program,
+    fitted: Vec<String>,
+    wants_jacobian: bool,
     threads: usize,
+    value: OnceCell<Compiled<Value>>,
+    gradient: OnceCell<Compiled<Gradient>>,
+    residuals: OnceCell<Compiled<Jacobian>>,
 }
 
 impl Code {
-    /// With the derivatives of residuals, if they are `wanted`.
-    pub fn new(program: &Program, fitted: &[String], loss: Loss, wanted: bool, threads: usize) -> Result<Code, Error> {
-        let functions = Functions::Portable;
-        let jacobian = || program.jacobian().wrt(fitted).functions(functions).compile();
-        let (summed, residuals) = match loss {
-            Loss::Mean => (program.clone(), None),
-            Loss::Squares => (program.squares(), wanted.then(jacobian).transpose()?),
+    /// With the derivatives of residuals, if they are `wanted` and the loss is a sum of their squares.
+    pub fn new(program: &Program, fitted: &[String], loss: Loss, wanted: bool, threads: usize) -> Code {
+        let summed = match loss {
+            Loss::Mean => program.clone(),
+            Loss::Squares => program.squares(),
         };
-        Ok(Code {
-            value: summed.value().functions(functions).compile()?,
-            gradient: summed.gradient().wrt(fitted).functions(functions).compile()?,
-            residuals,
-            n_results: program.results().len(),
+        Code {
+            program: program.clone(),
+            summed,
+            fitted: fitted.to_vec(),
+            wants_jacobian: wanted && loss == Loss::Squares,
             threads,
-        })
+            value: OnceCell::new(),
+            gradient: OnceCell::new(),
+            residuals: OnceCell::new(),
+        }
     }
+
+    /// Whether the loss is one number, with derivatives.
+    ///
+    /// # Errors
+    /// As [`Program::gradient`].
+    pub fn check(&self) -> Result<(), Error> {
+        self.summed.gradient().wrt(&self.fitted).names()?;
+        match self.summed.graph().results.as_slice() {
+            [result] if !self.summed.graph().is_array(result.value) => Ok(()),
+            _ => self.summed.gradient().wrt(&self.fitted).graph().map(|_| ()),
+        }
+    }
+
+    /// The loss of a row.
+    ///
+    /// # Errors
+    /// As [`Program::value`].
+    pub fn value(&self) -> Result<&Compiled<Value>, Error> {
+        kept(&self.value, || self.summed.value())
+    }
+
+    /// The loss of a row and its derivatives.
+    ///
+    /// # Errors
+    /// As [`Program::gradient`].
+    pub fn gradient(&self) -> Result<&Compiled<Gradient>, Error> {
+        kept(&self.gradient, || self.summed.gradient().wrt(&self.fitted))
+    }
+
+    /// Values and derivatives of the residuals, where they are wanted.
+    ///
+    /// # Errors
+    /// As [`Program::jacobian`].
+    pub fn residuals(&self) -> Result<Option<&Compiled<Jacobian>>, Error> {
+        let code = || kept(&self.residuals, || self.program.jacobian().wrt(&self.fitted));
+        self.wants_jacobian.then(code).transpose()
+    }
+
+    /// How many results the program has.
+    pub fn n_results(&self) -> usize {
+        self.program.results().len()
+    }
+
+    /// How many numbers they are together.
+    pub fn n_residuals(&self) -> usize {
+        let graph = self.program.graph();
+        graph.results.iter().map(|result| graph.shape(result.value).iter().product::<usize>()).sum()
+    }
+}
+
+/// What a cell holds, made now if it is empty.
+fn kept<'c, 'p, K: Kind>(
+    cell: &'c OnceCell<Compiled<K>>,
+    request: impl FnOnce() -> Request<'p, K>,
+) -> Result<&'c Compiled<K>, Error> {
+    if let Some(code) = cell.get() {
+        return Ok(code);
+    }
+    let code = request().functions(Functions::Portable).compile()?;
+    Ok(cell.get_or_init(|| code))
 }
 
 /// An argument of the program.
@@ -96,19 +160,19 @@ impl Objective for Table<'_> {
 
     fn loss(&self, params: &[f64], rows: Range<usize>) -> Result<f64, Error> {
         let points = self.points(params, rows);
-        Ok(self.code.value.batch(&points).threads(self.code.threads).sum()?.value())
+        Ok(self.code.value()?.batch(&points).threads(self.code.threads).sum()?.value())
     }
 
     fn gradient(&self, params: &[f64], rows: Range<usize>, gradient: &mut [f64]) -> Result<f64, Error> {
         let points = self.points(params, rows);
-        let sums = self.code.gradient.batch(&points).threads(self.code.threads).sum()?;
+        let sums = self.code.gradient()?.batch(&points).threads(self.code.threads).sum()?;
         gradient.copy_from_slice(&sums.first);
         Ok(sums.value())
     }
 
     fn jacobian(&self, params: &[f64]) -> Result<Triangle, Error> {
         let mut triangle = Triangle::new(params.len());
-        let Some(code) = &self.code.residuals else { return Ok(triangle) };
+        let Some(code) = self.code.residuals()? else { return Ok(triangle) };
         let results = code.layout().outs[0];
         let len = (BLOCK / (results * (params.len() + 1))).clamp(64, self.rows.max(64));
         // By column of the Jacobian, and in that by result: the residuals of a block are those of the first result, the second, ….
@@ -133,7 +197,7 @@ impl Objective for Table<'_> {
 
     fn first_fault(&self, params: &[f64]) -> Result<Option<(usize, f64)>, Error> {
         let mut values = vec![0.0; self.rows];
-        self.code.value.batch(&self.points(params, 0..self.rows)).values(&mut values).run()?;
+        self.code.value()?.batch(&self.points(params, 0..self.rows)).values(&mut values).run()?;
         Ok(values.into_iter().enumerate().find(|(_, value)| !value.is_finite()))
     }
 

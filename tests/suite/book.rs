@@ -50,6 +50,28 @@ fn links_between_chapters_lead_somewhere() {
     }
 }
 
+/// Programs in Rust are run as documentation of the crate.
+#[test]
+fn programs_in_rust_are_run() {
+    let library = read("src/lib.rs");
+    for chapter in chapters() {
+        let path = format!("\"../{}\"", chapter.to_string_lossy().replace('\\', "/"));
+        assert!(!read(&chapter).contains("```rust") || library.contains(&path), "{path} is not in src/lib.rs");
+    }
+}
+
+/// All other blocks say what they are: what is run, or text.
+#[test]
+fn blocks_are_run_or_are_text() {
+    for chapter in chapters() {
+        let text = read(&chapter);
+        for fence in text.lines().filter(|line| line.starts_with("```")).step_by(2) {
+            let language = fence.trim_start_matches('`');
+            assert!(["rust", "console", "sh", "text", "json"].contains(&language), "{}: {fence}", chapter.display());
+        }
+    }
+}
+
 /// A program of the lectures stands in one chapter, whole and as it is.
 #[test]
 fn chapters_show_the_programs_of_the_lectures() {

@@ -35,13 +35,29 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
+/// A directory for the commands of a document: what they save stays out of the repository, whose examples are there.
+#[cfg(feature = "cli")]
+fn place() -> tempfile::TempDir {
+    let place = tempfile::tempdir().expect("a directory");
+    let examples = place.path().join("examples");
+    for (from, to) in [("examples", examples.clone()), ("examples/lectures", examples.join("lectures"))] {
+        std::fs::create_dir(&to).expect("it is new");
+        let files = std::fs::read_dir(from).expect("it is there").map(|entry| entry.expect("an entry"));
+        for file in files.filter(|entry| entry.path().is_file()) {
+            std::fs::copy(file.path(), to.join(file.file_name())).expect("it is copied");
+        }
+    }
+    place
+}
+
 /// What a command prints. What it would print into a file of the documents must be there already.
 #[cfg(feature = "cli")]
-fn run(line: &str) -> String {
+fn run(place: &std::path::Path, line: &str) -> String {
     let mut words = words(line);
     assert_eq!(words[0], "chainrule", "{line}");
     let file = words.iter().position(|word| word == ">").map(|place| words.split_off(place));
-    let output = Command::new(env!("CARGO_BIN_EXE_chainrule")).args(&words[1..]).output().expect("it starts");
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_chainrule")).args(&words[1..]).current_dir(place).output().expect("it starts");
     assert!(output.status.success(), "{line}\n{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).expect("it prints UTF-8");
     let Some(file) = file else { return text };
@@ -53,6 +69,8 @@ fn run(line: &str) -> String {
 /// Holds the commands of a document to what stands below them.
 #[cfg(feature = "cli")]
 pub fn execute(document: &str) {
+    let place = place();
+    let run = |line: &str| run(place.path(), line);
     for block in blocks(document, "console") {
         for command in block.split("$ ").skip(1) {
             let (line, expected) = command.split_once('\n').expect("a command ends");

@@ -220,7 +220,7 @@ fn logistic_regression_ends_where_newtons_method_does() {
     }
     let full = |method, rate| Settings {
         rate: Some(rate),
-        batch: 200,
+        batch: Some(200),
         iterations: Some(5000),
         tolerance: Some(1e-13),
         ..settings(method)
@@ -299,7 +299,7 @@ fn a_step_is_what_the_formula_says() {
             rate: Some(0.1),
             schedule: Schedule::Exponential { factor: 0.5 },
             momentum: 0.8,
-            batch: 100,
+            batch: Some(100),
             iterations: Some(5),
             ..settings(method)
         };
@@ -480,7 +480,7 @@ fn neither_threads_nor_their_number_change_a_fit() {
         let run = |threads, seed| {
             let settings = Settings {
                 threads,
-                batch,
+                batch: Some(batch),
                 iterations: Some(iterations),
                 validation: 0.2,
                 seed: Some(seed),
@@ -502,8 +502,13 @@ fn a_fit_has_the_same_bits_on_every_machine() {
     let [x, y] = wiggly();
     let text = "param a, b, c; data x, y; y - a*tanh(b*x + c)";
     let run = |method| {
-        let settings =
-            Settings { seed: Some(11), iterations: Some(7), batch: 8, schedule: Schedule::Cosine, ..settings(method) };
+        let settings = Settings {
+            seed: Some(11),
+            iterations: Some(7),
+            batch: Some(8),
+            schedule: Schedule::Cosine,
+            ..settings(method)
+        };
         values(&fit(text, &[("x", &x), ("y", &y)], &[], settings).unwrap())
     };
     let all = [Method::Lm, Method::Lbfgs, Method::Gd, Method::Sgd, Method::Momentum, Method::Adam];
@@ -518,7 +523,7 @@ fn a_resumed_fit_goes_on_as_if_nothing_had_happened() {
     for method in [Method::Sgd, Method::Momentum, Method::Adam] {
         let run = |epochs, state| {
             let settings = Settings {
-                batch: 7,
+                batch: Some(7),
                 iterations: Some(epochs),
                 seed: Some(4),
                 tolerance: Some(0.0),
@@ -651,7 +656,7 @@ fn what_is_wrong_is_told_before_the_fit_begins() {
             "the tolerance must be 0 or a positive number, not NaN",
         ),
         (with(&|settings| settings.momentum = 1.5), "the momentum must be"),
-        (with(&|settings| settings.batch = 0), "the size of a batch must be at least 1, not 0"),
+        (with(&|settings| settings.batch = Some(0)), "the size of a batch must be at least 1, not 0"),
         (with(&|settings| settings.iterations = Some(0)), "the number of iterations must be at least 1"),
         (with(&|settings| settings.patience = Some(0)), "the patience must be at least 1"),
         (with(&|settings| settings.spread = 0.0), "the spread of random starts must be a positive number"),
@@ -702,7 +707,7 @@ fn no_fit_ends_worse_than_it_began() {
             let b = scales[(3 * i + 1) % scales.len()];
             for method in [Method::Lm, others[fits % 5]] {
                 let settings =
-                    Settings { loss: Some(Loss::Squares), iterations: Some(40), batch: 5, ..settings(method) };
+                    Settings { loss: Some(Loss::Squares), iterations: Some(40), batch: Some(5), ..settings(method) };
                 let bounds = [("a", -2e5, f64::INFINITY), ("b", -1e150, 1e6)];
                 let fit = Fit::new(&program).columns([("x", &x), ("y", &y)]).at([("a", a), ("b", b)]).bounds(bounds);
                 let fit = match fit.settings(settings).run() {

@@ -1,7 +1,7 @@
 //! Fits of programs with arrays: against closed forms, the same models written row by row, and known levels.
 
 use chainrule::fit::{Error, Fit, Fitted, Loss, Method, Settings};
-use chainrule::{Array, Program};
+use chainrule::{Array, ArrayView, Binding, Program};
 use proptest::prelude::*;
 
 fn program(text: &str) -> Program {
@@ -118,7 +118,8 @@ fn batches_of_rows_train_arrays_as_they_train_numbers() {
         (program("param a, b; data t, y; (y - a - b*t)^2"), program("param p[2]; data t, y; (y - p[0] - p[1]*t)^2"));
     let columns = || [("t", &t), ("y", &y)];
     for method in [Method::Sgd, Method::Momentum, Method::Adam] {
-        let settings = Settings { batch: 7, iterations: Some(40), seed: Some(3), validation: 0.2, ..settings(method) };
+        let settings =
+            Settings { batch: Some(7), iterations: Some(40), seed: Some(3), validation: 0.2, ..settings(method) };
         let settings = || settings.clone();
         let expected = Fit::new(&numbers).columns(columns()).at([("a", 0.0), ("b", 0.0)]).settings(settings());
         let expected = expected.run().unwrap();
@@ -127,6 +128,172 @@ fn batches_of_rows_train_arrays_as_they_train_numbers() {
         near(&[fit.validation.unwrap()], &[expected.validation.unwrap()], 1e-12);
         assert_eq!((fit.rows, fit.iterations), (24, expected.iterations));
     }
+}
+
+/// Rows of whole arrays make the steps that the same rows of a table make, the last batch being smaller.
+#[test]
+fn batches_of_whole_arrays_are_those_of_a_table() {
+    let t: Vec<f64> = (0..30).map(|i| f64::from(i) * 0.1).collect();
+    let y: Vec<f64> = t.iter().map(|t| 2.0 - 0.5 * t + (7.0 * t).sin() / 10.0).collect();
+    let design: Vec<[f64; 2]> = t.iter().map(|&t| [1.0, t]).collect();
+    let rows = program("param a, b; data t, y; y - a - b*t");
+    let residuals = program("param p[D]; data x[N, D], y[N]; r[i] = y[i] - sum[j](x[i, j]*p[j]); r");
+    let mean = program("param p[D]; data x[N, D], y[N]; mean[i]((y[i] - sum[j](x[i, j]*p[j]))^2)");
+    let bound = mean.bind(&Binding::new().size("N", 30).size("D", 2)).unwrap();
+    let lists = program("param p[2]; data t[M], y[M], s[2]; sum[i]((y[i] - p[0]*s[0] - p[1]*s[1]*t[i])^2)/M");
+    for method in [Method::Gd, Method::Sgd, Method::Momentum, Method::Adam] {
+        let settings = Settings {
+            batch: Some(7),
+            iterations: Some(40),
+            seed: Some(3),
+            validation: 0.2,
+            loss: Some(Loss::Squares),
+            ..settings(method)
+        };
+        let settings = |size: Option<&str>, loss| {
+            let batch_dimension = size.map(str::to_owned);
+            Settings { batch_dimension, loss: Some(loss), ..settings.clone() }
+        };
+        let expected = Fit::new(&rows).columns([("t", &t), ("y", &y)]).at([("a", 0.0), ("b", 0.0)]);
+        let expected = expected.settings(settings(None, Loss::Squares)).run().unwrap();
+        let p = [0.0, 0.0];
+        let whole = |program, loss| {
+            let fit = Fit::new(program).data("x", &design).data("y", &y).with("p", &p);
+            fit.settings(settings(None, loss)).run().unwrap()
+        };
+        let lists = Fit::new(&lists).columns([("t", &t), ("y", &y)]).data("s", &[1.0, 1.0]).with("p", &p);
+        let lists = lists.settings(settings(Some("M"), Loss::Mean)).run().unwrap();
+        for (fit, size) in [
+            (whole(&residuals, Loss::Squares), "N"),
+            (whole(&mean, Loss::Mean), "N"),
+            (whole(&bound, Loss::Mean), "N"),
+            (lists, "M"),
+        ] {
+            near(&values(&fit), &values(&expected), 1e-9);
+            near(&[fit.validation.unwrap()], &[expected.validation.unwrap()], 1e-9);
+            let losses = |fit: &Fitted| fit.history.iter().map(|step| step.loss).collect::<Vec<_>>();
+            near(&losses(&fit), &losses(&expected), 1e-9);
+            assert_eq!((fit.rows, fit.batch_dimension.as_deref()), (24, Some(size)));
+        }
+        assert_eq!(expected.batch_dimension, None);
+    }
+}
+
+/// Whatever asks for rows, the steps are the same; what doesn't takes all at once.
+#[test]
+fn arrays_are_cut_only_where_rows_are_asked_for() {
+    let program = program("param w[D]; data x[N, D], y[N]; mean[i]((y[i] - sum[j](x[i, j]*w[j]))^2)");
+    let x: Vec<[f64; 2]> = (0..50).map(|i| [1.0, f64::from(i % 7)]).collect();
+    let y: Vec<f64> = (0..50).map(|i| f64::from(i % 5)).collect();
+    let run = |settings| {
+        let fit = Fit::new(&program).data("x", &x).data("y", &y).with("w", &[0.0; 2]).settings(settings);
+        fit.run().unwrap()
+    };
+    let adam = Settings { iterations: Some(3), seed: Some(1), ..settings(Method::Adam) };
+    let whole = run(adam.clone());
+    assert_eq!((whole.rows, whole.state.steps, whole.batch_dimension.clone()), (1, 3, None));
+    let by_size = run(Settings { batch_dimension: Some("N".to_owned()), ..adam.clone() });
+    assert_eq!((by_size.rows, by_size.state.steps), (50, 3 * 2));
+    assert_eq!(run(Settings { batch: Some(32), ..adam.clone() }), by_size);
+    assert_eq!(run(Settings { threads: 3, batch: Some(32), ..adam.clone() }), by_size);
+    let sgd = run(Settings { batch: Some(50), ..Settings { method: Method::Sgd, ..adam.clone() } });
+    assert_eq!((sgd.rows, sgd.state.steps), (50, 3));
+    // One batch is all rows.
+    let all = run(Settings { batch: Some(1000), ..adam });
+    near(&values(&all), &values(&whole), 1e-12);
+}
+
+#[test]
+fn what_cannot_be_cut_says_why() {
+    let rows: Vec<f64> = (0..6).map(f64::from).collect();
+    let square = [[1.0, 2.0], [3.0, 4.0]];
+    let why = |text: &str, size: Option<&str>, data: &[(&str, &[f64], &[usize])], w: &[usize]| {
+        let (program, start) = (program(text), Array::new(w, vec![0.0; w.iter().product()]));
+        let settings = Settings { batch_dimension: size.map(str::to_owned), ..settings(Method::Sgd) };
+        let fit = data
+            .iter()
+            .fold(Fit::new(&program), |fit, (name, data, shape)| fit.data(name, ArrayView::dense(data, shape)));
+        fit.with("w", &start).settings(settings).run().unwrap_err().to_string()
+    };
+    let square = square.as_flattened();
+    let cases = [
+        (why("param w[2]; sum[i](w[i]^2)", None, &[], &[2]), "there are no arrays of data"),
+        (
+            why(
+                "param w; data x[N], k[M]; sum[i](x[i] - w) + sum[j](k[j])",
+                None,
+                &[("x", &rows, &[6]), ("k", &rows, &[6])],
+                &[],
+            ),
+            "don't all begin with one named size",
+        ),
+        (
+            why("param w; data x[6]; sum[i](x[i] - w)", None, &[("x", &rows, &[6])], &[]),
+            "don't all begin with one named size",
+        ),
+        (
+            why("param w; data x[N]; sum[i]((x[i] - w)^2)", Some("M"), &[("x", &rows, &[6])], &[]),
+            "no array of data begins with a size `M`",
+        ),
+        (
+            why("param w; data K[N, N]; sum[i, j]((K[i, j] - w)^2)", None, &[("K", square, &[2, 2])], &[]),
+            "`K[N, N]` has `N` elsewhere than first",
+        ),
+        (
+            why("param w[N + 1]; data x[N]; sum[i]((x[i] - w[i])^2)", None, &[("x", &rows, &[6])], &[7]),
+            "`w[N + 1]` is fitted, and has `N` elsewhere than first",
+        ),
+    ];
+    for (message, expected) in cases {
+        assert!(
+            message.starts_with("gradient descent in batches needs rows: ") && message.contains(expected),
+            "{message}"
+        );
+    }
+    let by_rows = program("param w; data x; (x - w)^2");
+    let settings = Settings { batch_dimension: Some("N".to_owned()), ..settings(Method::Sgd) };
+    let fit = Fit::new(&by_rows).columns([("x", &rows)]).at([("w", 0.0)]).settings(settings);
+    assert!(matches!(fit.run(), Err(Error::NeedsRows { .. })));
+}
+
+/// The response is what the residual is plus or minus a model, and nothing else.
+#[test]
+fn the_response_of_lists_is_found_from_the_residual() {
+    let (x, y): (Vec<f64>, Vec<f64>) = (0..9).map(|i| (f64::from(i), 3.0 + f64::from(i * i % 5))).unzip();
+    let response = |text: &str| {
+        let program = program(text);
+        let fit = Fit::new(&program).data("x", &x).data("y", &y).at([("w", 0.5)]);
+        let run = fit.run().unwrap();
+        let squares = run.squares.unwrap();
+        (squares.response, squares.r2.is_some())
+    };
+    let y_is = |is_added| (Some(("y".to_owned(), is_added)), true);
+    let head = "param w; data x[N], y[N];";
+    for (residual, expected) in [
+        ("y[i] - w*x[i]", y_is(true)),
+        ("exp(-w*x[i]) - y[i]", y_is(false)),
+        ("y[i] - w*x[i] - y[i] + y[i]", y_is(true)),
+        ("(y[i] - w*x[i])/2", (None, false)),
+        ("w*y[i] - x[i]*x[i]", (None, false)),
+        ("y[N - 1 - i] - w*x[i]", (None, false)),
+        ("y[i] - w*x[i]*y[i]", (None, false)),
+        // Either could be the response.
+        ("y[i] - x[i] - w", (None, false)),
+    ] {
+        assert_eq!(response(&format!("{head} r[i] = {residual} for i in 0..N; r")), expected, "{residual}");
+    }
+    // A row at a time, the columns are numbers.
+    let rows = program("param w[1]; data x, y; y - w[0]*x");
+    let fit = || Fit::new(&rows).columns([("x", &x), ("y", &y)]).with("w", &[0.0]);
+    assert_eq!(fit().response().unwrap(), Some(("y".to_owned(), true)));
+    let by_rows = fit().run().unwrap().squares.unwrap().r2.unwrap();
+    let whole = program("param w[1]; data x[N], y[N]; r[i] = y[i] - w[0]*x[i]; r");
+    let whole = Fit::new(&whole).columns([("x", &x), ("y", &y)]).with("w", &[0.0]).run().unwrap();
+    let slope = x.iter().zip(&y).map(|(x, y)| x * y).sum::<f64>() / x.iter().map(|x| x * x).sum::<f64>();
+    let mean = y.iter().sum::<f64>() / 9.0;
+    let left: f64 = x.iter().zip(&y).map(|(x, y)| (y - slope * x).powi(2)).sum();
+    let total: f64 = y.iter().map(|y| (y - mean).powi(2)).sum();
+    near(&[by_rows, whole.squares.unwrap().r2.unwrap()], &[1.0 - left / total; 2], 1e-12);
 }
 
 const NETWORK: &str = "param W[H, 2], b[H], v[H], c; data x[N, 2], y[N]

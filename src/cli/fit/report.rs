@@ -1,5 +1,6 @@
 //! What a fit answers.
 
+use chainrule::Array;
 use chainrule::fit::{Fitted, Parameter, Squares, Step};
 use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
@@ -15,8 +16,18 @@ pub fn show(bar: &ProgressBar, step: &Step) {
     bar.set_message(format!("{}  loss {:.6e}{validation}{rate}", step.iteration, step.loss));
 }
 
+/// Of more numbers than these the text shows arrays.
+const MOST_ROWS: usize = 100;
+
 pub fn text(fitted: &Fitted) -> String {
     let squares = fitted.squares.as_ref();
+    let mut text = if fitted.params.len() > MOST_ROWS { arrays(fitted) } else { rows(fitted) };
+    text.push('\n');
+    text + &facts(fitted, squares)
+}
+
+/// A row for each number.
+fn rows(fitted: &Fitted) -> String {
     let has_errors = fitted.params.iter().any(|param| param.stderr.is_some());
     let head = if has_errors { vec!["", "value", "standard error"] } else { vec!["", "value"] };
     let mut rows = vec![head.into_iter().map(str::to_owned).collect()];
@@ -27,7 +38,18 @@ pub fn text(fitted: &Fitted) -> String {
         };
         rows.push(vec![param.name.clone(), table::number(param.value), error]);
     }
-    let mut text = table::columns(&rows) + "\n";
+    table::columns(&rows)
+}
+
+/// The arrays, of which the long ones are shortened.
+fn arrays(fitted: &Fitted) -> String {
+    let arrays: Vec<(String, Array)> =
+        fitted.arguments().filter_map(|(name, ..)| Some((name.to_owned(), fitted.array(name)?))).collect();
+    table::lines(arrays.iter().map(|(name, array)| (name.clone(), array)))
+}
+
+/// What is known of the fit as a whole.
+fn facts(fitted: &Fitted, squares: Option<&Squares>) -> String {
     let mut facts = Vec::new();
     match squares {
         Some(squares) => {
@@ -50,7 +72,7 @@ pub fn text(fitted: &Fitted) -> String {
     }
     let outcome = if fitted.reason.converged() { "converged" } else { "NOT CONVERGED" };
     facts.push(vec![outcome.to_owned(), format!("{}, {} iterations", fitted.reason, fitted.iterations)]);
-    text.push_str(&table::columns(&facts));
+    let mut text = table::columns(&facts);
     if let Some(why) = squares.and_then(|squares| without_errors(fitted, squares)) {
         text.push_str(&format!("\nno standard errors: {why}\n"));
     }
@@ -102,6 +124,7 @@ pub fn json(fitted: &Fitted, method: MethodOption) -> Map<String, Value> {
         ("reason", json!(fitted.reason.to_string())),
         ("method", json!(method.name())),
         ("rows", json!(fitted.rows)),
+        ("batch_dimension", json!(fitted.batch_dimension)),
         ("evaluations", json!(fitted.evaluations)),
     ]);
     if let Some(validation) = fitted.validation {

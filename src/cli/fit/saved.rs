@@ -50,10 +50,9 @@ impl Saved {
             error,
         })?;
         let value: Value = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-        let params = value.get("params").unwrap_or(&value);
-        let params = params.as_object().ok_or_else(|| wrong("no object of parameters".to_owned()))?;
-        let values = params.iter().map(|(name, value)| (name.clone(), value.get("value").unwrap_or(value).clone()));
-        let params = arrays(values.collect()).map_err(wrong)?;
+        let params = nested::params(&value).or_else(|| nested::params(&json!({ "params": &value })));
+        let params = params.ok_or_else(|| wrong("no object of parameters".to_owned()))?;
+        let params = nested::read(params.to_string().as_bytes()).map_err(wrong)?;
         let names: Vec<&str> = params.iter().map(|(name, _)| name.as_str()).collect();
         let state = match value.get("state") {
             Some(state) => {
