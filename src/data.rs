@@ -1,7 +1,9 @@
 //! Points from files and results into files, block by block, so that memory stays bounded however large a file is.
 //!
-//! A [`Source`] gives blocks of columns, a [`Sink`] takes them; a format is a pair of them. Formats: CSV ([`csv`]), NPY ([`npy`]) and
-//! NPZ ([`npz`]). [`whole`] makes output appear whole or not at all. [`mod@array`] reads whole arrays from the same files.
+//! A [`Source`] takes rows from a file as they are there, its [`Decode`] makes a [`Block`] of columns of them; an [`Encode`] makes rows of
+//! results, as they are to be in a file, and its [`Sink`] writes them. Taking and writing go in order, decoding and encoding on any thread;
+//! [`flow`] is how. A format is a source and a sink: CSV ([`csv`]), NPY ([`npy`]) and NPZ ([`npz`]). [`whole`] makes output appear whole or
+//! not at all. [`mod@array`] reads whole arrays from the same files.
 //!
 //! A cell that is missing or is no number is a [`CellFault`] in its block, with its line and column; what to do about it is
 //! the caller's to say.
@@ -9,13 +11,14 @@
 pub mod array;
 pub mod csv;
 mod error;
+pub mod flow;
 pub mod npy;
 pub mod npz;
 mod number;
-mod split;
 pub mod whole;
 
 use std::path::Path;
+use std::sync::Arc;
 
 pub use error::{CellFault, Error, Fault};
 
@@ -29,25 +32,55 @@ pub struct Block {
     pub faults: Vec<CellFault>,
 }
 
+/// Rows as they are in a file.
+#[derive(Debug, Default)]
+pub struct Raw {
+    pub bytes: Vec<u8>,
+    /// How many they are, where that is known without a look at them.
+    pub rows: usize,
+    /// Of text, the line it begins with, from 1.
+    pub line: u64,
+    /// What they mean, where only that told where they end.
+    pub block: Option<Block>,
+}
+
 /// Where points come from.
-pub trait Source {
-    /// Reads the next rows into a block, whose memory is used again; `false` at the end.
+pub trait Source: Send {
+    /// Takes the next rows, into memory that is used again; `false` at the end. There may be none, as in text of empty lines.
     ///
     /// # Errors
     /// What makes all that follows unreadable. A faulty cell is no error.
-    fn read(&mut self, block: &mut Block) -> Result<bool, Error>;
+    fn take(&mut self, raw: &mut Raw) -> Result<bool, Error>;
 
-    /// How many bytes have been read, and of how many if that is known.
+    /// What understands the rows.
+    fn decoder(&self) -> Arc<dyn Decode>;
+
+    /// How many bytes have been taken, and of how many if that is known.
     fn progress(&self) -> (u64, Option<u64>);
 }
 
+/// Rows of a file as columns of numbers.
+pub trait Decode: Send + Sync {
+    /// The block's memory is used again.
+    fn decode(&self, raw: &mut Raw, block: &mut Block);
+}
+
+/// Columns of results as rows of a file.
+pub trait Encode: Send + Sync {
+    /// Columns of equal length, in the order of the names. The memory is used again.
+    fn encode(&self, columns: &[&[f64]], bytes: &mut Vec<u8>);
+}
+
 /// Where results go.
-pub trait Sink {
-    /// Writes rows: columns of equal length, in the order of the names.
+pub trait Sink: Send {
+    /// What makes rows for it.
+    fn encoder(&self) -> Arc<dyn Encode>;
+
+    /// Writes so many rows, which the encoder made at once.
     ///
     /// # Errors
     /// Where the system refuses.
-    fn write(&mut self, columns: &[&[f64]]) -> Result<(), Error>;
+    fn write(&mut self, bytes: &[u8], rows: usize) -> Result<(), Error>;
 
     /// Makes the output appear.
     ///
@@ -97,8 +130,13 @@ pub struct Wanted<'a> {
     pub columns: &'a [String],
     /// What the columns of a file without names are called.
     pub names: Option<&'a [String]>,
-    /// How many threads may read text.
-    pub threads: usize,
+}
+
+/// So many bytes of a file are taken at a time: enough to be worth it, and few enough to stay in the second-level cache together
+/// with what is computed from them. Of a small file less, so that there is work for several threads.
+fn chunk(size: Option<u64>) -> usize {
+    const MOST: u64 = 256 << 10;
+    size.map_or(MOST, |size| (size / 32).clamp(4 << 10, MOST)) as usize
 }
 
 /// Opens a file, or the standard input for `-`.
@@ -117,9 +155,9 @@ pub fn open(path: &Path, wanted: Wanted) -> Result<Box<dyn Source>, Error> {
 ///
 /// # Errors
 /// Where it can't be written.
-pub fn create(path: &Path, names: &[String], threads: usize) -> Result<Box<dyn Sink>, Error> {
+pub fn create(path: &Path, names: &[String]) -> Result<Box<dyn Sink>, Error> {
     Ok(match Format::of(path)? {
-        Format::Csv(delimiter) => Box::new(csv::Writer::create(path, delimiter, names, threads)?),
+        Format::Csv(delimiter) => Box::new(csv::Writer::create(path, delimiter, names)?),
         Format::Npy => Box::new(npy::Writer::create(path, names)?),
         Format::Npz => Box::new(npz::Writer::create(path, names)?),
     })

@@ -4,6 +4,12 @@
 #[cfg(feature = "threads")]
 const MOST: usize = 1024;
 
+/// How many threads are meant: 0 is as many as the machine has.
+#[cfg(feature = "threads")]
+pub fn count(threads: usize) -> usize {
+    if threads == 0 { rayon::current_num_threads() } else { threads.min(MOST) }
+}
+
 /// Does the jobs, each worker with a state of its own, on at most `threads` threads; 0 is as many as the machine has.
 ///
 /// # Errors
@@ -16,7 +22,7 @@ pub fn each<J: Send, S, E: Send>(
 ) -> Result<(), E> {
     #[cfg(feature = "threads")]
     {
-        let threads = if threads == 0 { rayon::current_num_threads() } else { threads.min(MOST) };
+        let threads = count(threads);
         if threads > 1 {
             return shared::each(jobs, threads, state, work);
         }

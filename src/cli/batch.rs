@@ -117,7 +117,7 @@ impl Batch {
         }
         let matrix: Option<Vec<String>> =
             self.columns.as_ref().map(|names| values::names(names).into_iter().map(str::to_owned).collect());
-        let wanted = Wanted { columns: &columns, names: matrix.as_deref(), threads: self.threads };
+        let wanted = Wanted { columns: &columns, names: matrix.as_deref() };
         let stream = Stream {
             program: &program,
             uniform,

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use chainrule::data::whole::Whole;
-use chainrule::data::{self, Block, Wanted};
+use chainrule::data::{self, Wanted, flow};
 use chainrule::plot::{self, Picture, Sampled, Series};
 use chainrule::{Column, Compiled, Error, Functions, Kind, Output, Program, Request, Role};
 use clap::Args;
@@ -89,7 +89,7 @@ impl Plot {
     fn points(&self) -> Result<Option<Vec<(f64, f64)>>, Fault> {
         let (Some(path), Some(x), Some(y)) = (&self.data, &self.x, &self.y) else { return Ok(None) };
         let columns = if x == y { vec![x.clone()] } else { vec![x.clone(), y.clone()] };
-        let mut source = data::open(path, Wanted { columns: &columns, names: None, threads: 1 }).map_err(|error| {
+        let mut source = data::open(path, Wanted { columns: &columns, names: None }).map_err(|error| {
             let help = "`--x` and `--y` are names of columns";
             if matches!(error, data::Error::MissingColumn { .. }) {
                 Fault::usage(error.to_string(), help)
@@ -97,8 +97,8 @@ impl Plot {
                 error.into()
             }
         })?;
-        let (mut block, mut points) = (Block::default(), Vec::new());
-        while source.read(&mut block)? {
+        let mut points = Vec::new();
+        flow::blocks(source.as_mut(), 1, |block| {
             if let Some(fault) = block.faults.first() {
                 let error = data::Error::Cell { path: path.clone(), fault: fault.clone() };
                 return Err(Fault::usage(error.to_string(), "a picture needs a number in every row"));
@@ -109,7 +109,8 @@ impl Plot {
                 let message = format!("the table has more than {MOST_POINTS} rows, which no picture shows");
                 return Err(Fault::usage(message, "draw a part of it"));
             }
-        }
+            Ok(())
+        })?;
         Ok(Some(points))
     }
 

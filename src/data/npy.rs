@@ -4,17 +4,15 @@
 mod decode;
 
 use std::fs::File;
-use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use npyz::{DType, NpyHeader, Order};
 
 use super::whole::Whole;
-use super::{Block, Error, Sink, Source, Wanted, pick};
+use super::{Block, Decode, Encode, Error, Raw, Sink, Source, Wanted, chunk, pick};
 pub(super) use decode::Number;
-
-/// So many bytes are read at a time, about.
-const CHUNK: usize = 4 << 20;
 
 /// A wanted column: where its number is in a row, and what it is.
 #[derive(Clone, Copy)]
@@ -27,15 +25,19 @@ struct Field {
 pub struct Reader {
     path: PathBuf,
     file: File,
-    fields: Vec<Field>,
+    fields: Arc<Fields>,
+    body: u64,
+    rows: u64,
+    next: u64,
+}
+
+/// How numbers lie in rows.
+struct Fields {
+    wanted: Vec<Field>,
     /// Bytes from row to row.
     stride: u64,
     /// Whether each column lies apart from the others, from its offset on.
     apart: bool,
-    body: u64,
-    rows: u64,
-    next: u64,
-    buffer: Vec<u8>,
 }
 
 impl Reader {
@@ -73,7 +75,7 @@ impl Reader {
             }
         };
         let picked = pick(path, &known, wanted.columns)?;
-        let fields = picked.iter().map(|&place| Field { number: all[place].0, offset: all[place].1 }).collect();
+        let wanted = picked.iter().map(|&place| Field { number: all[place].0, offset: all[place].1 }).collect();
         let size = file.metadata().map_err(failed)?.len();
         let needed = stride.saturating_mul(rows).saturating_mul(if apart { known.len() as u64 } else { 1 });
         if size.saturating_sub(body) < needed {
@@ -82,49 +84,66 @@ impl Reader {
                 size - body
             )));
         }
-        Ok(Reader { path: path.to_owned(), file, fields, stride, apart, body, rows, next: 0, buffer: Vec::new() })
+        let fields = Arc::new(Fields { wanted, stride, apart });
+        Ok(Reader { path: path.to_owned(), file, fields, body, rows, next: 0 })
     }
 
-    fn bytes(&mut self, at: u64, len: u64) -> std::io::Result<()> {
-        self.buffer.resize(len as usize, 0);
-        self.file.seek(SeekFrom::Start(self.body + at))?;
-        self.file.read_exact(&mut self.buffer)
-    }
-
-    fn read_rows(&mut self, block: &mut Block, rows: u64) -> std::io::Result<()> {
-        let stride = self.stride;
-        if !self.apart {
-            self.bytes(self.next * stride, rows * stride)?;
+    /// Rows from the next on. Columns that lie apart come one after the other.
+    fn rows(&mut self, bytes: &mut Vec<u8>, rows: usize) -> std::io::Result<()> {
+        let fields = &*self.fields;
+        let (len, next) = (rows * fields.stride as usize, self.next * fields.stride);
+        if !fields.apart {
+            bytes.resize(len, 0);
+            return self.file.read_exact(bytes);
         }
-        for index in 0..self.fields.len() {
-            let Field { number, offset } = self.fields[index];
-            if self.apart {
-                self.bytes(offset + self.next * stride, rows * stride)?;
-            }
-            let offset = if self.apart { 0 } else { offset };
-            number.decode(&self.buffer, offset as usize, stride as usize, &mut block.columns[index]);
+        bytes.resize(len * fields.wanted.len(), 0);
+        for (column, field) in bytes.chunks_exact_mut(len).zip(&fields.wanted) {
+            self.file.seek(SeekFrom::Start(self.body + field.offset + next))?;
+            self.file.read_exact(column)?;
         }
         Ok(())
     }
 }
 
 impl Source for Reader {
-    fn read(&mut self, block: &mut Block) -> Result<bool, Error> {
-        block.columns.resize(self.fields.len(), Vec::new());
-        block.columns.iter_mut().for_each(Vec::clear);
-        let rows = (CHUNK as u64 / self.stride.max(8)).max(1).min(self.rows - self.next);
-        block.rows = rows as usize;
+    fn take(&mut self, raw: &mut Raw) -> Result<bool, Error> {
+        let stride = self.fields.stride;
+        let chunk = chunk(Some(stride.saturating_mul(self.rows))) as u64;
+        let rows = (chunk / stride.max(8)).max(1).min(self.rows - self.next);
+        raw.rows = rows as usize;
         if rows == 0 {
             return Ok(false);
         }
-        let read = self.read_rows(block, rows);
+        let read = self.rows(&mut raw.bytes, raw.rows);
         read.map_err(|error| Error::Io { path: self.path.clone(), doing: "read", error })?;
         self.next += rows;
         Ok(true)
     }
 
+    fn decoder(&self) -> Arc<dyn Decode> {
+        self.fields.clone()
+    }
+
     fn progress(&self) -> (u64, Option<u64>) {
-        (self.next * self.stride, Some(self.rows * self.stride))
+        (self.next * self.fields.stride, Some(self.rows * self.fields.stride))
+    }
+}
+
+impl Decode for Fields {
+    fn decode(&self, raw: &mut Raw, block: &mut Block) {
+        let stride = self.stride as usize;
+        block.rows = raw.rows;
+        block.faults.clear();
+        block.columns.resize(self.wanted.len(), Vec::new());
+        for (index, (column, field)) in block.columns.iter_mut().zip(&self.wanted).enumerate() {
+            column.clear();
+            match self.apart {
+                true => {
+                    field.number.decode(&raw.bytes[index * raw.rows * stride..][..raw.rows * stride], 0, stride, column)
+                }
+                false => field.number.decode(&raw.bytes, field.offset as usize, stride, column),
+            }
+        }
     }
 }
 
@@ -133,10 +152,10 @@ pub(super) fn header(path: &Path, reader: impl Read) -> Result<NpyHeader, Error>
         .map_err(|error| Error::Unsupported { path: path.to_owned(), what: format!("is no NPY file: {error}") })
 }
 
-type Fields = (Vec<String>, Vec<(Number, u64)>, u64);
+type Record = (Vec<String>, Vec<(Number, u64)>, u64);
 
 /// The names, numbers and offsets of the fields of a record, and its size. A field that is no number is passed over, unless it is wanted.
-fn record(fields: &[npyz::Field], unsupported: &impl Fn(String) -> Error) -> Result<Fields, Error> {
+fn record(fields: &[npyz::Field], unsupported: &impl Fn(String) -> Error) -> Result<Record, Error> {
     let (mut names, mut numbers, mut offset) = (Vec::new(), Vec::new(), 0);
     for field in fields {
         let size = field.dtype.num_bytes();
@@ -172,7 +191,7 @@ fn describe(dtype: &DType) -> String {
 
 /// Writes rows as a structured array of doubles.
 pub struct Writer {
-    target: BufWriter<Whole>,
+    target: Whole,
     dtype: String,
     rows: u64,
 }
@@ -186,45 +205,48 @@ impl Writer {
         let field = |name: &String| format!("('{name}', '<f8')");
         let fields: Vec<String> = names.iter().map(field).collect();
         let dtype = format!("[{}]", fields.join(", "));
-        let mut writer = Writer { target: BufWriter::with_capacity(1 << 20, Whole::create(path)?), dtype, rows: 0 };
+        let mut writer = Writer { target: Whole::create(path)?, dtype, rows: 0 };
         let header = array_header(&writer.dtype, 0);
         writer.target.write_all(&header).map_err(|error| writer.failed(error))?;
         Ok(writer)
     }
 
     fn failed(&self, error: std::io::Error) -> Error {
-        Error::Io { path: self.target.get_ref().path().to_owned(), doing: "written", error }
+        Error::Io { path: self.target.path().to_owned(), doing: "written", error }
     }
 }
 
 impl Sink for Writer {
-    fn write(&mut self, columns: &[&[f64]]) -> Result<(), Error> {
-        const ROWS: usize = 1024;
-        let rows = columns.first().map_or(0, |column| column.len());
-        let mut bytes = Vec::new();
-        for start in (0..rows).step_by(ROWS) {
-            let end = (start + ROWS).min(rows);
-            bytes.clear();
-            bytes.resize((end - start) * columns.len() * 8, 0);
-            let (slots, _) = bytes.as_chunks_mut::<8>();
-            for (index, column) in columns.iter().enumerate() {
-                for (slot, value) in slots[index..].iter_mut().step_by(columns.len()).zip(&column[start..end]) {
-                    *slot = value.to_le_bytes();
-                }
-            }
-            self.target.write_all(&bytes).map_err(|error| self.failed(error))?;
-        }
+    fn encoder(&self) -> Arc<dyn Encode> {
+        Arc::new(Records)
+    }
+
+    fn write(&mut self, bytes: &[u8], rows: usize) -> Result<(), Error> {
         self.rows += rows as u64;
-        Ok(())
+        self.target.write_all(bytes).map_err(|error| self.failed(error))
     }
 
     fn finish(mut self: Box<Self>) -> Result<(), Error> {
         let header = array_header(&self.dtype, self.rows);
         let written = self.target.seek(SeekFrom::Start(0)).and_then(|_| self.target.write_all(&header));
-        written.and_then(|()| self.target.flush()).map_err(|error| self.failed(error))?;
-        let path = self.target.get_ref().path().to_owned();
-        let whole = self.target.into_inner();
-        whole.map_err(|error| Error::Io { path, doing: "written", error: error.into_error() })?.finish()
+        written.map_err(|error| self.failed(error))?;
+        self.target.finish()
+    }
+}
+
+/// The numbers of a row side by side.
+struct Records;
+
+impl Encode for Records {
+    fn encode(&self, columns: &[&[f64]], bytes: &mut Vec<u8>) {
+        let rows = columns.first().map_or(0, |column| column.len());
+        bytes.resize(rows * columns.len() * 8, 0);
+        let (slots, _) = bytes.as_chunks_mut::<8>();
+        for (index, column) in columns.iter().enumerate().filter(|_| rows > 0) {
+            for (slot, value) in slots[index..].iter_mut().step_by(columns.len()).zip(*column) {
+                *slot = value.to_le_bytes();
+            }
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flate2::read::DeflateDecoder;
 use npyz::DType;
@@ -15,25 +16,22 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::npy::{self, Number};
 use super::whole::Whole;
-use super::{Block, Error, Sink, Source, Wanted, pick};
+use super::{Block, Decode, Encode, Error, Raw, Sink, Source, Wanted, pick};
 
 /// So many rows are read at a time.
-const ROWS: u64 = 256 << 10;
-
-/// An array being read.
-struct Array {
-    reader: Box<dyn Read>,
-    number: Number,
-}
+const ROWS: u64 = 16 << 10;
 
 /// Rows of an NPZ file.
 pub struct Reader {
     path: PathBuf,
-    arrays: Vec<Array>,
+    /// The wanted arrays, and what their numbers are.
+    arrays: Vec<Box<dyn Read + Send>>,
+    numbers: Arc<Numbers>,
     rows: u64,
     next: u64,
-    buffer: Vec<u8>,
 }
+
+struct Numbers(Vec<Number>);
 
 impl Reader {
     /// Opens an archive and the wanted arrays in it.
@@ -46,7 +44,7 @@ impl Reader {
         let file = File::open(path).map_err(failed)?;
         let mut archive = ZipArchive::new(BufReader::new(file)).map_err(broken)?;
         let known = names(path, &mut archive)?;
-        let mut arrays = Vec::new();
+        let (mut arrays, mut numbers) = (Vec::new(), Vec::new());
         let mut first: Option<(&String, u64)> = None;
         for (&place, name) in pick(path, &known, wanted.columns)?.iter().zip(wanted.columns) {
             let unsupported =
@@ -56,7 +54,7 @@ impl Reader {
             let mut file = File::open(path).map_err(failed)?;
             file.seek(SeekFrom::Start(start)).map_err(failed)?;
             let stored = BufReader::with_capacity(1 << 18, file.take(member.compressed_size()));
-            let mut reader: Box<dyn Read> = match member.compression() {
+            let mut reader: Box<dyn Read + Send> = match member.compression() {
                 _ if member.encrypted() => return Err(unsupported("is encrypted".to_owned())),
                 CompressionMethod::Stored => Box::new(stored),
                 CompressionMethod::Deflated => Box::new(DeflateDecoder::new(stored)),
@@ -77,10 +75,11 @@ impl Reader {
                     return Err(Error::Uneven { path: path.to_owned(), first, expected, name, found: rows });
                 }
             }
-            arrays.push(Array { reader, number });
+            arrays.push(reader);
+            numbers.push(number);
         }
         let rows = first.map_or(0, |(_, rows)| rows);
-        Ok(Reader { path: path.to_owned(), arrays, rows, next: 0, buffer: Vec::new() })
+        Ok(Reader { path: path.to_owned(), arrays, numbers: Arc::new(Numbers(numbers)), rows, next: 0 })
     }
 }
 
@@ -99,28 +98,55 @@ pub(super) fn broken(path: &Path, error: ZipError) -> Error {
 }
 
 impl Source for Reader {
-    fn read(&mut self, block: &mut Block) -> Result<bool, Error> {
-        block.columns.resize(self.arrays.len(), Vec::new());
-        block.columns.iter_mut().for_each(Vec::clear);
+    /// The arrays' rows one after the other.
+    fn take(&mut self, raw: &mut Raw) -> Result<bool, Error> {
         let rows = ROWS.min(self.rows - self.next);
-        block.rows = rows as usize;
+        raw.rows = rows as usize;
         if rows == 0 {
             return Ok(false);
         }
-        for (array, column) in self.arrays.iter_mut().zip(&mut block.columns) {
-            let size = array.number.size();
-            self.buffer.resize((rows * size) as usize, 0);
-            let read = array.reader.read_exact(&mut self.buffer);
+        raw.bytes.resize(self.numbers.size() * raw.rows, 0);
+        let mut rest = raw.bytes.as_mut_slice();
+        for (array, number) in self.arrays.iter_mut().zip(&self.numbers.0) {
+            let (bytes, after) = rest.split_at_mut(number.size() as usize * raw.rows);
+            let read = array.read_exact(bytes);
             read.map_err(|error| Error::Io { path: self.path.clone(), doing: "read", error })?;
-            array.number.decode(&self.buffer, 0, size as usize, column);
+            rest = after;
         }
         self.next += rows;
         Ok(true)
     }
 
+    fn decoder(&self) -> Arc<dyn Decode> {
+        self.numbers.clone()
+    }
+
     fn progress(&self) -> (u64, Option<u64>) {
-        let size: u64 = self.arrays.iter().map(|array| array.number.size()).sum();
+        let size = self.numbers.size() as u64;
         (self.next * size, Some(self.rows * size))
+    }
+}
+
+impl Numbers {
+    /// The bytes of a row.
+    fn size(&self) -> usize {
+        self.0.iter().map(|number| number.size() as usize).sum()
+    }
+}
+
+impl Decode for Numbers {
+    fn decode(&self, raw: &mut Raw, block: &mut Block) {
+        block.rows = raw.rows;
+        block.faults.clear();
+        block.columns.resize(self.0.len(), Vec::new());
+        let mut rest = raw.bytes.as_slice();
+        for (column, number) in block.columns.iter_mut().zip(&self.0) {
+            let size = number.size() as usize;
+            let (bytes, after) = rest.split_at(size * raw.rows);
+            column.clear();
+            number.decode(bytes, 0, size, column);
+            rest = after;
+        }
     }
 }
 
@@ -170,21 +196,34 @@ impl Writer {
 }
 
 impl Sink for Writer {
-    fn write(&mut self, columns: &[&[f64]]) -> Result<(), Error> {
-        let mut bytes = Vec::new();
-        for ((_, file), column) in self.columns.iter_mut().zip(columns) {
-            bytes.clear();
-            bytes.extend(column.iter().flat_map(|value| value.to_le_bytes()));
+    fn encoder(&self) -> Arc<dyn Encode> {
+        Arc::new(Lists)
+    }
+
+    fn write(&mut self, bytes: &[u8], rows: usize) -> Result<(), Error> {
+        for ((_, file), list) in self.columns.iter_mut().zip(bytes.chunks_exact((8 * rows).max(1))) {
             let path = self.target.path();
             let failed = |error| Error::Io { path: path.to_owned(), doing: "written", error };
-            file.write_all(&bytes).map_err(failed)?;
+            file.write_all(list).map_err(failed)?;
         }
-        self.rows += columns.first().map_or(0, |column| column.len()) as u64;
+        self.rows += rows as u64;
         Ok(())
     }
 
     fn finish(mut self: Box<Self>) -> Result<(), Error> {
         self.assemble().map_err(|error| self.failed(error))?;
         self.target.finish()
+    }
+}
+
+/// Column after column.
+struct Lists;
+
+impl Encode for Lists {
+    fn encode(&self, columns: &[&[f64]], bytes: &mut Vec<u8>) {
+        bytes.clear();
+        for column in columns {
+            bytes.extend(column.iter().flat_map(|value| value.to_le_bytes()));
+        }
     }
 }

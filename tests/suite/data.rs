@@ -1,9 +1,13 @@
 //! `chainrule batch`: files in, files out, and what is wrong with them.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use chainrule::data::flow;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_chainrule");
 
@@ -117,6 +121,9 @@ fn csv_as_it_is_found() {
         "\nx\n2\n-3.5\n",
         "note,x\n\"a, b\",2\n\"line\nbreak and \"\"quote\"\"\",-3.5\n",
         "x\n+2\n-35e-1\n",
+        "x\n2\r\n-3.5",
+        "a,x,b\r\n,2,\r\n,-3.5,?\r\n",
+        "a,b,x\n2,2,2\n\n3,3,-3.5 \n",
     ] {
         assert_eq!(csv("x", text, &["--what", "value"]), expected, "{text:?}");
     }
@@ -155,6 +162,52 @@ fn a_faulty_cell_is_named_by_line_and_column() {
     let deep = format!("x\n{}oops\n", "1\n".repeat(3_000_000));
     assert!(refused("x", &deep, &[]).contains("line 3000002, column 1"));
     assert!(refused("x", &deep, &["--threads", "1"]).contains("line 3000002, column 1"));
+}
+
+#[test]
+fn the_first_fault_is_told_whatever_thread_finds_it() {
+    let place = Place::new();
+    let rows = 300_000;
+    let text = |flaws: &[(usize, &str)]| {
+        let mut lines = vec!["6,1.5".to_owned(); rows];
+        for &(row, line) in flaws {
+            lines[row - 1] = line.to_owned();
+        }
+        format!("k,x\n{}\n", lines.join("\n"))
+    };
+    let told = |text: &str, threads: &str| {
+        place.with("in.csv", text);
+        let words = ["index k; x*div(6, k)", "--data", "in.csv", "--out", "out.csv", "--threads", threads];
+        let output = place.command(&words).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert_eq!(place.names(), ["in.csv"]);
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for threads in ["1", "2", "7"] {
+        // The later fault is found first where rows before the earlier one take long.
+        let error = told(&text(&[(250_000, "6,?"), (250_001, "?,?"), (299_999, "0,1")]), threads);
+        assert!(error.contains("line 250001, column 2 (`x`): `?` is not a number"), "{threads}: {error}");
+        let error = told(&text(&[(200_000, "0,1"), (200_001, "6"), (200_002, "0.5,1")]), threads);
+        assert!(error.contains("row 200000 has no result"), "{threads}: {error}");
+        let error = told(&text(&[(200_000, "0.5,1"), (200_001, "6")]), threads);
+        assert!(error.contains("row 200000: `k` is an integer, and 0.5 is none"), "{threads}: {error}");
+        let error = told(&text(&[(200_000, "6"), (200_001, "0,1")]), threads);
+        assert!(error.contains("line 200001: the row has 1 cells"), "{threads}: {error}");
+    }
+    // The same faults, passed over.
+    place.with("in.csv", text(&[(5, "0,1"), (150_000, "6,?"), (299_999, "0.5,1")]));
+    for threads in ["1", "2", "7"] {
+        let words = ["index k; x*div(6, k)", "--data", "in.csv", "--out", "-", "--what", "value", "--threads", threads];
+        let (_, out, err) = place.run(&[words.as_slice(), &["--on-error", "nan"]].concat());
+        let mut expected = vec!["1.5"; rows];
+        for row in [5, 150_000, 299_999] {
+            expected[row - 1] = "NaN";
+        }
+        assert!(out.lines().skip(1).eq(expected), "{threads}");
+        assert!(err.contains("the first: row 5 has no result"), "{threads}: {err}");
+        let (_, out, _) = place.run(&[words.as_slice(), &["--on-error", "skip"]].concat());
+        assert_eq!(out.lines().count(), 1 + rows - 3, "{threads}");
+    }
 }
 
 #[test]
@@ -250,6 +303,157 @@ fn standard_streams() {
     drop(stdin);
     let output = child.wait_with_output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "value,d_x\n9.0,6.0\n16.0,8.0\n");
+}
+
+#[test]
+fn rows_of_a_pipe_are_answered_as_they_come() {
+    let place = Place::new();
+    for threads in ["1", "2"] {
+        let mut child = place
+            .command(&["x^2", "--data", "-", "--out", "-", "--what", "value", "--threads", threads])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        for (text, answers) in
+            [("x\n3\n4\n", vec!["value", "9.0", "16.0"]), ("5\n", vec!["25.0"]), ("6\n1", vec!["36.0"])]
+        {
+            stdin.write_all(text.as_bytes()).unwrap();
+            for answer in answers {
+                assert_eq!(lines.next().unwrap().unwrap(), answer);
+            }
+        }
+        stdin.write_all(b"2").unwrap();
+        drop(stdin);
+        assert_eq!(lines.next().unwrap().unwrap(), "144.0");
+        assert!(lines.next().is_none() && child.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_it() {
+    let place = Place::new();
+    place.with("in.csv", format!("x\n{}", "1\n".repeat(2_000_000)));
+    for threads in ["1", "3"] {
+        let mut child = place
+            .command(&["x", "--data", "in.csv", "--out", "-", "--threads", threads])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert_eq!(lines.next().unwrap().unwrap(), "value,d_x");
+        drop(lines);
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
+}
+
+/// Numbers flow: `take` counts to `end`, each is squared, `give` sees them.
+fn squares(
+    threads: usize,
+    end: usize,
+    mut give: impl FnMut(usize) -> Result<bool, String> + Send,
+) -> (Result<(), String>, usize) {
+    let (packets, mut next) = (AtomicUsize::new(0), 0);
+    let packet = || {
+        packets.fetch_add(1, Relaxed);
+        0
+    };
+    let take = |packet: &mut usize| {
+        *packet = next;
+        next += 1;
+        Ok(*packet < end)
+    };
+    let work = |packet: &mut usize| {
+        // Some take longer than others.
+        if packet.is_multiple_of(7) {
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        *packet *= *packet;
+    };
+    let result = flow::run(threads, packet, take, work, |packet: &mut usize| give(*packet));
+    (result, packets.into_inner())
+}
+
+#[test]
+fn what_flows_keeps_its_order_and_takes_little_memory() {
+    for threads in [1, 2, 3, 8] {
+        let mut given = Vec::new();
+        let (result, packets) = squares(threads, 500, |square| {
+            given.push(square);
+            Ok(true)
+        });
+        assert_eq!((result, packets), (Ok(()), if threads == 1 { 1 } else { 2 * threads }));
+        assert!(given.iter().copied().eq((0..500).map(|number| number * number)), "{threads}");
+
+        // Where what is done is not wanted yet, little more is taken.
+        let ahead = AtomicUsize::new(0);
+        let (mut next, mut done, mut most) = (0, 0, 0);
+        let take = |packet: &mut usize| {
+            *packet = next;
+            next += 1;
+            ahead.fetch_add(1, Relaxed);
+            Ok::<bool, String>(*packet < 100)
+        };
+        let give = |packet: &mut usize| {
+            std::thread::sleep(Duration::from_micros(300));
+            assert_eq!(*packet, done);
+            done += 1;
+            most = most.max(ahead.fetch_sub(1, Relaxed));
+            Ok(true)
+        };
+        flow::run(threads, || 0, take, |_| (), give).unwrap();
+        assert!(done == 100 && most <= 2 * threads, "{threads} threads: {most} packets");
+    }
+}
+
+#[test]
+fn what_flows_ends_at_the_first_failure() {
+    for threads in [1, 2, 5] {
+        let mut given = 0;
+        let (result, _) = squares(threads, 500, |square| {
+            given += 1;
+            if square >= 100 * 100 { Err(format!("at {square}")) } else { Ok(true) }
+        });
+        assert_eq!((result, given), (Err("at 10000".to_owned()), 101), "{threads}");
+        let mut given = 0;
+        let (result, _) = squares(threads, 500, |_| {
+            given += 1;
+            Ok(given < 10)
+        });
+        assert_eq!((result, given), (Ok(()), 10), "{threads}");
+
+        // A failure to take comes after what was taken before it.
+        let (mut next, mut seen) = (0, Vec::new());
+        let take = |packet: &mut usize| {
+            *packet = next;
+            next += 1;
+            if next == 30 { Err("taken") } else { Ok(true) }
+        };
+        let give = |packet: &mut usize| {
+            seen.push(*packet);
+            Ok(true)
+        };
+        assert_eq!(flow::run(threads, || 0, take, |_| (), give), Err("taken"));
+        assert!(seen.iter().copied().eq(0..29), "{threads}: {seen:?}");
+    }
+}
+
+#[test]
+fn a_panic_on_one_thread_ends_all() {
+    for threads in [1, 2, 5] {
+        let run = || {
+            let mut next = 0;
+            let take = |packet: &mut usize| {
+                next += 1;
+                *packet = next;
+                Ok::<bool, String>(true)
+            };
+            flow::run(threads, || 0, take, |packet| assert!(*packet != 40, "on purpose"), |_| Ok(true))
+        };
+        assert!(std::panic::catch_unwind(run).is_err(), "{threads}");
+    }
 }
 
 #[test]

@@ -1,11 +1,12 @@
-//! From a file through a batch to a file, block by block.
+//! From a file through a batch to a file. Each packet of rows is understood, computed and printed by one thread, while its
+//! numbers are in the cache; files are read and written in order.
 
 use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
-use chainrule::data::{self, Block, Source, Wanted};
+use chainrule::data::{self, Block, CellFault, Decode, Encode, Raw, Source, Wanted, flow};
 use chainrule::{Column, Compiled, Error, Kind, Output, Points, Program};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -49,27 +50,40 @@ impl Stream<'_> {
         check(&columns)?;
         data::Format::of(self.out)?;
         let mut source = data::open(self.data, self.wanted)?;
-        let mut sink = data::create(self.out, &columns, self.threads)?;
+        let mut sink = data::create(self.out, &columns)?;
         // At once, because a read from a pipe may take for ever. Where no handler can be set, a temporary file stays.
         _ = ctrlc::set_handler(|| {
             data::whole::abandon();
             std::process::exit(INTERRUPTED);
         });
         let bar = progress(source.as_ref());
-        let mut table = Table::new(names);
         let mut outcome =
             Outcome { rows: 0, read: 0, faulty: 0, columns, bytes: 0, backend: compiled.batch_backend(), remark: None };
-        let mut block = Block::default();
-        while source.read(&mut block)? {
-            self.block(compiled, &mut block, &mut table, &mut outcome)?;
-            match sink.write(&table.columns()) {
-                Err(error) if is_closed(&error) => break,
-                written => written?,
-            }
-            outcome.rows += table.rows as u64;
-            outcome.bytes = source.progress().0;
-            bar.set_position(outcome.bytes);
-        }
+        let (decoder, encoder) = (source.decoder(), sink.encoder());
+        flow::run(
+            self.threads,
+            || Packet::new(&names),
+            |packet: &mut Packet| {
+                let taken = source.take(&mut packet.raw)?;
+                packet.bytes = source.progress().0;
+                Ok::<bool, Fault>(taken)
+            },
+            |packet| self.work(compiled, decoder.as_ref(), encoder.as_ref(), packet),
+            |packet| {
+                if let Some(why) = packet.failure.take() {
+                    self.refuse(why, &mut outcome)?;
+                }
+                outcome.read += packet.block.rows as u64;
+                outcome.rows += packet.table.rows as u64;
+                outcome.faulty += packet.faulty;
+                outcome.bytes = packet.bytes;
+                bar.set_position(outcome.bytes);
+                match sink.write(&packet.text, packet.table.rows) {
+                    Err(error) if is_closed(&error) => Ok(false),
+                    written => Ok(written.map(|()| true)?),
+                }
+            },
+        )?;
         bar.finish_and_clear();
         match sink.finish() {
             Err(error) if is_closed(&error) => {}
@@ -78,52 +92,73 @@ impl Stream<'_> {
         Ok(outcome)
     }
 
-    /// Computes a block; what has no result becomes what `--on-error` says.
-    fn block<K: Kind>(
-        &self,
-        compiled: &Compiled<K>,
-        block: &mut Block,
-        table: &mut Table,
-        outcome: &mut Outcome,
-    ) -> Result<(), Fault> {
+    /// What happens to a packet on any thread.
+    fn work<K: Kind>(&self, compiled: &Compiled<K>, decoder: &dyn Decode, encoder: &dyn Encode, packet: &mut Packet) {
+        let Packet { raw, block, table, text, failure, faulty, .. } = packet;
+        decoder.decode(raw, block);
         let mut bad = vec![false; if block.faults.is_empty() { 0 } else { block.rows }];
         for fault in &block.faults {
             bad[fault.row] = true;
         }
-        if let Some(fault) = block.faults.first() {
-            let error = data::Error::Cell { path: self.data.to_owned(), fault: fault.clone() };
-            self.refuse(error.into(), outcome)?;
+        *failure = self.compute(compiled, block, table, &mut bad);
+        if self.on_error == OnError::Fail && failure.is_some() {
+            return;
         }
-        table.resize(block.rows);
-        let mut start = 0;
-        while start < block.rows {
-            // Rows whose cells are no numbers are not computed.
-            let Some(end) = next_run(&bad, &mut start, block.rows) else { break };
-            let failed = self.rows(compiled, block, table, start..end)?;
-            start = match failed {
-                None => end,
-                Some((index, error)) => {
-                    let row = outcome.read + (start + index) as u64 + 1;
-                    self.refuse(row_fault(row, error), outcome)?;
-                    bad.resize(block.rows, false);
-                    bad[start + index] = true;
-                    // What was computed before the failure is unspecified.
-                    self.rows(compiled, block, table, start..start + index)?;
-                    start + index + 1
-                }
-            };
-        }
-        outcome.read += block.rows as u64;
-        let faulty = bad.iter().filter(|&&bad| bad).count();
-        outcome.faulty += faulty as u64;
-        if faulty > 0 {
+        *faulty = bad.iter().filter(|&&bad| bad).count() as u64;
+        if *faulty > 0 {
             table.strike(&bad, self.on_error == OnError::Skip);
         }
-        Ok(())
+        encoder.encode(&table.columns(), text);
     }
 
-    /// Ends everything, or remembers the first fault.
-    fn refuse(&self, fault: Fault, outcome: &mut Outcome) -> Result<(), Fault> {
+    /// Computes a block; marks rows without a result, and says why the first has none. If that ends everything, the rest is not computed.
+    fn compute<K: Kind>(
+        &self,
+        compiled: &Compiled<K>,
+        block: &Block,
+        table: &mut Table,
+        bad: &mut Vec<bool>,
+    ) -> Option<Why> {
+        let fails = self.on_error == OnError::Fail;
+        let fault = block.faults.first();
+        let rows = fault.filter(|_| fails).map_or(block.rows, |fault| fault.row);
+        let mut first = fault.map(|fault| (fault.row, Why::Cell(fault.clone())));
+        table.resize(block.rows);
+        let mut start = 0;
+        while start < rows {
+            // Rows whose cells are no numbers are not computed.
+            let Some(end) = next_run(bad, &mut start, rows) else { break };
+            start = match self.rows(compiled, block, table, start..end) {
+                Ok(None) => end,
+                Ok(Some((index, error))) => {
+                    let row = start + index;
+                    if first.as_ref().is_none_or(|(first, _)| row < *first) {
+                        first = Some((row, Why::Row(row, error)));
+                    }
+                    if fails {
+                        break;
+                    }
+                    bad.resize(block.rows, false);
+                    bad[row] = true;
+                    // What was computed before the failure is unspecified.
+                    if let Err(fault) = self.rows(compiled, block, table, start..row) {
+                        return Some(Why::Other(fault));
+                    }
+                    row + 1
+                }
+                Err(fault) => return Some(Why::Other(fault)),
+            };
+        }
+        first.map(|(_, why)| why)
+    }
+
+    /// Ends everything, or remembers why the first row has no result.
+    fn refuse(&self, why: Why, outcome: &mut Outcome) -> Result<(), Fault> {
+        let fault = match why {
+            Why::Cell(fault) => data::Error::Cell { path: self.data.to_owned(), fault }.into(),
+            Why::Row(row, error) => row_fault(outcome.read + row as u64 + 1, error),
+            Why::Other(fault) => return Err(fault),
+        };
         if self.on_error == OnError::Fail {
             return Err(fault);
         }
@@ -145,11 +180,47 @@ impl Stream<'_> {
         let each = columns.map(|(name, values)| (name.as_str(), Column::Each(&values[rows.clone()])));
         let points: Points = self.program.columns(self.uniform.iter().copied().chain(each))?;
         let [values, first, second] = table.outputs(rows);
-        let batch = compiled.batch(&points).threads(self.threads);
-        match batch.part(0, values).part(1, first).part(2, second).run() {
+        match compiled.batch(&points).part(0, values).part(1, first).part(2, second).run() {
             Ok(()) => Ok(None),
             Err(Error::AtPoint { index, error }) => Ok(Some((index, *error))),
             Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Some rows on their way from file to file.
+struct Packet {
+    raw: Raw,
+    block: Block,
+    table: Table,
+    /// The rows of the output, as they are to be in the file.
+    text: Vec<u8>,
+    /// How much of the data there is up to its end.
+    bytes: u64,
+    /// Why the first row without a result has none.
+    failure: Option<Why>,
+    /// How many rows have none.
+    faulty: u64,
+}
+
+/// Why there is no result.
+enum Why {
+    Cell(CellFault),
+    /// A row of the packet, from 0.
+    Row(usize, Error),
+    Other(Fault),
+}
+
+impl Packet {
+    fn new(names: &Names) -> Packet {
+        Packet {
+            raw: Raw::default(),
+            block: Block::default(),
+            table: Table::new(names.clone()),
+            text: Vec::new(),
+            bytes: 0,
+            failure: None,
+            faulty: 0,
         }
     }
 }

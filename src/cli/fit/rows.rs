@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use chainrule::data::{self, Block, Wanted};
+use chainrule::data::{self, Wanted, flow};
 
 use super::arguments::OnFault;
 use crate::cli::fault::Fault;
@@ -24,10 +24,10 @@ impl Rows {
         on_fault: OnFault,
         threads: usize,
     ) -> Result<Rows, Fault> {
-        let mut source = data::open(path, Wanted { columns: &wanted, names, threads })?;
+        let mut source = data::open(path, Wanted { columns: &wanted, names })?;
         let mut columns: Vec<Vec<f64>> = vec![Vec::new(); wanted.len()];
-        let (mut block, mut left_out, mut first) = (Block::default(), 0, None);
-        while source.read(&mut block)? {
+        let (mut left_out, mut first) = (0, None);
+        flow::blocks(source.as_mut(), threads, |block| {
             let mut is_good = vec![true; block.rows];
             for fault in &block.faults {
                 is_good[fault.row] = false;
@@ -49,7 +49,8 @@ impl Rows {
                 let good = values.iter().zip(&is_good).filter(|(_, is_good)| **is_good);
                 column.extend(good.map(|(value, _)| value));
             }
-        }
+            Ok::<(), Fault>(())
+        })?;
         let why = first.map_or_else(String::new, |first| format!("; the first: {first}"));
         let remark = (left_out > 0).then(|| format!("warning: rows left out: {left_out}{why}"));
         Ok(Rows { columns: wanted.into_iter().zip(columns).collect(), remark })

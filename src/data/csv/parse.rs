@@ -1,43 +1,15 @@
 //! Rows of text as columns of numbers.
 
 use crate::data::number;
-use crate::data::{CellFault, Fault};
+use crate::data::{Block, CellFault, Fault};
 
 /// What rows look like, and which of their cells are wanted.
 pub struct Rows {
-    pub delimiter: u8,
-    /// Which cell each wanted column is, and its name.
-    pub wanted: Vec<usize>,
-    pub names: Vec<String>,
-    /// How many cells the header has.
-    pub width: usize,
-}
-
-/// The rows of a piece of text.
-#[derive(Default)]
-pub struct Piece {
-    pub rows: usize,
-    pub lines: u64,
-    pub bytes: usize,
-    pub columns: Vec<Vec<f64>>,
-    /// Rows and lines are counted from the beginning of the piece, from 0.
-    pub faults: Vec<CellFault>,
-}
-
-/// Cuts text at ends of lines, into about so many pieces.
-pub fn pieces(text: &[u8], count: usize) -> Vec<&[u8]> {
-    let size = (text.len() / count).max(64 << 10);
-    let mut rest = text;
-    let mut pieces = Vec::with_capacity(count + 1);
-    while rest.len() > size {
-        let end = memchr::memchr(b'\n', &rest[size..]).map_or(rest.len(), |newline| size + newline + 1);
-        pieces.push(&rest[..end]);
-        rest = &rest[end..];
-    }
-    if !rest.is_empty() {
-        pieces.push(rest);
-    }
-    pieces
+    delimiter: u8,
+    /// Of each wanted column, which cell it is, and its name.
+    wanted: Vec<(usize, String)>,
+    /// Of each cell that the header has, which wanted columns it is.
+    cells: Vec<Vec<usize>>,
 }
 
 /// A reader of the rows of a text, which may be of any length.
@@ -51,41 +23,81 @@ pub fn newlines(text: &[u8]) -> u64 {
 }
 
 impl Rows {
-    fn piece(&self, bytes: usize) -> Piece {
-        let column = || Vec::with_capacity(bytes / (8 * self.width.max(1)));
-        Piece { bytes, columns: self.wanted.iter().map(|_| column()).collect(), ..Piece::default() }
-    }
-
-    /// Whole rows without a quote.
-    pub fn plain(&self, text: &[u8]) -> Piece {
-        let mut piece = self.piece(text.len());
-        let mut cells: Vec<&[u8]> = Vec::with_capacity(self.width);
-        let mut start = 0;
-        while start < text.len() {
-            let end = memchr::memchr(b'\n', &text[start..]).map_or(text.len(), |newline| start + newline);
-            let line = &text[start..end];
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            start = end + 1;
-            if !line.is_empty() {
-                cells.clear();
-                let mut from = 0;
-                for to in memchr::memchr_iter(self.delimiter, line) {
-                    cells.push(&line[from..to]);
-                    from = to + 1;
-                }
-                cells.push(&line[from..]);
-                let at = piece.lines;
-                self.row(&mut piece, at, cells.len(), |cell| cells[cell]);
-            }
-            piece.lines += 1;
+    /// Rows as wide as the header, where the wanted columns have these names and places.
+    pub fn new(delimiter: u8, names: &[String], places: &[usize], width: usize) -> Rows {
+        let mut cells = vec![Vec::new(); width];
+        for (column, &place) in places.iter().enumerate() {
+            cells[place].push(column);
         }
-        piece
+        Rows { delimiter, wanted: places.iter().copied().zip(names.iter().cloned()).collect(), cells }
     }
 
-    /// Rows with quotes, of which cells may hold commas and line ends. Unless the text ends here, the last row may go on.
-    pub fn quoted(&self, text: &[u8], ended: bool) -> Piece {
+    fn clear(&self, block: &mut Block) {
+        block.rows = 0;
+        block.faults.clear();
+        block.columns.resize(self.wanted.len(), Vec::new());
+        block.columns.iter_mut().for_each(Vec::clear);
+    }
+
+    /// Whole rows without a quote, of which the first line has this number.
+    pub fn plain(&self, text: &[u8], mut line: u64, block: &mut Block) {
+        self.clear(block);
+        let mut cells: Vec<&[u8]> = Vec::with_capacity(self.cells.len());
+        let mut rest = text;
+        while !rest.is_empty() {
+            if let Some(after) = self.clean(rest, &mut block.columns) {
+                rest = after;
+                block.rows += 1;
+                line += 1;
+                continue;
+            }
+            // Numbers of the row before its flaw.
+            block.columns.iter_mut().for_each(|column| column.truncate(block.rows));
+            let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            let row = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
+            rest = rest.get(end + 1..).unwrap_or_default();
+            if !row.is_empty() {
+                cells.clear();
+                cells.extend(row.split(|byte| *byte == self.delimiter));
+                self.row(block, line, cells.len(), |cell| cells[cell]);
+            }
+            line += 1;
+        }
+    }
+
+    /// Adds the first row of a text, and gives the text after it, if that can be done in one pass: the row has as many cells as the
+    /// header, the wanted ones are numbers with nothing around them, and a line ends after them.
+    #[inline]
+    fn clean<'t>(&self, mut text: &'t [u8], columns: &mut [Vec<f64>]) -> Option<&'t [u8]> {
+        for (cell, targets) in self.cells.iter().enumerate() {
+            let is_last = cell + 1 == self.cells.len();
+            let mut end = if targets.is_empty() {
+                memchr::memchr2(self.delimiter, b'\n', text)?
+            } else {
+                let (value, end) = fast_float2::parse_partial::<f64, _>(text).ok()?;
+                if !value.is_finite() {
+                    return None;
+                }
+                targets.iter().for_each(|&column| columns[column].push(value));
+                end
+            };
+            if is_last && text.get(end) == Some(&b'\r') {
+                end += 1;
+            }
+            if text.get(end) != Some(if is_last { &b'\n' } else { &self.delimiter }) {
+                return None;
+            }
+            text = &text[end + 1..];
+        }
+        Some(text)
+    }
+
+    /// Rows with quotes, of which cells may hold commas and line ends; how long the text is that they are. Unless it ends here, the last
+    /// row may go on, and is none of them.
+    pub fn quoted(&self, text: &[u8], ended: bool, mut line: u64, block: &mut Block) -> usize {
+        self.clear(block);
         let mut reader = reader(text, self.delimiter);
-        let mut piece = self.piece(0);
+        let mut done = 0;
         let (mut row, mut next) = (csv::ByteRecord::new(), csv::ByteRecord::new());
         // Errors can't happen: the text is in memory, and rows may have any length.
         let mut more = reader.read_byte_record(&mut row).unwrap_or(false);
@@ -96,40 +108,34 @@ impl Rows {
         };
         while more {
             let at = start(&row);
-            piece.lines += newlines(&text[piece.bytes..at]);
-            piece.bytes = at;
+            line += newlines(&text[done..at]);
+            done = at;
             more = reader.read_byte_record(&mut next).unwrap_or(false);
             if !more && !ended {
                 break;
             }
-            let line = piece.lines;
-            self.row(&mut piece, line, row.len(), |cell| &row[cell]);
+            self.row(block, line, row.len(), |cell| &row[cell]);
             std::mem::swap(&mut row, &mut next);
         }
-        if ended {
-            piece.lines += newlines(&text[piece.bytes..]);
-            piece.bytes = text.len();
-        }
-        piece
+        if ended { text.len() } else { done }
     }
 
-    #[inline]
-    fn row<'t>(&self, piece: &mut Piece, line: u64, width: usize, cell: impl Fn(usize) -> &'t [u8]) {
-        let row = piece.rows;
-        piece.rows += 1;
-        if width != self.width {
-            piece.columns.iter_mut().for_each(|column| column.push(f64::NAN));
-            let fault = Fault::Ragged { expected: self.width, found: width };
-            piece.faults.push(CellFault { row, line, column: width.min(self.width) + 1, name: String::new(), fault });
+    fn row<'t>(&self, block: &mut Block, line: u64, width: usize, cell: impl Fn(usize) -> &'t [u8]) {
+        let row = block.rows;
+        block.rows += 1;
+        let expected = self.cells.len();
+        if width != expected {
+            block.columns.iter_mut().for_each(|column| column.push(f64::NAN));
+            let fault = Fault::Ragged { expected, found: width };
+            block.faults.push(CellFault { row, line, column: width.min(expected) + 1, name: String::new(), fault });
             return;
         }
-        for (index, (column, &place)) in piece.columns.iter_mut().zip(&self.wanted).enumerate() {
-            match number::parse(cell(place)) {
+        for (column, (place, name)) in block.columns.iter_mut().zip(&self.wanted) {
+            match number::parse(cell(*place)) {
                 Ok(value) => column.push(value),
                 Err(fault) => {
                     column.push(f64::NAN);
-                    let name = self.names[index].clone();
-                    piece.faults.push(CellFault { row, line, column: place + 1, name, fault });
+                    block.faults.push(CellFault { row, line, column: place + 1, name: name.clone(), fault });
                 }
             }
         }

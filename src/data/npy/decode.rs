@@ -55,11 +55,16 @@ impl Number {
     pub fn decode(self, bytes: &[u8], offset: usize, stride: usize, column: &mut Vec<f64>) {
         macro_rules! each {
             ($ty:ty, $size:literal, $convert:expr) => {{
-                let read = if self.big { <$ty>::from_be_bytes } else { <$ty>::from_le_bytes };
-                column.extend(bytes.chunks_exact(stride).map(|row| {
-                    let number = row[offset..].first_chunk::<$size>().copied().unwrap_or_default();
-                    $convert(read(number))
-                }));
+                // A loop for each order of bytes, so that neither calls anything for a number.
+                macro_rules! from {
+                    ($read:expr) => {
+                        column.extend(bytes.chunks_exact(stride).map(|row| {
+                            let number = row[offset..].first_chunk::<$size>().copied().unwrap_or_default();
+                            $convert($read(number))
+                        }))
+                    };
+                }
+                if self.big { from!(<$ty>::from_be_bytes) } else { from!(<$ty>::from_le_bytes) }
             }};
         }
         match self.kind {
