@@ -5,17 +5,22 @@
 //!
 //! - [`plan`] says what is computed in which turn of which loop, and where arrays lie.
 //! - [`emit`] writes numbers, [`address`] finds elements, [`nest`] writes loops, [`pair`] those that make two turns at once.
-//! - [`range`] knows which integers a value can be.
+//! - [`range`] knows which integers a value can be, [`linear`] how they move in loops.
+//! - [`split`] finds loops that are kernels of [`crate::wide::rows`], [`kernel`] makes them, [`call`] calls them.
 //!
 //! A call gets one piece of memory, the [`Workspace`]: the addresses of arguments and results, and every array in
 //! between. What is not alive at the same time shares its place.
 
 mod address;
+mod call;
 mod emit;
+mod kernel;
+mod linear;
 mod nest;
 mod pair;
 mod plan;
 mod range;
+mod split;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -32,6 +37,8 @@ use super::{Effort, Error, Unfinished, free};
 use crate::interp::{self, Failure, Value};
 use crate::ir::{Func, Inst};
 use crate::ops::Fault;
+use crate::wide::Width;
+use crate::wide::rows::Kernel;
 use emit::{Layout, RECORD};
 use plan::size;
 
@@ -58,6 +65,8 @@ struct Owner {
     args: Box<[usize]>,
     results: Box<[usize]>,
     func: Func,
+    /// What the code calls, in memory of their own.
+    kernels: Vec<Kernel>,
     /// The memory that the code lies in.
     module: Mutex<Option<JITModule>>,
 }
@@ -113,10 +122,18 @@ impl Workspace {
 /// # Errors
 /// Where the host is none that Cranelift knows, memory for code is refused, or the function is too large for one piece of code.
 pub fn compile(func: &Func) -> Result<LoopCode, Error> {
+    compile_with(func, Width::best())
+}
+
+/// The same with kernels of a width, or with none.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_with(func: &Func, kernels: Option<Width>) -> Result<LoopCode, Error> {
     if func.operations() > LARGEST {
         return Err(Error::Backend(format!("more than {LARGEST} operations beside loops")));
     }
-    let plan = plan::plan(func);
+    let plan = plan::plan(func, kernels.filter(|width| width.is_available()));
     let layout = Layout::new(func, &plan);
     if i32::try_from(layout.buffers).is_err() {
         return Err(Error::Backend("too many arguments and results".to_owned()));
@@ -144,6 +161,7 @@ pub fn compile(func: &Func) -> Result<LoopCode, Error> {
         args: func.params.iter().map(|param| size(&param.shape)).collect(),
         results: func.results.iter().map(|result| size(func.shape(result.value))).collect(),
         func: func.clone(),
+        kernels: plan.kernels(),
         module: Mutex::new(unfinished.0.take()),
     })))
 }
@@ -159,6 +177,11 @@ impl LoopCode {
     /// How many bytes of workspace a call needs.
     pub fn workspace(&self) -> usize {
         self.0.layout.bytes
+    }
+
+    /// How many kernels the code calls.
+    pub fn kernels(&self) -> usize {
+        self.0.kernels.len()
     }
 
     /// How many numbers each argument has.

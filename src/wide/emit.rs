@@ -18,10 +18,10 @@ use super::plan::{Plan, Segment};
 use super::registers::{BEFORE, CARRIED, NEVER, Registers, TO_CARRY};
 use crate::ops::Op;
 
-const KEPT: [Gpr; 6] = [RBX, RBP, R12, R13, R14, R15];
+pub const KEPT: [Gpr; 6] = [RBX, RBP, R12, R13, R14, R15];
 
 /// What may hold pointers to columns; the last one where there is no tile buffer, the last three where the loop has one stage.
-const POINTERS: [Gpr; 10] = [RCX, RDX, RSI, R8, R9, R10, R11, RDI, R13, R15];
+pub const POINTERS: [Gpr; 10] = [RCX, RDX, RSI, R8, R9, R10, R11, RDI, R13, R15];
 
 pub struct Emitter<'a> {
     pub registers: Registers<'a>,
@@ -207,7 +207,7 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    fn leave(&mut self) {
+    pub fn leave(&mut self) {
         let asm = &mut self.registers.asm;
         asm.zero_upper();
         KEPT.iter().rev().for_each(|&gpr| asm.pop(gpr));
@@ -275,6 +275,7 @@ impl<'a> Emitter<'a> {
                 self.registers.asm.vector(form, result, first, Place::Reg(register));
             }
             Low::OrCall(_) => unreachable!("it is for one point"),
+            Low::Row(_) => unreachable!("it is for loops over arrays"),
             Low::Store { output, vector, late } => {
                 let register = self.registers.in_register(a);
                 let to = self.registers.column(self.n_inputs + output as usize, vector, late);

@@ -28,7 +28,7 @@ pub const R14: Gpr = Gpr(14);
 pub const R15: Gpr = Gpr(15);
 
 /// `[base + index + disp]`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Mem {
     pub base: Gpr,
     pub index: Option<Gpr>,
@@ -108,6 +108,14 @@ const STORE_SCALAR: Form = Form { prefix: 3, ..form(1, 0x11) };
 /// The first of two lanes in both, and the second of two operands' lanes.
 pub const TWICE: Form = Form { prefix: 3, ..form(1, 0x12) };
 pub const HIGH: Form = form(1, 0x15);
+
+/// Halves and quarters of two operands, as a number in the instruction says; at 512 and at 256 bits.
+pub const QUARTERS: Form = only_evex(form(3, 0x23));
+pub const HALVES: Form = form(3, 0x06);
+pub const LOW: Form = form(1, 0x14);
+/// With a vector as the condition, where there are no mask registers.
+pub const LOAD_WHERE: Form = form(2, 0x2d);
+pub const STORE_WHERE: Form = form(2, 0x2f);
 
 pub const SQRT: Form = arithmetic(0x51);
 pub const AND: Form = form(1, 0x54);
@@ -229,6 +237,19 @@ impl Assembler {
     pub fn store_scalar(&mut self, mem: Mem, from: u8) {
         // As a broadcast, so that displacements count in doubles.
         self.evex_bytes(STORE_SCALAR, 0, from, 0, Place::Mem(mem), Masking::None, 8, false);
+    }
+
+    /// The lowest lanes to memory: 8, 4, 2 or 1.
+    pub fn store_lanes(&mut self, mem: Mem, from: u8, lanes: usize) {
+        match (self.width.has_masks(), lanes) {
+            (true, 1) => self.store_scalar(mem, from),
+            (true, _) => {
+                let length = (lanes.ilog2() - 1) as u8;
+                self.evex_bytes(STORE, length, from, 0, Place::Mem(mem), Masking::None, 8 * lanes as i32, false);
+            }
+            (false, 1) => self.vex(STORE_SCALAR, 0, from, 0, Place::Mem(mem)),
+            (false, _) => self.vex(STORE, u8::from(lanes > 2), from, 0, Place::Mem(mem)),
+        }
     }
 
     /// An instruction on three mask registers.
@@ -365,6 +386,10 @@ impl Assembler {
         self.pointer(0x8b, to, from);
     }
 
+    pub fn store_pointer(&mut self, to: Mem, from: Gpr) {
+        self.pointer(0x89, from, to);
+    }
+
     pub fn address(&mut self, to: Gpr, of: Mem) {
         self.pointer(0x8d, to, of);
     }
@@ -386,6 +411,29 @@ impl Assembler {
     pub fn add(&mut self, to: Gpr, value: i32) {
         self.code.extend([0x48 | to.0 >> 3, 0x81, 0xc0 | to.0 & 7]);
         self.code.extend(value.to_le_bytes());
+    }
+
+    /// Adds to a word in memory.
+    pub fn add_to(&mut self, to: Mem, value: i32) {
+        self.pointer(0x81, RAX, to);
+        self.code.extend(value.to_le_bytes());
+    }
+
+    /// Keeps the bits that a small number (negative: with all bits above) has, and sets the zero flag where none are left.
+    pub fn keep_bits(&mut self, gpr: Gpr, bits: i8) {
+        self.code.extend([0x48 | gpr.0 >> 3, 0x83, 0xe0 | gpr.0 & 7, bits as u8]);
+    }
+
+    pub fn shift_left(&mut self, gpr: Gpr, by: u8) {
+        self.code.extend([0x48 | gpr.0 >> 3, 0xc1, 0xe0 | gpr.0 & 7, by]);
+    }
+
+    pub fn shift_right(&mut self, gpr: Gpr, by: u8) {
+        self.code.extend([0x48 | gpr.0 >> 3, 0xc1, 0xe8 | gpr.0 & 7, by]);
+    }
+
+    pub fn opposite(&mut self, gpr: Gpr) {
+        self.code.extend([0x48 | gpr.0 >> 3, 0xf7, 0xd8 | gpr.0 & 7]);
     }
 
     pub fn zero(&mut self, gpr: Gpr) {
@@ -461,6 +509,11 @@ impl Assembler {
         self.distance(to);
     }
 
+    pub fn jump_unless_below(&mut self, to: Label) {
+        self.code.extend([0x0f, 0x83]);
+        self.distance(to);
+    }
+
     pub fn jump_zero(&mut self, to: Label) {
         self.code.extend([0x0f, 0x84]);
         self.distance(to);
@@ -489,7 +542,11 @@ impl Assembler {
 
     /// Instructions after this begin at a multiple of 32 bytes; before it are some that do nothing.
     pub fn align(&mut self) {
-        while !self.code.len().is_multiple_of(32) {
+        self.align_to(32);
+    }
+
+    pub fn align_to(&mut self, bytes: usize) {
+        while !self.code.len().is_multiple_of(bytes) {
             self.code.push(0x90);
         }
     }

@@ -93,6 +93,76 @@ pub enum Low {
         vector: u8,
         late: bool,
     },
+    /// Of loops over arrays.
+    Row(RowOp),
+}
+
+/// What only loops over arrays do; see [`rows`](super::rows).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum RowOp {
+    /// In memory: elements of an array, one for each lane or the same for all.
+    Element(At),
+    /// In memory: the number given with the call for a read of `Row` or `Turn`.
+    Offset(u16),
+    /// In memory: the whole numbers from this one on, a lane each.
+    Lanes(u16),
+    /// In memory: which lanes of this vector are turns, where not all are.
+    Tail(u8),
+    /// In memory: what changes from turn to turn or from row to row.
+    Variable(u8),
+    /// To a variable, when everything else is done.
+    SetVariable(u8),
+    /// Elements in the lanes where a condition holds, 0 in others.
+    LoadWhere(At),
+    /// Elements from a value, where a condition holds if there is one.
+    Put(At),
+    /// So many sums, one for each row.
+    PutSums {
+        array: u16,
+        rows: u8,
+    },
+    /// What is added up in a register of its own, from 0 or from a value on.
+    Accumulator,
+    /// Value, factor, what they are added to (`NONE`: 0), and where (`NONE`: everywhere). In place of the accumulator, if so.
+    Accumulate {
+        in_place: bool,
+    },
+    Pick(Pick),
+}
+
+/// Which elements of an array: of which row of those that are computed at once, and which vector of turns.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct At {
+    pub array: u16,
+    pub row: u8,
+    pub vector: u16,
+}
+
+/// Parts of a first vector, and the same parts of a second one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Pick {
+    LowHalves,
+    HighHalves,
+    /// Of four quarters; 512 bits.
+    EvenQuarters,
+    OddQuarters,
+    /// Lanes, alternately from both vectors.
+    EvenLanes,
+    OddLanes,
+}
+
+impl Low {
+    /// Whether it lies in memory, so that it needs no instruction of its own.
+    pub fn is_memory(self) -> bool {
+        use RowOp::{Element, Lanes, Offset, Tail, Variable};
+        matches!(
+            self,
+            Low::Cell(_)
+                | Low::Column { .. }
+                | Low::Carried { .. }
+                | Low::Row(Element(_) | Offset(_) | Lanes(_) | Tail(_) | Variable(_))
+        )
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -200,7 +270,11 @@ impl Program {
     pub fn class(&self, id: Id) -> Class {
         match self.insts[id as usize].op {
             Low::Carried { class, .. } => class,
-            Low::Compare(_) | Low::MaskAnd | Low::MaskOr | Low::MaskNot if self.width.has_masks() => Class::Mask,
+            Low::Compare(_) | Low::MaskAnd | Low::MaskOr | Low::MaskNot | Low::Row(RowOp::Tail(_))
+                if self.width.has_masks() =>
+            {
+                Class::Mask
+            }
             _ => Class::Vector,
         }
     }
@@ -218,7 +292,7 @@ impl Program {
         let inst = Inst::new(op, args);
         let uniform = match op {
             Low::Cell(_) => true,
-            Low::Column { .. } | Low::Carried { .. } | Low::Store { .. } => false,
+            Low::Column { .. } | Low::Carried { .. } | Low::Store { .. } | Low::Row(_) => false,
             _ => inst.args().all(|arg| self.uniform[arg as usize]),
         };
         let id = self.insts.len() as Id;

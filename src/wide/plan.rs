@@ -6,6 +6,7 @@
 //! after the last use.
 
 use super::Width;
+use super::encode::Mem;
 use super::low::{Cell, Id, Low, Program};
 use super::pipeline::pipeline;
 use super::schedule::{pressure, schedule};
@@ -42,6 +43,11 @@ pub enum Home {
     Tile(u32),
     /// A slot of the segment's own memory.
     Spill(u32),
+    /// Of loops over arrays: a place in memory, and the word of the block that has its address if no register has.
+    At {
+        mem: Mem,
+        word: i32,
+    },
 }
 
 /// Instructions that are one machine function.

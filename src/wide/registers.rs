@@ -140,6 +140,10 @@ impl<'a> Registers<'a> {
         if self.is_in_register(id) || self.program.class(id) == Class::Mask || self.is_worth_loading(id) {
             return Place::Reg(self.in_register(id));
         }
+        // Operands that stand in every lane there are at 512 bits only.
+        if matches!(self.homes[id as usize], Home::At { mem, .. } if mem.broadcast) && !self.program.width.has_masks() {
+            return Place::Reg(self.in_register(id));
+        }
         Place::Mem(self.memory(self.homes[id as usize]))
     }
 
@@ -204,7 +208,7 @@ impl<'a> Registers<'a> {
                 Home::Cell(cell) => single::constant(cell),
                 Home::Spill(slot) => single::spill(slot),
                 Home::Column { column, .. } => self.places[column as usize],
-                Home::Tile(_) | Home::ToCarry(_) | Home::Carried(_) | Home::Nowhere => {
+                Home::Tile(_) | Home::ToCarry(_) | Home::Carried(_) | Home::At { .. } | Home::Nowhere => {
                     unreachable!(
                         "a single call has neither tiles nor turns, and a value without register lies in memory"
                     )
@@ -222,6 +226,12 @@ impl<'a> Registers<'a> {
             Home::Carried(slot) => Mem::at(CARRIED, slot as i32 * frame::VECTOR),
             Home::Tile(slot) => Mem { index: Some(R12), ..Mem::at(R15, slot as i32 * self.tile_bytes) },
             Home::Spill(slot) => Mem::at(RBP, slot as i32 * frame::VECTOR - frame::SPILLS_BIAS),
+            Home::At { mem, word } => {
+                if mem.base == RAX {
+                    self.asm.load_pointer(RAX, Mem::at(RBX, 8 * word));
+                }
+                mem
+            }
         }
     }
 
@@ -300,7 +310,7 @@ impl<'a> Registers<'a> {
     pub fn release(&mut self, args: impl Iterator<Item = Id>) {
         for arg in args.filter(|&arg| arg != NONE) {
             let register = self.register[arg as usize];
-            if self.dies(arg) && register != NO_REGISTER {
+            if self.dies(arg) && register != NO_REGISTER && !self.is_pinned(arg) {
                 let bank = &mut self.banks[self.program.class(arg) as usize];
                 bank.free |= 1 << register;
                 self.register[arg as usize] = NO_REGISTER;
@@ -330,7 +340,33 @@ impl<'a> Registers<'a> {
 
     /// Gives a register back that no value owns.
     pub fn give_back(&mut self, class: Class, register: u8) {
-        self.banks[class as usize].free |= 1 << register;
+        let bank = &mut self.banks[class as usize];
+        bank.free |= 1 << register & bank.all;
+    }
+
+    /// Keeps a value in its register from here on, in all segments that follow.
+    pub fn pin(&mut self, id: Id) {
+        let register = self.in_register(id);
+        self.banks[self.program.class(id) as usize].all &= !(1 << register);
+    }
+
+    /// No operand must stay.
+    pub fn unlock(&mut self) {
+        self.banks.iter_mut().for_each(|bank| bank.locked = 0);
+    }
+
+    pub fn is_pinned(&self, id: Id) -> bool {
+        let register = self.register[id as usize];
+        register != NO_REGISTER && self.banks[self.program.class(id) as usize].all >> register & 1 == 0
+    }
+
+    /// The register of what was pinned is free.
+    pub fn unpin(&mut self, id: Id) {
+        let register = self.register[id as usize];
+        let bank = &mut self.banks[self.program.class(id) as usize];
+        bank.all |= 1 << register;
+        bank.free |= 1 << register;
+        self.register[id as usize] = NO_REGISTER;
     }
 
     /// After the instruction: a value with a home goes there, and what was only for operands is free.
@@ -352,6 +388,6 @@ impl<'a> Registers<'a> {
                 self.homes[arg as usize] = Home::Nowhere;
             }
         }
-        self.banks.iter_mut().for_each(|bank| bank.locked = 0);
+        self.unlock();
     }
 }

@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 
 use super::Width;
-use super::low::{Id, Low, Program};
+use super::low::{Id, Low, Program, RowOp};
 
 /// Instructions that begin together.
 const ISSUE: u32 = 2;
@@ -17,7 +17,7 @@ pub fn latency(op: Low) -> u32 {
     match op {
         Low::Div => 14,
         Low::Sqrt => 20,
-        Low::Store { .. } => 0,
+        Low::Store { .. } | Low::Row(RowOp::Put(_) | RowOp::PutSums { .. }) => 0,
         Low::And | Low::AndNot | Low::Or | Low::Xor | Low::Bits(_) | Low::Blend => 1,
         _ => 4,
     }
@@ -32,10 +32,15 @@ struct Ready {
 /// The same instructions in a better order, in which none comes before another one that was `window` places ahead of it.
 pub fn schedule(program: &Program, insts: Vec<Id>, window: usize) -> Vec<Id> {
     // A few more than there are registers: what waits longest can wait in memory.
-    let limit: isize = match program.width {
+    let limit = match program.width {
         Width::W512 | Width::One512 => 30,
         Width::W256 | Width::One256 => 18,
     };
+    schedule_within(program, insts, window, limit)
+}
+
+/// The same with a limit to how many values are alive at once.
+pub fn schedule_within(program: &Program, insts: Vec<Id>, window: usize, limit: isize) -> Vec<Id> {
     const NOWHERE: u32 = u32::MAX;
     let n = insts.len();
     let mut place = vec![NOWHERE; program.insts.len()];
@@ -127,8 +132,7 @@ pub fn pressure(program: &Program, insts: &[Id]) -> usize {
     for &id in insts.iter().rev() {
         count -= usize::from(alive[id as usize]);
         for arg in program.insts[id as usize].args() {
-            let in_memory =
-                matches!(program.insts[arg as usize].op, Low::Cell(_) | Low::Column { .. } | Low::Carried { .. });
+            let in_memory = program.insts[arg as usize].op.is_memory();
             if !in_memory && !alive[arg as usize] {
                 alive[arg as usize] = true;
                 count += 1;

@@ -2,8 +2,9 @@
 
 use chainrule::interp;
 use chainrule::ir::{Builder, Func, Output};
-use chainrule::jit::loops::{Workspace, compile};
+use chainrule::jit::loops::{LoopCode, Workspace, compile, compile_with};
 use chainrule::ops::{Op, Type};
+use chainrule::wide::Width;
 use proptest::prelude::*;
 
 use crate::random_regions;
@@ -12,9 +13,17 @@ fn same(a: f64, b: f64) -> bool {
     a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
 }
 
-/// What is wrong with the code at arguments, if something is.
+/// What is wrong with the code at arguments, if something is: without kernels, and with those of each width that the processor has.
 pub fn difference(func: &Func, args: &[&[f64]]) -> Result<(), String> {
-    let code = compile(func).map_err(|error| error.to_string())?;
+    let widths = Width::ALL.into_iter().filter(|width| width.is_available());
+    for width in widths.map(Some).chain([None]) {
+        let code = compile_with(func, width).map_err(|error| error.to_string())?;
+        difference_of(&code, func, args).map_err(|message| format!("{width:?}: {message}"))?;
+    }
+    Ok(())
+}
+
+fn difference_of(code: &LoopCode, func: &Func, args: &[&[f64]]) -> Result<(), String> {
     let mut found: Vec<Vec<f64>> = code.results().iter().map(|&n| vec![f64::MAX; n]).collect();
     let mut workspace = Workspace::default();
     let expected = interp::call(func, args);

@@ -41,6 +41,8 @@ mod random_regions;
 mod recurrences;
 mod references;
 mod regions;
+#[cfg(feature = "wide")]
+mod rows;
 mod seen;
 #[cfg(feature = "wide")]
 mod single;

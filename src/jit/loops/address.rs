@@ -135,6 +135,17 @@ impl<'a> Emitter<'a, '_, '_> {
         Array { base, level, offset, ..*array }
     }
 
+    /// The place of an element that is so many elements and multiples of integers away.
+    pub fn away(&mut self, array: &Array, elements: i64, terms: &[(Val, i64)]) -> Array {
+        let offset = array.offset + ELEMENT as i64 * elements;
+        let mut sum = Vec::new();
+        for &(val, factor) in terms {
+            self.atom(val, ELEMENT as i64 * factor, &mut sum);
+        }
+        let (base, level) = self.sum(array.base, array.level, sum);
+        Array { base, level, offset, ..*array }
+    }
+
     /// Whether a subscript is inside of its dimension.
     pub fn is_inside(&mut self, subscript: Value, extent: usize) -> Value {
         let extent = self.lowering.int_const(extent as i64);

@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 
 use super::address::Array;
 use super::emit::{Emitter, Machine, Scope};
-use super::plan::{ELEMENT, Home, Nest, Place, size};
+use super::plan::{BufferId, ELEMENT, Home, Nest, Place, size};
 use super::range::Range;
 use crate::ir::region::LANES;
 use crate::ir::{Direction, Inst, Loop, Reduction, Region, Update, UpdateKind, Val};
@@ -55,12 +55,21 @@ impl Emitter<'_, '_, '_> {
         }
         let states = self.begin_states(nest, region);
         let mut run = Run { nest, region, cells, lanes: Vec::new(), turn: None, paired: false };
-        run.paired = self.is_paired(&run);
+        run.paired = nest.split.is_none() && self.is_paired(&run);
         let mut sums = None;
-        if !self.has_sums_in_registers(&run) {
+        if nest.split.is_none() && !self.has_sums_in_registers(&run) {
             run.lanes = region.reductions.iter().map(|reduction| self.begin_reduction(reduction)).collect();
         }
         let end = match &*region.loops {
+            loops if let Some(split) = &nest.split => {
+                self.level(&mut run, 0);
+                let load = |&sum: &BufferId| {
+                    let place = self.buffer(sum);
+                    self.load(&place, Type::F64)
+                };
+                sums = Some(split.sums.iter().map(load).collect());
+                (loops.len() == 1).then(|| self.end_of(loops[0]))
+            }
             [only] if run.paired => {
                 self.steps(&nest.levels[0].steps);
                 sums = self.paired(&mut run, *only);
@@ -136,7 +145,7 @@ impl Emitter<'_, '_, '_> {
     }
 
     /// The row of a cell of the region around that an update changes; where there is none, memory that nobody reads.
-    fn row(&mut self, cell: usize, update: usize, otherwise: super::plan::BufferId) -> Array {
+    fn row(&mut self, cell: usize, update: usize, otherwise: BufferId) -> Array {
         let func = self.func;
         let (region, cells) = self.rows.last().expect("a region is around");
         let (around, place) = (func.region_of(*region).expect("it is one"), cells[cell]);
@@ -275,6 +284,12 @@ impl Emitter<'_, '_, '_> {
         if is_innermost {
             self.rows.pop();
             self.turn(run);
+            return;
+        }
+        if let Some(split) = &nest.split
+            && level + split.loops == region.loops.len()
+        {
+            split.calls.iter().for_each(|call| self.call(call, &run.cells));
             return;
         }
         let each = region.loops[level];

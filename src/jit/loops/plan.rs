@@ -9,8 +9,11 @@
 
 use hashbrown::{HashMap, HashSet};
 
+use super::split::{self, Split};
 use crate::ir::{Cell, Func, Inst, Region, RegionId, Update, UpdateKind, Val};
 use crate::ops::Type;
+use crate::wide::Width;
+use crate::wide::rows::Kernel;
 
 /// The whole function.
 pub struct Plan {
@@ -57,6 +60,10 @@ pub struct Nest {
     pub states: Vec<Option<BufferId>>,
     /// Where their next values wait, if one is made of the other.
     pub waiting: Vec<Option<BufferId>>,
+    /// The innermost loops as calls of kernels.
+    pub split: Option<Split>,
+    /// From when to when it runs, and how many loops are around it.
+    during: (usize, usize, usize),
 }
 
 /// Where a cell is made.
@@ -97,13 +104,22 @@ pub struct Buffer {
     depth: usize,
 }
 
+impl Buffer {
+    /// A buffer that is alive while a region runs.
+    pub fn during(bytes: usize, nest: &Nest) -> Buffer {
+        let (first, last, depth) = nest.during;
+        Buffer { bytes, offset: 0, first, last, depth }
+    }
+}
+
 /// Buffers begin at multiples of this.
 pub const ALIGN: usize = 64;
 
 /// Every element is a number of so many bytes.
 pub const ELEMENT: usize = 8;
 
-pub fn plan(func: &Func) -> Plan {
+/// The plan; with kernels where the processor has vectors of that width.
+pub fn plan(func: &Func, kernels: Option<Width>) -> Plan {
     let mut guards: HashMap<Val, Vec<u32>> = HashMap::new();
     for (number, check) in func.checks.iter().enumerate() {
         guards.entry(check.site).or_default().push(number as u32);
@@ -126,10 +142,29 @@ pub fn plan(func: &Func) -> Plan {
         memory: HashMap::new(),
         outputs: HashMap::new(),
     };
-    let top = planner.top();
+    let mut top = planner.top();
     let mut buffers = planner.buffers;
+    if let Some(width) = kernels {
+        split::split(func, &planner.results, width, &mut top, &mut buffers);
+    }
     let bytes = arrange(&mut buffers);
     Plan { top, buffers, bytes, results: planner.results, deferred: planner.deferred }
+}
+
+impl Plan {
+    /// Everything that the code calls.
+    pub fn kernels(&self) -> Vec<Kernel> {
+        let (mut kernels, mut stack) = (Vec::new(), vec![&self.top.steps]);
+        while let Some(steps) = stack.pop() {
+            for step in steps {
+                if let Step::Nest(nest) = step {
+                    kernels.extend(nest.split.iter().flat_map(|split| &split.calls).map(|call| call.kernel.clone()));
+                    stack.extend(nest.levels.iter().map(|block| &block.steps).chain([&nest.test]));
+                }
+            }
+        }
+        kernels
+    }
 }
 
 /// The slow paths that nothing but choices take.
@@ -283,6 +318,7 @@ impl Planner<'_> {
         let region = func.region(id);
         let body = self.body(id);
         let levels = Levels::of(func, region, &body);
+        let start = self.time;
         let in_place = in_place(func, region, &body.members, |member| levels.level(member) == levels.depth);
 
         // What the region makes is there from now on; what it begins with is used now. Names may have another meaning outside.
@@ -359,7 +395,22 @@ impl Planner<'_> {
         let watched = self.guards.contains_key(&val);
         let in_place = in_place.iter().map(|each| (each.cell, each.update)).collect();
         let captures = body.captures;
-        Nest { val, region: id, captures, levels: blocks, test, watched, cells, in_place, states, waiting }
+        let during = (start, self.time, self.around.len());
+        let split = None;
+        Nest {
+            val,
+            region: id,
+            captures,
+            levels: blocks,
+            test,
+            watched,
+            cells,
+            in_place,
+            states,
+            waiting,
+            split,
+            during,
+        }
     }
 
     /// Where a cell is made.
