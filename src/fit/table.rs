@@ -8,10 +8,10 @@ use super::objective::Objective;
 use super::triangle::Triangle;
 use super::{Loss, random};
 use crate::error::Error;
-use crate::program::{Functions, Gradient, Jacobian, Value};
+use crate::program::{Gradient, Jacobian, Value};
 use crate::{Column, Compiled, Output, Points, Program};
 
-/// What a program is compiled to for fitting. Elementary functions are our own, so that a fit is the same on every machine.
+/// What a program is compiled to for fitting.
 pub struct Code {
     pub value: Compiled<Value>,
     pub gradient: Compiled<Gradient>,
@@ -25,15 +25,14 @@ pub struct Code {
 impl Code {
     /// With the derivatives of residuals, if they are `wanted`.
     pub fn new(program: &Program, fitted: &[String], loss: Loss, wanted: bool, threads: usize) -> Result<Code, Error> {
-        let functions = Functions::Portable;
-        let jacobian = || program.jacobian().wrt(fitted).functions(functions).compile();
+        let jacobian = || program.jacobian().wrt(fitted).compile();
         let (summed, residuals) = match loss {
             Loss::Mean => (program.clone(), None),
             Loss::Squares => (program.squares(), wanted.then(jacobian).transpose()?),
         };
         Ok(Code {
-            value: summed.value().functions(functions).compile()?,
-            gradient: summed.gradient().wrt(fitted).functions(functions).compile()?,
+            value: summed.value().compile()?,
+            gradient: summed.gradient().wrt(fitted).compile()?,
             residuals,
             n_results: program.results().len(),
             threads,

@@ -42,7 +42,7 @@ use plan::size;
 type Entry = unsafe extern "C" fn(*mut u8) -> u64;
 
 /// Up to so many operations registers are allocated thoroughly.
-const THOROUGH: usize = 2000;
+pub const THOROUGH: usize = 2000;
 
 /// The largest function, in operations: the frame of a larger one would overflow the stack of a thread.
 const LARGEST: usize = 50_000;
@@ -159,6 +159,11 @@ impl LoopCode {
     /// How many bytes of workspace a call needs.
     pub fn workspace(&self) -> usize {
         self.0.layout.bytes
+    }
+
+    /// What was compiled: failures name its instructions.
+    pub fn func(&self) -> &Func {
+        &self.0.func
     }
 
     /// How many numbers each argument has.
