@@ -1,11 +1,15 @@
 //! Machine code of single calls, by the back end that makes it best.
 //!
-//! On x86-64 with AVX2 that is `wide::single`; Cranelift compiles for other machines, graphs that compute with integers, and those that call
-//! the platform's elementary functions, which it does without a detour.
+//! On x86-64 with AVX2 that is `wide::single`; Cranelift compiles for other machines, and graphs that compute with integers.
+
+#[cfg(feature = "wide")]
+use std::borrow::Cow;
 
 use crate::ir::Func;
 #[cfg(feature = "jit")]
 use crate::jit;
+#[cfg(feature = "wide")]
+use crate::math;
 pub use crate::parts::{N_ARGS, N_RESULTS, Parts};
 #[cfg(feature = "wide")]
 use crate::wide::single;
@@ -26,9 +30,7 @@ impl Code {
     #[cfg_attr(not(any(feature = "jit", feature = "wide")), allow(unused_variables))]
     pub fn new(func: &Func, parts: Parts) -> Option<Code> {
         #[cfg(feature = "wide")]
-        if !(cfg!(feature = "jit") && calls_the_platform(func))
-            && let Ok(code) = single::compile(func, parts, None)
-        {
+        if let Ok(code) = single::compile(&written_out(func), parts, None) {
             return Some(Code::Single(code));
         }
         #[cfg(feature = "jit")]
@@ -94,7 +96,7 @@ pub fn asm(func: &Func) -> Result<String, String> {
     let code = Code::new(func, Parts::whole(func)).ok_or("there is no machine code for this machine")?;
     let text = match &code {
         #[cfg(feature = "wide")]
-        Code::Single(code) => single::asm(func, Some(code.width())).map_err(|error| error.to_string()),
+        Code::Single(code) => single::asm(&written_out(func), Some(code.width())).map_err(|error| error.to_string()),
         #[cfg(feature = "jit")]
         Code::Cranelift(_) => jit::asm(func).map_err(|error| error.to_string()),
         #[cfg(not(any(feature = "jit", feature = "wide")))]
@@ -103,10 +105,14 @@ pub fn asm(func: &Func) -> Result<String, String> {
     Ok(format!("; {}\n{}", code.backend(), text?))
 }
 
-/// Whether there are elementary functions that haven't been written out.
+/// The largest graph, in operations, whose elementary functions are written out in the code of single calls.
 #[cfg(feature = "wide")]
-fn calls_the_platform(func: &Func) -> bool {
-    func.insts().iter().any(|inst| inst.op().is_some_and(crate::math::is_elementary))
+const WRITTEN_OUT: usize = 200;
+
+/// A small graph with its elementary functions written out; a larger one calls them.
+#[cfg(feature = "wide")]
+fn written_out(func: &Func) -> Cow<'_, Func> {
+    if func.operations() <= WRITTEN_OUT { Cow::Owned(math::expand(func)) } else { Cow::Borrowed(func) }
 }
 
 /// Each slice by itself, so that none goes through memory.

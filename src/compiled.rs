@@ -17,10 +17,12 @@ use crate::code::Code;
 use crate::error::{Error, Problem};
 use crate::interp::{self, Failure};
 use crate::ir::{Func, Output};
+use crate::ops::Fault;
 use crate::parts::Parts;
 use crate::program::{
     Backend, Gradient, Hessian, HessianVector, Jacobian, Jvp, Kind, Nth, Program, Value, Vjp, is_int, is_whole,
 };
+use crate::span::Span;
 use loops::Loops;
 use slices::{cut, cut_mut, layout, param_lens, result_lens};
 
@@ -173,7 +175,7 @@ impl<K> Compiled<K> {
         match &inner.loops {
             Some(loops) => {
                 inner.ints.iter().try_for_each(|&index| inner.check_whole(index, args[index]))?;
-                loops.run(&inner.func, args, outs).map_err(|failure| inner.told(failure))
+                loops.run(&inner.func, args, outs).map_err(|(at, fault)| inner.told(at, fault))
             }
             None => self.call_numbers(args, outs),
         }
@@ -285,9 +287,8 @@ impl Inner {
     }
 
     /// A failure in words.
-    fn told(&self, failure: Failure) -> Error {
-        let at = self.func.span(failure.site);
-        self.program.problem(Problem::NoInteger { at, fault: failure.fault })
+    fn told(&self, at: Span, fault: Fault) -> Error {
+        self.program.problem(Problem::NoInteger { at, fault })
     }
 
     fn check_lengths(&self, args: &[f64], seeds: &[f64], outs: [usize; 3]) -> Result<(), Error> {
@@ -312,8 +313,8 @@ impl Inner {
     fn interpret(&self, args: &[f64], seeds: &[f64], mut outs: [&mut [f64]; 3]) -> Result<(), Error> {
         let all: Vec<f64> = args.iter().chain(seeds).copied().collect();
         let values = interp::values(&self.func, &all);
-        if let Some(failure) = interp::failure(&self.func, &values) {
-            return Err(self.told(failure));
+        if let Some(Failure { site, fault }) = interp::failure(&self.func, &values) {
+            return Err(self.told(self.func.span(site), fault));
         }
         let slots = outs.iter_mut().flat_map(|out| out.iter_mut());
         for (slot, result) in slots.zip(&self.func.results) {

@@ -15,6 +15,7 @@ use std::cmp::Ordering;
 use crate::inspect::rounding;
 use crate::interp::{self, Value};
 use crate::ir::{Func, Inst, Val};
+use crate::math;
 use crate::ops::Op;
 use crate::opt::rebuild;
 
@@ -116,7 +117,7 @@ fn steps(x: f64) -> impl Iterator<Item = f64> {
     let size = x.abs();
     let largest = if size > 1.0 || size < 1e-20 && x != 0.0 { size } else { 1.0 };
     let smallest = if x == 0.0 { 1e-30 } else { size * 1e-13 };
-    let first = 0.25 * 2f64.powi(largest.log2().ceil() as i32);
+    let first = 0.25 * math::exp2(math::log2(largest).ceil());
     let halve = |h: &f64| Some(h / 2.0);
     std::iter::successors(Some(first), halve).take_while(move |&h| h > smallest && x + h > x - h).take(STEPS)
 }

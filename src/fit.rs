@@ -32,7 +32,7 @@
 //! ```
 //!
 //! The derivatives are those of
-//! [`Program::gradient`] and [`Program::jacobian`], computed in batches with portable functions; all sums have one order; chance comes from a
+//! [`Program::gradient`] and [`Program::jacobian`], computed in batches; elementary functions are our own, and all sums have one order; chance comes from a
 //! seed. So a fit is the same, to the bit, on every machine and with any number of threads.
 //!
 //! - [`objective`] is the seam between what is minimised and how; [`table`], [`calls`] and [`slices`] what is: programs of numbers, with

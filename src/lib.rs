@@ -56,6 +56,8 @@ mod parts;
 #[cfg(feature = "plot")]
 pub mod plot;
 mod program;
+#[cfg(any(feature = "jit", feature = "wide"))]
+mod routines;
 pub mod span;
 pub mod special;
 pub mod syntax;
@@ -71,8 +73,8 @@ pub use compiled::{Compiled, Layout};
 pub use error::{Error, Problem, Warning};
 pub use opt::Relaxation;
 pub use program::{
-    Argument, ArgumentFaults, Backend, Binding, Definition, Extent, Functions, Gradient, Hessian, HessianVector,
-    Jacobian, Jvp, Kind, Misfit, Nth, Program, Request, Value, Vjp,
+    Argument, ArgumentFaults, Backend, Binding, Definition, Extent, Gradient, Hessian, HessianVector, Jacobian, Jvp,
+    Kind, Misfit, Nth, Program, Request, Value, Vjp,
 };
 pub use syntax::Limits;
 

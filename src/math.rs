@@ -1,9 +1,9 @@
 //! Elementary functions of our own, each written once.
 //!
 //! A function here is generic over [`Number`]. With [`graph::Node`] it writes itself into a graph, and [`expand`] puts that in
-//! the place of the operator, as the last pass before code, where `Functions::Portable` asks for it. With `f64` it is the value of that,
-//! [`eval`]. Both do the same arithmetic in the same order, so the bits are the same in every back end, at every width of vectors and on
-//! every machine. The default is the platform's library: with tables and branches it is faster for single points.
+//! the place of the operator, as the last pass before code. With `f64` it is a value: [`double`] has these for everyone, the operator table first.
+//! Both do the same arithmetic in the same order, so the bits are the same in every back end, written out or called, at every
+//! width of vectors and on every machine.
 //!
 //! Only arithmetic is used that machines have for vectors: sums, products, quotients, roots, `fma`, rounding, choice, and
 //! the exponent and significand of a number. There are no tables and no branches. Where a full treatment would more than
@@ -19,6 +19,7 @@
 
 mod arcs;
 mod circular;
+mod double;
 mod error;
 mod exponential;
 mod graph;
@@ -29,15 +30,8 @@ mod polynomial;
 mod power;
 mod roots;
 
-pub use arcs::{acos, asin, atan, atan2};
-pub use circular::{cos, cos_far, sin, sin_cos, sin_far, sinc, tan, tan_far};
-pub use error::{erf, erfc};
-pub use exponential::{exp, exp2, expm1};
-pub use hyperbolic::{acosh, asinh, atanh, cosh, sinh, tanh};
-pub use logarithm::{ln, log1p, log2, log10, xlogy};
-pub use logistic::{logit, sigmoid, sigmoid_slope, silu, softplus};
-pub use power::pow;
-pub use roots::{cbrt, hypot};
+pub use circular::{cos_far, sin_far, tan_far};
+pub use double::*;
 
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Sub};
 
@@ -55,11 +49,11 @@ pub fn expand(func: &Func) -> Func {
         let expansion = func.inst(val).op().and_then(expansion);
         let operands = func.operands(val);
         match (expansion, operands.as_slice()) {
-            (Some(Expansion::F1(write, _)), &[a]) => {
+            (Some(Expansion::F1(write)), &[a]) => {
                 let a = pass.get(a);
                 graph::write(&mut pass.builder, |node| write(node(a)))
             }
-            (Some(Expansion::F2(write, _)), &[a, b]) => {
+            (Some(Expansion::F2(write)), &[a, b]) => {
                 let (a, b) = (pass.get(a), pass.get(b));
                 graph::write(&mut pass.builder, |node| write(node(a), node(b)))
             }
@@ -74,64 +68,48 @@ pub fn is_elementary(op: Op) -> bool {
     expansion(op).is_some()
 }
 
-/// How an operator writes itself into a graph, and what that computes.
+/// How an operator writes itself into a graph.
 enum Expansion {
-    F1(for<'a> fn(Node<'a>) -> Node<'a>, fn(f64) -> f64),
-    F2(for<'a> fn(Node<'a>, Node<'a>) -> Node<'a>, fn(f64, f64) -> f64),
-}
-
-/// The value of an operator by our own function; `None` where there is none. What its expansion computes, to the bit.
-pub fn eval(op: Op, x: &[f64]) -> Option<f64> {
-    match (expansion(op)?, x) {
-        (Expansion::F1(_, value), &[a]) => Some(value(a)),
-        (Expansion::F2(_, value), &[a, b]) => Some(value(a, b)),
-        _ => None,
-    }
-}
-
-/// A function twice: for nodes of a graph, and for doubles.
-macro_rules! both {
-    ($kind:ident, $($x:ident)* => $function:expr) => {
-        $kind(|$($x),*| $function, |$($x),*| $function)
-    };
+    F1(for<'a> fn(Node<'a>) -> Node<'a>),
+    F2(for<'a> fn(Node<'a>, Node<'a>) -> Node<'a>),
 }
 
 /// The expansion of an operator; `None` where it is called or needs none.
 fn expansion(op: Op) -> Option<Expansion> {
     use Expansion::{F1, F2};
     Some(match op {
-        Op::Exp => both!(F1, x => exp(x)),
-        Op::Expm1 => both!(F1, x => expm1(x)),
-        Op::Exp2 => both!(F1, x => exp2(x)),
-        Op::Ln => both!(F1, x => ln(x)),
-        Op::Log1p => both!(F1, x => log1p(x)),
-        Op::Log2 => both!(F1, x => log2(x)),
-        Op::Log10 => both!(F1, x => log10(x)),
-        Op::Sin => both!(F1, x => sin(x)),
-        Op::Cos => both!(F1, x => cos(x)),
-        Op::Tan => both!(F1, x => tan(x)),
-        Op::Asin => both!(F1, x => asin(x)),
-        Op::Acos => both!(F1, x => acos(x)),
-        Op::Atan => both!(F1, x => atan(x)),
-        Op::Atan2 => both!(F2, y x => atan2(y, x)),
-        Op::Cbrt => both!(F1, x => cbrt(x)),
-        Op::Pow => both!(F2, x y => pow(x, y)),
-        Op::Hypot => both!(F2, a b => hypot(a, b)),
-        Op::Sinh => both!(F1, x => sinh(x)),
-        Op::Cosh => both!(F1, x => cosh(x)),
-        Op::Tanh => both!(F1, x => tanh(x)),
-        Op::Asinh => both!(F1, x => asinh(x)),
-        Op::Acosh => both!(F1, x => acosh(x)),
-        Op::Atanh => both!(F1, x => atanh(x)),
-        Op::Erf => both!(F1, x => erf(x)),
-        Op::Erfc => both!(F1, x => erfc(x)),
-        Op::Xlogy => both!(F2, x y => xlogy(x, y)),
-        Op::Sinc => both!(F1, x => sinc(x)),
-        Op::Silu => both!(F1, x => silu(x)),
-        Op::Logit => both!(F1, x => logit(x)),
-        Op::Sigmoid => both!(F1, x => sigmoid(x)),
-        Op::SigmoidSlope => both!(F1, x => sigmoid_slope(x)),
-        Op::Softplus => both!(F1, x => softplus(x)),
+        Op::Exp => F1(|x| exponential::exp(x)),
+        Op::Expm1 => F1(|x| exponential::expm1(x)),
+        Op::Exp2 => F1(|x| exponential::exp2(x)),
+        Op::Ln => F1(|x| logarithm::ln(x)),
+        Op::Log1p => F1(|x| logarithm::log1p(x)),
+        Op::Log2 => F1(|x| logarithm::log2(x)),
+        Op::Log10 => F1(|x| logarithm::log10(x)),
+        Op::Sin => F1(|x| circular::sin(x)),
+        Op::Cos => F1(|x| circular::cos(x)),
+        Op::Tan => F1(|x| circular::tan(x)),
+        Op::Asin => F1(|x| arcs::asin(x)),
+        Op::Acos => F1(|x| arcs::acos(x)),
+        Op::Atan => F1(|x| arcs::atan(x)),
+        Op::Atan2 => F2(|y, x| arcs::atan2(y, x)),
+        Op::Cbrt => F1(|x| roots::cbrt(x)),
+        Op::Pow => F2(|x, y| power::pow(x, y)),
+        Op::Hypot => F2(|a, b| roots::hypot(a, b)),
+        Op::Sinh => F1(|x| hyperbolic::sinh(x)),
+        Op::Cosh => F1(|x| hyperbolic::cosh(x)),
+        Op::Tanh => F1(|x| hyperbolic::tanh(x)),
+        Op::Asinh => F1(|x| hyperbolic::asinh(x)),
+        Op::Acosh => F1(|x| hyperbolic::acosh(x)),
+        Op::Atanh => F1(|x| hyperbolic::atanh(x)),
+        Op::Erf => F1(|x| error::erf(x)),
+        Op::Erfc => F1(|x| error::erfc(x)),
+        Op::Xlogy => F2(|x, y| logarithm::xlogy(x, y)),
+        Op::Sinc => F1(|x| circular::sinc(x)),
+        Op::Silu => F1(|x| logistic::silu(x)),
+        Op::Logit => F1(|x| logistic::logit(x)),
+        Op::Sigmoid => F1(|x| logistic::sigmoid(x)),
+        Op::SigmoidSlope => F1(|x| logistic::sigmoid_slope(x)),
+        Op::Softplus => F1(|x| logistic::softplus(x)),
         _ => return None,
     })
 }
@@ -174,12 +152,14 @@ pub trait Number:
     fn or_call(self, is_good: Self::Condition, op: Op, x: Self) -> Self;
 
     /// The lesser one; `self` where it is NaN.
+    #[inline(always)]
     fn at_most(self, bound: f64) -> Self {
         let bound = self.constant(bound);
         Self::select(bound.less(self), bound, self)
     }
 
     /// The greater one; `self` where it is NaN.
+    #[inline(always)]
     fn at_least(self, bound: f64) -> Self {
         let bound = self.constant(bound);
         Self::select(self.less(bound), bound, self)
@@ -190,6 +170,7 @@ pub trait Number:
 const TO_WHOLE: f64 = 1.5 * (1_u64 << 52) as f64;
 
 /// The whole number nearest to `x*factor`, never -0. The product must stay below 2^51.
+#[inline(always)]
 fn round_product<V: Number>(x: V, factor: f64) -> V {
     x.fma(x.constant(factor), x.constant(TO_WHOLE)) - TO_WHOLE
 }
@@ -197,58 +178,76 @@ fn round_product<V: Number>(x: V, factor: f64) -> V {
 impl Number for f64 {
     type Condition = bool;
 
+    #[inline(always)]
     fn constant(self, value: f64) -> f64 {
         value
     }
 
+    #[inline(always)]
     fn fma(self, b: f64, c: f64) -> f64 {
         self.mul_add(b, c)
     }
 
+    #[inline(always)]
     fn sqrt(self) -> f64 {
         self.sqrt()
     }
 
+    #[inline(always)]
     fn abs(self) -> f64 {
         self.abs()
     }
 
+    #[inline(always)]
     fn rint(self) -> f64 {
         self.round_ties_even()
     }
 
+    #[inline(always)]
     fn scale(self, k: f64) -> f64 {
         special::scale(self, k)
     }
 
+    #[inline(always)]
     fn exponent(self) -> f64 {
         special::exponent(self)
     }
 
+    #[inline(always)]
     fn significand(self) -> f64 {
         special::significand(self)
     }
 
+    #[inline(always)]
     fn copysign(self, sign: f64) -> f64 {
         self.copysign(sign)
     }
 
+    #[inline(always)]
     fn less(self, other: f64) -> bool {
         self < other
     }
 
+    #[inline(always)]
     fn equals(self, other: f64) -> bool {
         self == other
     }
 
+    #[inline(always)]
     fn select(condition: bool, a: f64, b: f64) -> f64 {
         if condition { a } else { b }
     }
 
+    #[inline(always)]
     fn or_call(self, is_good: bool, op: Op, x: f64) -> f64 {
-        match op.row().eval {
-            crate::ops::Eval::F1(eval) if !is_good => eval(x),
-            _ => self,
+        if is_good {
+            return self;
+        }
+        match op {
+            Op::SinFar => sin_far(x),
+            Op::CosFar => cos_far(x),
+            Op::TanFar => tan_far(x),
+            _ => unreachable!("no other operator is the slow path of an expansion"),
         }
     }
 }

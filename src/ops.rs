@@ -205,7 +205,7 @@ operators! {
         rule: &["g*b", "g*a", "g"], domain: &[REAL, REAL, REAL], doc: "a*b + c, rounded once" }
     Powi { name: "powi", surface: Surface::Operator, args: &[F, I], eval: Eval::FI(special::powi),
         cost: 4, doc: "power with a whole exponent: repeated multiplication" }
-    Pow { name: "pow", args: &[F, F], eval: Eval::F2(f64::powf),
+    Pow { name: "pow", args: &[F, F], eval: Eval::F2(math::pow),
         rule: &["if(a == 0 and b == 0, 0, domain(y, g*(b*pow(a, b - 1))))", "g*xlog_pow(a, b, 1)"],
         domain: &[POSITIVE, over(-4.0, 4.0)],
         known: &[(&[0.0, 0.0], 1.0), (&[0.0, 2.5], 0.0), (&[-8.0, 3.0], -512.0), (&[-8.0, 0.5], NAN)], cost: 40,
@@ -215,33 +215,33 @@ operators! {
         domain: &[POSITIVE, over(-4.0, 4.0), ORDER], cost: 60, doc: "a^b*ln(a)^c with a whole c: the derivatives of pow" }
 
     // Exponentials and logarithms.
-    Exp { name: "exp", eval: Eval::F1(f64::exp), rule: &["g*y"], domain: &[REAL],
+    Exp { name: "exp", eval: Eval::F1(math::exp), rule: &["g*y"], domain: &[REAL],
         known: &[(&[0.0], 1.0), (&[-INF], 0.0)], cost: 15, doc: "exponential" }
-    Expm1 { name: "expm1", eval: Eval::F1(f64::exp_m1), rule: &["g*exp(a)"], domain: &[REAL],
+    Expm1 { name: "expm1", eval: Eval::F1(math::expm1), rule: &["g*exp(a)"], domain: &[REAL],
         known: &[(&[-0.0], -0.0), (&[-INF], -1.0)], cost: 20, doc: "`exp(a) - 1`, exact near 0" }
-    Exp2 { name: "exp2", eval: Eval::F1(f64::exp2), rule: &["g*(y*0.6931471805599453)"], domain: &[REAL],
+    Exp2 { name: "exp2", eval: Eval::F1(math::exp2), rule: &["g*(y*0.6931471805599453)"], domain: &[REAL],
         known: &[(&[3.0], 8.0), (&[-1074.0], 5e-324)], cost: 15, doc: "power of two" }
-    Ln { name: "ln", eval: Eval::F1(f64::ln), rule: &["domain(y, g/a)"], domain: &[POSITIVE],
+    Ln { name: "ln", eval: Eval::F1(math::ln), rule: &["domain(y, g/a)"], domain: &[POSITIVE],
         known: &[(&[1.0], 0.0), (&[0.0], -INF), (&[-1.0], NAN)], cost: 15, doc: "natural logarithm" }
-    Log2 { name: "log2", eval: Eval::F1(f64::log2), rule: &["domain(y, g/a*1.4426950408889634)"], domain: &[POSITIVE],
+    Log2 { name: "log2", eval: Eval::F1(math::log2), rule: &["domain(y, g/a*1.4426950408889634)"], domain: &[POSITIVE],
         known: &[(&[8.0], 3.0), (&[0.0], -INF)], cost: 15, doc: "logarithm to base 2" }
-    Log10 { name: "log10", eval: Eval::F1(f64::log10), rule: &["domain(y, g/a*0.4342944819032518)"],
+    Log10 { name: "log10", eval: Eval::F1(math::log10), rule: &["domain(y, g/a*0.4342944819032518)"],
         domain: &[POSITIVE], known: &[(&[1000.0], 3.0), (&[0.0], -INF)], cost: 20, doc: "logarithm to base 10" }
-    Log1p { name: "log1p", eval: Eval::F1(f64::ln_1p), rule: &["domain(y, g/(1 + a))"], domain: &[over(-0.9, 30.0)],
+    Log1p { name: "log1p", eval: Eval::F1(math::log1p), rule: &["domain(y, g/(1 + a))"], domain: &[over(-0.9, 30.0)],
         known: &[(&[-0.0], -0.0), (&[-1.0], -INF)], cost: 20, doc: "`ln(1 + a)`, exact near 0" }
     LogBase { name: "log_base", surface: Surface::Internal, args: &[F, F], eval: Eval::F2(special::log_base),
         rule: &["domain(y, g/a/ln(b))", "-y*(g/b/ln(b))"], domain: &[POSITIVE, over(1.5, 20.0)],
         known: &[(&[8.0, 2.0], 3.0)], cost: 40, doc: "logarithm of `a` to base `b`, written `log(a, b)`" }
-    Xlogy { name: "xlogy", args: &[F, F], eval: Eval::F2(special::xlogy),
+    Xlogy { name: "xlogy", args: &[F, F], eval: Eval::F2(math::xlogy),
         rule: &["domain(y, g*ln(b))", "if(a == 0 and b == 0, 0, domain(y, g*(a/b)))"], domain: &[REAL, POSITIVE],
         known: &[(&[0.0, 0.0], 0.0)], cost: 20, doc: "`a*ln(b)`, and 0 where `a` is 0" }
 
     // Roots and lengths.
     Sqrt { name: "sqrt", eval: Eval::F1(f64::sqrt), rule: &["g/(2*y)"], domain: &[POSITIVE],
         known: &[(&[4.0], 2.0), (&[-0.0], -0.0), (&[-1.0], NAN)], cost: 5, doc: "square root" }
-    Cbrt { name: "cbrt", eval: Eval::F1(f64::cbrt), rule: &["g/(3*y)/y"], domain: &[NONZERO],
+    Cbrt { name: "cbrt", eval: Eval::F1(math::cbrt), rule: &["g/(3*y)/y"], domain: &[NONZERO],
         known: &[(&[-27.0], -3.0)], cost: 20, doc: "cube root" }
-    Hypot { name: "hypot", args: &[F, F], eval: Eval::F2(special::hypot), rule: &["g*unit(a, b)", "g*unit(b, a)"],
+    Hypot { name: "hypot", args: &[F, F], eval: Eval::F2(math::hypot), rule: &["g*unit(a, b)", "g*unit(b, a)"],
         domain: &[REAL, NONZERO], known: &[(&[3.0, 4.0], 5.0), (&[-INF, NAN], INF)], kink: Some(|x| x[0] == 0.0 && x[1] == 0.0),
         cost: 20, doc: "`sqrt(a^2 + b^2)` without overflow; derivative 0 at (0, 0)" }
     Unit { name: "unit", surface: Surface::Internal, args: &[F, F], eval: Eval::F2(special::unit),
@@ -249,40 +249,40 @@ operators! {
         domain: &[REAL, NONZERO], known: &[(&[0.0, 0.0], 0.0), (&[3.0, 4.0], 0.6)], cost: 20, doc: "a/hypot(a, b); 0 at (0, 0)" }
 
     // Circular functions.
-    Sin { name: "sin", eval: Eval::F1(f64::sin), rule: &["g*cos(a)"], domain: &[REAL], known: &[(&[-0.0], -0.0)], cost: 20,
+    Sin { name: "sin", eval: Eval::F1(math::sin), rule: &["g*cos(a)"], domain: &[REAL], known: &[(&[-0.0], -0.0)], cost: 20,
         doc: "sine" }
-    Cos { name: "cos", eval: Eval::F1(f64::cos), rule: &["-g*sin(a)"], domain: &[REAL], known: &[(&[0.0], 1.0)], cost: 20,
+    Cos { name: "cos", eval: Eval::F1(math::cos), rule: &["-g*sin(a)"], domain: &[REAL], known: &[(&[0.0], 1.0)], cost: 20,
         doc: "cosine" }
-    Tan { name: "tan", eval: Eval::F1(f64::tan), rule: &["g*(1 + y*y)"], domain: &[over(-1.4, 1.4)],
+    Tan { name: "tan", eval: Eval::F1(math::tan), rule: &["g*(1 + y*y)"], domain: &[over(-1.4, 1.4)],
         known: &[(&[-0.0], -0.0)], cost: 25, doc: "tangent" }
-    Asin { name: "asin", eval: Eval::F1(f64::asin), rule: &["g/sqrt(fma(-a, a, 1))"], domain: &[UNIT],
+    Asin { name: "asin", eval: Eval::F1(math::asin), rule: &["g/sqrt(fma(-a, a, 1))"], domain: &[UNIT],
         known: &[(&[2.0], NAN)], cost: 20, doc: "inverse sine" }
-    Acos { name: "acos", eval: Eval::F1(f64::acos), rule: &["-g/sqrt(fma(-a, a, 1))"], domain: &[UNIT],
+    Acos { name: "acos", eval: Eval::F1(math::acos), rule: &["-g/sqrt(fma(-a, a, 1))"], domain: &[UNIT],
         known: &[(&[1.0], 0.0)], cost: 20, doc: "inverse cosine" }
-    Atan { name: "atan", eval: Eval::F1(f64::atan), rule: &["g/(1 + a*a)"], domain: &[REAL], known: &[(&[-0.0], -0.0)],
+    Atan { name: "atan", eval: Eval::F1(math::atan), rule: &["g/(1 + a*a)"], domain: &[REAL], known: &[(&[-0.0], -0.0)],
         cost: 20, doc: "inverse tangent" }
-    Atan2 { name: "atan2", args: &[F, F], eval: Eval::F2(f64::atan2),
+    Atan2 { name: "atan2", args: &[F, F], eval: Eval::F2(math::atan2),
         rule: &["g*(unit(b, a)/hypot(a, b))", "-g*(unit(a, b)/hypot(a, b))"], domain: &[REAL, NONZERO],
         known: &[(&[0.0, 1.0], 0.0), (&[-0.0, -1.0], -std::f64::consts::PI)], cost: 30,
         doc: "angle of the point (b, a), as in `atan2(y, x)`" }
-    Sinc { name: "sinc", eval: Eval::F1(special::sinc), rule: &["g*sinc_n(1, a)"], domain: &[REAL], known: &[(&[0.0], 1.0)],
+    Sinc { name: "sinc", eval: Eval::F1(math::sinc), rule: &["g*sinc_n(1, a)"], domain: &[REAL], known: &[(&[0.0], 1.0)],
         cost: 25, doc: "`sin(a)/a`, and 1 at 0" }
     SincN { name: "sinc_n", surface: Surface::Internal, args: &[F, F], eval: Eval::F2(special::sinc_n),
         rule: &["", "g*sinc_n(a + 1, b)"], domain: &[ORDER, REAL], known: &[(&[1.0, 0.0], -0.0)], cost: 40,
         doc: "derivative number `a` of sinc at `b`" }
 
     // Hyperbolic functions.
-    Sinh { name: "sinh", eval: Eval::F1(f64::sinh), rule: &["g*cosh(a)"], domain: &[SMALL], known: &[(&[-0.0], -0.0)], cost: 25,
+    Sinh { name: "sinh", eval: Eval::F1(math::sinh), rule: &["g*cosh(a)"], domain: &[SMALL], known: &[(&[-0.0], -0.0)], cost: 25,
         doc: "hyperbolic sine" }
-    Cosh { name: "cosh", eval: Eval::F1(f64::cosh), rule: &["g*sinh(a)"], domain: &[SMALL], known: &[(&[0.0], 1.0)], cost: 25,
+    Cosh { name: "cosh", eval: Eval::F1(math::cosh), rule: &["g*sinh(a)"], domain: &[SMALL], known: &[(&[0.0], 1.0)], cost: 25,
         doc: "hyperbolic cosine" }
-    Tanh { name: "tanh", eval: Eval::F1(f64::tanh), rule: &["g*(4*sigmoid_slope(2*a))"], domain: &[SMALL],
+    Tanh { name: "tanh", eval: Eval::F1(math::tanh), rule: &["g*(4*sigmoid_slope(2*a))"], domain: &[SMALL],
         known: &[(&[INF], 1.0)], cost: 25, doc: "hyperbolic tangent" }
-    Asinh { name: "asinh", eval: Eval::F1(special::asinh), rule: &["g/hypot(1, a)"], domain: &[REAL], known: &[(&[-0.0], -0.0)],
+    Asinh { name: "asinh", eval: Eval::F1(math::asinh), rule: &["g/hypot(1, a)"], domain: &[REAL], known: &[(&[-0.0], -0.0)],
         cost: 25, doc: "inverse hyperbolic sine" }
-    Acosh { name: "acosh", eval: Eval::F1(special::acosh), rule: &["g/(sqrt(a - 1)*sqrt(a + 1))"], domain: &[over(1.001, 50.0)],
+    Acosh { name: "acosh", eval: Eval::F1(math::acosh), rule: &["g/(sqrt(a - 1)*sqrt(a + 1))"], domain: &[over(1.001, 50.0)],
         known: &[(&[1.0], 0.0)], cost: 25, doc: "inverse hyperbolic cosine" }
-    Atanh { name: "atanh", eval: Eval::F1(special::atanh), rule: &["domain(y, g/fma(-a, a, 1))"], domain: &[UNIT],
+    Atanh { name: "atanh", eval: Eval::F1(math::atanh), rule: &["domain(y, g/fma(-a, a, 1))"], domain: &[UNIT],
         known: &[(&[1.0], INF), (&[2.0], NAN)], cost: 25, doc: "inverse hyperbolic tangent" }
 
     // Kinks and steps.
@@ -318,9 +318,9 @@ operators! {
         known: &[(&[5.0, 0.0, 1.0], 1.0)], cost: 3, doc: "`a` held between the bounds `b` and `c`; derivative 1 on them" }
 
     // Statistics.
-    Erf { name: "erf", eval: Eval::F1(special::erf), rule: &["g*(1.1283791670955126*exp(-(a*a)))"], domain: &[over(-4.0, 4.0)],
+    Erf { name: "erf", eval: Eval::F1(math::erf), rule: &["g*(1.1283791670955126*exp(-(a*a)))"], domain: &[over(-4.0, 4.0)],
         known: &[(&[-0.0], -0.0), (&[INF], 1.0)], cost: 30, doc: "error function" }
-    Erfc { name: "erfc", eval: Eval::F1(special::erfc), rule: &["-g*(1.1283791670955126*exp(-(a*a)))"],
+    Erfc { name: "erfc", eval: Eval::F1(math::erfc), rule: &["-g*(1.1283791670955126*exp(-(a*a)))"],
         domain: &[over(-4.0, 20.0)], known: &[(&[0.0], 1.0)], cost: 30, doc: "`1 - erf(a)`, exact in the tail" }
     Gamma { name: "gamma", eval: Eval::F1(special::gamma), rule: &["g*(y*digamma(a))"], domain: &[over(0.1, 20.0)],
         known: &[(&[5.0], 24.0), (&[0.0], INF), (&[-1.0], NAN)], cost: 60, doc: "gamma function" }
@@ -332,24 +332,24 @@ operators! {
         domain: &[ORDER, over(0.1, 50.0)], cost: 100, doc: "derivative number `a` of digamma at `b`, `a` whole" }
 
     // Networks.
-    Sigmoid { name: "sigmoid", eval: Eval::F1(special::sigmoid), rule: &["g*sigmoid_slope(a)"], domain: &[REAL],
+    Sigmoid { name: "sigmoid", eval: Eval::F1(math::sigmoid), rule: &["g*sigmoid_slope(a)"], domain: &[REAL],
         known: &[(&[0.0], 0.5), (&[-INF], 0.0), (&[INF], 1.0)], cost: 20, doc: "`1/(1 + exp(-a))`" }
-    SigmoidSlope { name: "sigmoid_slope", surface: Surface::Internal, eval: Eval::F1(special::sigmoid_slope),
+    SigmoidSlope { name: "sigmoid_slope", surface: Surface::Internal, eval: Eval::F1(math::sigmoid_slope),
         rule: &["-g*(y*tanh(0.5*a))"], domain: &[REAL], known: &[(&[0.0], 0.25)], cost: 20,
         doc: "sigmoid(a)*sigmoid(-a), the derivative of sigmoid" }
-    Softplus { name: "softplus", eval: Eval::F1(special::softplus), rule: &["g*sigmoid(a)"], domain: &[REAL],
+    Softplus { name: "softplus", eval: Eval::F1(math::softplus), rule: &["g*sigmoid(a)"], domain: &[REAL],
         known: &[(&[-INF], 0.0)], cost: 30, doc: "`ln(1 + exp(a))`" }
     Relu { name: "relu", eval: Eval::F1(special::relu), rule: &["domain(y, if(0 < a, g, 0))"], domain: &[NONZERO],
         kink: Some(|x| x[0] == 0.0), known: &[(&[-1.0], 0.0), (&[2.0], 2.0)], doc: "`a` where positive, else 0; derivative 0 at 0" }
     LeakyRelu { name: "leaky_relu", args: &[F, F], eval: Eval::F2(special::leaky_relu),
         rule: &["domain(y, if(0 < a, g, g*b))", "domain(y, if(0 < a, 0, g*a))"], domain: &[NONZERO, over(0.01, 0.3)],
         kink: Some(|x| x[0] == 0.0), known: &[(&[-2.0, 0.5], -1.0)], doc: "`a` where positive, else `b*a`" }
-    Silu { name: "silu", eval: Eval::F1(special::silu), rule: &["g*(sigmoid(a) + a*sigmoid_slope(a))"], domain: &[REAL],
+    Silu { name: "silu", eval: Eval::F1(math::silu), rule: &["g*(sigmoid(a) + a*sigmoid_slope(a))"], domain: &[REAL],
         known: &[(&[0.0], 0.0)], cost: 20, doc: "`a*sigmoid(a)`" }
     Gelu { name: "gelu", eval: Eval::F1(special::gelu),
         rule: &["g*(0.5*erfc(-0.7071067811865476*a) + 0.3989422804014327*(a*exp(-0.5*(a*a))))"], domain: &[SMALL],
         known: &[(&[0.0], 0.0)], cost: 40, doc: "`a*(1 + erf(a/sqrt(2)))/2`" }
-    Logit { name: "logit", eval: Eval::F1(special::logit), rule: &["domain(y, g/a + g/(1 - a))"], domain: &[over(0.001, 0.999)],
+    Logit { name: "logit", eval: Eval::F1(math::logit), rule: &["domain(y, g/a + g/(1 - a))"], domain: &[over(0.001, 0.999)],
         known: &[(&[0.5], 0.0), (&[0.0], -INF), (&[1.0], INF), (&[2.0], NAN)], cost: 20, doc: "`ln(a/(1 - a))`" }
 
     // What elementary functions are expanded into. These are exact, and no derivative is taken after they appear.

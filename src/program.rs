@@ -34,7 +34,7 @@ use crate::ops::Op;
 use crate::ops::Type;
 use crate::opt::{self, Relaxation};
 use crate::span::Span;
-use crate::{Limits, lower, math, syntax};
+use crate::{Limits, lower, syntax};
 pub use bind::{Binding, Misfit};
 
 /// An argument of a program.
@@ -489,21 +489,8 @@ pub(crate) struct Wish {
     wrt: Option<Vec<String>>,
     mode: Mode,
     relaxations: Vec<Relaxation>,
-    functions: Functions,
     backend: Backend,
     order: usize,
-}
-
-/// Whose elementary functions a program computes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Functions {
-    /// Those of the platform's C library: the fastest for single points. The last bit may differ between platforms.
-    #[default]
-    Platform,
-    /// Our own where there is one (see [`crate::math`]), written out as arithmetic: the same bits on every machine, in every back end and
-    /// at every width of vectors, which is what batches are computed with. Single calls take as long with AVX-512, and elsewhere up to
-    /// twice as long.
-    Portable,
 }
 
 /// What runs the graph.
@@ -538,12 +525,6 @@ impl<'p, K: Kind> Request<'p, K> {
     /// Allows one relaxation of floating-point arithmetic.
     pub fn relax(mut self, relaxation: Relaxation) -> Self {
         self.wish.relaxations.push(relaxation);
-        self
-    }
-
-    /// Chooses whose elementary functions are computed.
-    pub fn functions(mut self, functions: Functions) -> Self {
-        self.wish.functions = functions;
         self
     }
 
@@ -616,10 +597,6 @@ impl<'p, K: Kind> Request<'p, K> {
         let wrt = self.places()?;
         let counts = K::counts(self.program.func.results.len(), wrt.len(), self.wish.order);
         let code = opt::relax(&opt::release(&graph), &self.wish.relaxations);
-        let code = match self.wish.functions {
-            Functions::Platform => code,
-            Functions::Portable => math::expand(&code),
-        };
         let seeds = K::seeds(&self.program.func, &wrt);
         Ok(Compiled::new(self.program, code, counts, seeds, self.wish.backend))
     }

@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use chainrule::ir::Func;
 use chainrule::wide::{self, Input, Kernel, Width};
-use chainrule::{Column, Functions, Points, Program, Relaxation, math, opt};
+use chainrule::{Column, Points, Program, Relaxation, math, opt};
 
 use formulas::{Formula, MIXED, SEED};
 use measure::{Row, Timed, median, paired, print};
@@ -167,7 +167,7 @@ fn mixed(points: usize) {
 fn threads(points: usize) {
     let (calls, rounds) = repetitions(points);
     let program = Program::parse(&SEED.text).expect("the formula is right");
-    let gradient = program.gradient().functions(Functions::Portable).compile().expect("it compiles");
+    let gradient = program.gradient().compile().expect("it compiles");
     let columns = SEED.columns(points);
     let each = Points::columns(columns.iter().map(|column| Column::Each(column)));
     let mut results = [1, 2].map(|_| vec![vec![0.0; points]; 3]);

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use chainrule::{Backend, Functions, Program};
+use chainrule::{Backend, Program};
 use exmex::prelude::*;
 use num_dual::{DualNum, DualSVec64};
 
@@ -52,14 +52,6 @@ pub fn run() {
     let shared = program.gradient().relax(chainrule::Relaxation::SharedReciprocals).compile().expect("it compiles");
     let nothing = Program::parse("x").expect("right").value().compile().expect("it compiles");
     let mut out_shared = [0.0; 2];
-    let own = |relaxations: &[chainrule::Relaxation]| {
-        let request = program.gradient().functions(Functions::Portable);
-        let request = relaxations.iter().fold(request, |request, &relaxation| request.relax(relaxation));
-        request.compile().expect("it compiles")
-    };
-    let (own_gradient, own_shared) = (own(&[]), own(&[chainrule::Relaxation::SharedReciprocals]));
-    let own_value = program.value().functions(Functions::Portable).compile().expect("it compiles");
-    let own_hessian = program.hessian().functions(Functions::Portable).compile().expect("it compiles");
     let interpreted = program.gradient().backend(Backend::Interpreter).compile().expect("it compiles");
     let hessian = program.hessian().compile().expect("it compiles");
     let point = [2.0, 3.0];
@@ -72,8 +64,6 @@ pub fn run() {
     let mut out_strict = [0.0; 2];
     let mut out_interpreted = [0.0; 2];
     let (mut slope, mut second) = ([0.0; 2], [0.0; 4]);
-    let (mut own_out, mut own_out_shared) = ([0.0; 2], [0.0; 2]);
-    let (mut own_slope, mut own_second) = ([0.0; 2], [0.0; 4]);
     let rows = paired(
         20_000,
         101,
@@ -99,18 +89,6 @@ pub fn run() {
             ("chainrule, value, gradient and Hessian", &mut || {
                 black_box(hessian.call(black_box(&point), &mut slope, &mut second).ok());
             }),
-            ("portable, value and gradient", &mut || {
-                black_box(own_gradient.call(black_box(&point), &mut own_out).ok());
-            }),
-            ("portable, value and gradient, shared reciprocals", &mut || {
-                black_box(own_shared.call(black_box(&point), &mut own_out_shared).ok());
-            }),
-            ("portable, value", &mut || {
-                black_box(own_value.call(black_box(&point)).ok());
-            }),
-            ("portable, value, gradient and Hessian", &mut || {
-                black_box(own_hessian.call(black_box(&point), &mut own_slope, &mut own_second).ok());
-            }),
             ("num-dual, value and gradient", &mut || {
                 let at = nalgebra::SVector::<f64, 2>::from(black_box(point));
                 let f = |v: nalgebra::SVector<DualSVec64<2>, 2>| dual(v[0], v[1]);
@@ -125,7 +103,6 @@ pub fn run() {
             }),
         ],
     );
-    assert!(own_out.iter().zip(out_hand).all(|(a, b)| (a - b).abs() <= 1e-14 * b.abs()), "{own_out:?} {out_hand:?}");
     assert!(out.iter().zip(out_hand).all(|(a, b)| (a - b).abs() <= 1e-14 * b.abs()), "{out:?} {out_hand:?}");
     print(&format!("One call of `{SEED}`"), &rows);
 }

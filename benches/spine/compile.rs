@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use chainrule::code::{Code, Parts};
-use chainrule::{Functions, Limits, Mode, Program, ad, lower, math, opt, syntax};
+use chainrule::{Limits, Mode, Program, ad, lower, opt, syntax};
 use exmex::prelude::*;
 
 use super::SEED;
@@ -19,10 +19,6 @@ pub fn run() {
                 let program = Program::parse(black_box(SEED)).expect("the formula is right");
                 black_box(program.gradient().compile().expect("it compiles"));
             }),
-            ("portable, text to callable gradient", &mut || {
-                let program = Program::parse(black_box(SEED)).expect("the formula is right");
-                black_box(program.gradient().functions(Functions::Portable).compile().expect("it compiles"));
-            }),
             ("exmex, text to value and two partials", &mut || {
                 let flat = exmex::parse::<f64>(black_box(SEED)).expect("exmex reads it");
                 black_box((flat.clone().partial(0).ok(), flat.partial(1).ok()));
@@ -32,7 +28,7 @@ pub fn run() {
     print("Text to gradient, warm", &rows);
 
     let limits = Limits::default();
-    let mut parts: [Vec<f64>; 7] = Default::default();
+    let mut parts: [Vec<f64>; 6] = Default::default();
     for _ in 0..201 {
         let mut clock = Instant::now();
         let mut lap = |part: usize| {
@@ -47,14 +43,12 @@ pub fn run() {
         lap(2);
         let code = opt::release(&gradient);
         lap(3);
-        black_box(chainrule::jit::compile(&code, &Default::default()).expect("this machine has code"));
+        black_box(Code::new(&code, Parts::whole(&code)).expect("this machine has code"));
         lap(4);
-        let written_out = math::expand(&code);
+        black_box(chainrule::jit::compile(&code, &Default::default()).expect("this machine has code"));
         lap(5);
-        black_box(Code::new(&written_out, Parts::whole(&code)).expect("this machine has code"));
-        lap(6);
     }
-    let names = ["parse", "lower", "differentiate", "optimise", "compile", "write functions out", "compile these"];
+    let names = ["parse", "lower", "differentiate", "optimise", "compile", "compile by Cranelift"];
     for (name, times) in names.into_iter().zip(parts) {
         println!("  {name:<44} {:>10.1} µs", median(times));
     }

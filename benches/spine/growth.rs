@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 use std::time::Instant;
 
-use chainrule::{Limits, Mode, ad, jit, lower, opt, syntax};
+use chainrule::code::{Code, Parts};
+use chainrule::{Limits, Mode, ad, lower, opt, syntax};
 
 use super::measure::paired;
 use super::peak::PeakAllocator;
@@ -33,7 +34,7 @@ pub fn run(allocator: &PeakAllocator) {
     println!("\nGrowth: µs per operation of the text; bytes at the peak per operation; ns per operation of a call");
     println!(
         "  {:>9} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} {:>8} {:>8} {:>8} {:>6}",
-        "ops", "parse", "lower", "ad", "opt", "jit", "total", "peak B", "value", "gradient", "ratio"
+        "ops", "parse", "lower", "ad", "opt", "code", "total", "peak B", "value", "gradient", "ratio"
     );
     for wanted in [1_000, 10_000, 100_000, 1_000_000] {
         let (text, operations) = text(wanted);
@@ -55,11 +56,12 @@ pub fn run(allocator: &PeakAllocator) {
             let code = opt::release(&derivative);
             drop(derivative);
             lap(3);
-            let gradient = jit::compile(&code, &Default::default()).expect("this machine has code");
+            let gradient = Code::new(&code, Parts::whole(&code)).expect("this machine has code");
             lap(4);
             (gradient, lowered.func)
         });
-        let value = jit::compile(&opt::release(&value), &Default::default()).expect("this machine has code");
+        let value = opt::release(&value);
+        let value = Code::new(&value, Parts::whole(&value)).expect("this machine has code");
         let (mut out, mut slopes) = ([0.0], [0.0; 3]);
         let calls = 1 + 2_000_000 / operations;
         let rows = paired(
@@ -67,10 +69,10 @@ pub fn run(allocator: &PeakAllocator) {
             11,
             &mut [
                 ("value", &mut || {
-                    black_box(value.call(black_box(&[1.1, 0.9]), &mut out).ok());
+                    black_box(value.call([black_box(&[1.1, 0.9]), &[]], [&mut out, &mut [], &mut []]).ok());
                 }),
                 ("gradient", &mut || {
-                    black_box(gradient.call(black_box(&[1.1, 0.9]), &mut slopes).ok());
+                    black_box(gradient.call([black_box(&[1.1, 0.9]), &[]], [&mut slopes, &mut [], &mut []]).ok());
                 }),
             ],
         );

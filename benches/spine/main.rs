@@ -4,7 +4,7 @@
 //!
 //! `RUSTFLAGS="-C target-cpu=native" cargo bench --bench spine [calls|compile|growth]`
 //!
-//! The baseline of a call is the derivative written by hand in Rust with the same elementary functions; exmex and num-dual,
+//! The baseline of a call is the derivative written by hand in Rust with the standard library's elementary functions; exmex and num-dual,
 //! which a Rust host would otherwise use, stand beside it.
 
 mod calls;

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::code::Code;
 use crate::interp;
 use crate::ir::Func;
+#[cfg(feature = "wide")]
+use crate::math;
 use crate::opt;
 use crate::parts::Parts;
 use crate::program::{Backend, is_whole};
@@ -62,8 +64,11 @@ impl Kernel {
         let func = opt::compact(&func);
         let ints = ints.to_vec();
         #[cfg(feature = "wide")]
-        let wide =
-            if request.backend == Backend::Auto { wide::compile(&func, &request.uniform, None).ok() } else { None };
+        let wide = if request.backend == Backend::Auto {
+            wide::compile(&math::expand(&func), &request.uniform, None).ok()
+        } else {
+            None
+        };
         let scalar = request.backend != Backend::Interpreter;
         #[cfg(feature = "wide")]
         let scalar = scalar && wide.is_none();

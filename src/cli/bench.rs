@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use chainrule::ast::Role;
 use chainrule::code::{Code, Parts};
 use chainrule::ir::Func;
-use chainrule::{Argument, Limits, Output as Place, Points, Program, ad, lower, math, opt, syntax};
+use chainrule::{Argument, Limits, Output as Place, Points, Program, ad, lower, opt, syntax};
 use clap::Args;
 use serde_json::json;
 
@@ -120,8 +120,7 @@ impl Bench {
 
     /// The passes between derivative and code, as asked for.
     fn optimised(&self, graph: &Func) -> Func {
-        let graph = opt::relax(&opt::release(graph), &self.run.relax.names);
-        if self.run.portable { math::expand(&graph) } else { graph }
+        opt::relax(&opt::release(graph), &self.run.relax.names)
     }
 
     fn measure(&self, program: &Program, point: &[f64]) -> Result<Times, Fault> {

@@ -1,7 +1,7 @@
 //! `chainrule emit`: what the compiler makes of a formula, stage by stage.
 
 use chainrule::ir::{Func, to_dot};
-use chainrule::{Backend, Functions, Kind, Limits, Mode, Program, Request, code, syntax};
+use chainrule::{Backend, Kind, Limits, Mode, Program, Request, code, math, syntax};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 
@@ -32,9 +32,6 @@ pub struct Emit {
     wrt: Wrt,
     #[command(flatten)]
     relax: Relax,
-    /// Writes elementary functions out as arithmetic in clif and asm
-    #[arg(long)]
-    portable: bool,
     #[command(flatten)]
     output: Output,
 }
@@ -63,7 +60,7 @@ enum Stage {
     Reverse,
     /// The graph of value, first and second derivatives
     Hessian,
-    /// Value and derivatives with elementary functions written out as arithmetic, as `--portable` computes them
+    /// Value and derivatives with elementary functions written out as arithmetic
     Expanded,
     /// A graph for Graphviz: `dot -Tsvg` draws it
     Dot,
@@ -108,14 +105,13 @@ impl Emit {
     }
 
     fn expanded<K: Kind>(&self, request: Request<K>) -> Result<Func, Fault> {
-        let request = self.relax.apply(self.wrt.apply(request)).functions(Functions::Portable);
-        Ok(request.backend(Backend::Interpreter).compile()?.graph().clone())
+        let request = self.relax.apply(self.wrt.apply(request)).backend(Backend::Interpreter);
+        Ok(math::expand(request.compile()?.graph()))
     }
 
     fn code(&self, program: &Program) -> Result<String, Fault> {
         let request = self.relax.apply(self.wrt.apply(program.jacobian())).backend(Backend::Interpreter);
-        let functions = if self.portable { Functions::Portable } else { Functions::Platform };
-        let compiled = request.functions(functions).compile()?;
+        let compiled = request.compile()?;
         if program.has_arrays() {
             let message = "the code of formulas with arrays isn't shown";
             return Err(Fault::usage(message, "`--stage reverse` shows the graph that it is made of"));

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use chainrule::{Backend, Error, Functions, Kind, Limits, Mode, Program, Relaxation, Request};
+use chainrule::{Backend, Error, Kind, Limits, Mode, Program, Relaxation, Request};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
@@ -145,9 +145,6 @@ pub struct Run {
     /// Runs the interpreter instead of machine code; one call of a large program is always interpreted, to the same bits
     #[arg(long)]
     interpret: bool,
-    /// Computes elementary functions by arithmetic of our own: the same bits on every machine
-    #[arg(long)]
-    pub portable: bool,
 }
 
 /// From so many operations on, a single call is interpreted.
@@ -185,8 +182,7 @@ impl Relax {
 impl Run {
     pub fn apply<'p, K: Kind>(&self, request: Request<'p, K>) -> Request<'p, K> {
         let backend = if self.interpret { Backend::Interpreter } else { Backend::Auto };
-        let functions = if self.portable { Functions::Portable } else { Functions::Platform };
-        self.relax.apply(request.backend(backend).functions(functions))
+        self.relax.apply(request.backend(backend))
     }
 
     /// [`Run::apply`] for a single call: code for a large program takes longer to make than it ever saves then, and the

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use chainrule::data::whole::Whole;
 use chainrule::data::{self, Wanted, flow};
 use chainrule::plot::{self, Picture, Sampled, Series};
-use chainrule::{Column, Compiled, Error, Functions, Kind, Output, Program, Request, Role};
+use chainrule::{Column, Compiled, Error, Kind, Output, Program, Request, Role};
 use clap::Args;
 
 use super::answer::Answer;
@@ -219,8 +219,7 @@ impl Domain<'_> {
         request: Request<K>,
         chosen: impl Fn(Vec<Vec<f64>>) -> Vec<Vec<f64>>,
     ) -> Result<Sampled, Fault> {
-        // A picture is the same on every machine.
-        let compiled = request.functions(Functions::Portable).compile()?;
+        let compiled = request.compile()?;
         let compute = |xs: &[f64]| Ok::<_, Error>(chosen(self.columns(&compiled, xs)?));
         Ok(plot::sample(self.from, self.to, compute)?)
     }

@@ -1,13 +1,19 @@
 //! What runs a graph with arrays: machine code where there is some, otherwise the interpreter. The choice is made here, once.
 
 #[cfg(feature = "jit")]
+use std::borrow::Cow;
+#[cfg(feature = "jit")]
 use std::sync::{Mutex, PoisonError};
 
 use crate::interp::{self, Failure};
 use crate::ir::Func;
 #[cfg(feature = "jit")]
 use crate::jit::loops::{self, LoopCode, Workspace};
+#[cfg(feature = "jit")]
+use crate::math;
+use crate::ops::Fault;
 use crate::program::Backend;
+use crate::span::Span;
 
 /// A graph with arrays, ready to be called from any number of threads.
 pub(super) struct Loops {
@@ -22,7 +28,7 @@ impl Loops {
     #[cfg(feature = "jit")]
     pub fn new(func: &Func, backend: Backend) -> Loops {
         let code = match backend {
-            Backend::Auto | Backend::Scalar => loops::compile(func).ok(),
+            Backend::Auto | Backend::Scalar => loops::compile(&written_out(func)).ok(),
             Backend::Interpreter => None,
         };
         Loops { code, spare: Mutex::default() }
@@ -50,19 +56,27 @@ impl Loops {
         0
     }
 
-    /// Computes all results, each into its slice. The lengths are right.
-    pub fn run(&self, func: &Func, args: &[&[f64]], outs: &mut [&mut [f64]]) -> Result<(), Failure> {
+    /// Computes all results, each into its slice. The lengths are right. A check that fails says where in the text, and why.
+    pub fn run(&self, func: &Func, args: &[&[f64]], outs: &mut [&mut [f64]]) -> Result<(), (Span, Fault)> {
         #[cfg(feature = "jit")]
         if let Some(code) = &self.code {
             let spare = || self.spare.lock().unwrap_or_else(PoisonError::into_inner);
             let mut workspace = spare().pop().unwrap_or_default();
             let done = code.call(args, outs, &mut workspace);
             spare().push(workspace);
-            return done;
+            return done.map_err(|Failure { site, fault }| (code.func().span(site), fault));
         }
-        for (out, value) in outs.iter_mut().zip(interp::call(func, args)?) {
+        let values = interp::call(func, args).map_err(|Failure { site, fault }| (func.span(site), fault))?;
+        for (out, value) in outs.iter_mut().zip(values) {
             out.copy_from_slice(&value.numbers());
         }
         Ok(())
     }
+}
+
+/// The graph with its elementary functions written out, so that loops can make two turns at once; those of a large one are called.
+#[cfg(feature = "jit")]
+fn written_out(func: &Func) -> Cow<'_, Func> {
+    let written_out = math::expand(func);
+    if written_out.operations() <= loops::THOROUGH { Cow::Owned(written_out) } else { Cow::Borrowed(func) }
 }

@@ -8,11 +8,10 @@ use super::objective::Objective;
 use super::triangle::Triangle;
 use super::{Loss, random};
 use crate::error::Error;
-use crate::program::{Functions, Gradient, Jacobian, Kind, Value};
+use crate::program::{Gradient, Jacobian, Kind, Value};
 use crate::{Column, Compiled, Output, Points, Program, Request};
 
-/// What a program is compiled to for fitting, when it is first asked for. Elementary functions are our own, so that a fit is the
-/// same on every machine.
+/// What a program is compiled to for fitting, when it is first asked for.
 pub struct Code {
     program: Program,
     /// The program whose only value is the loss of a row.
@@ -101,7 +100,7 @@ fn kept<'c, 'p, K: Kind>(
     if let Some(code) = cell.get() {
         return Ok(code);
     }
-    let code = request().functions(Functions::Portable).compile()?;
+    let code = request().compile()?;
     Ok(cell.get_or_init(|| code))
 }
 

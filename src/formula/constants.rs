@@ -7,6 +7,7 @@ use std::f64::consts::{PI, TAU};
 
 use super::dag::{Dag, Id, Node, Symbol};
 use super::number::{self, Number, ONE};
+use crate::math;
 use crate::ops::Op;
 
 /// Numerators and denominators beside a named constant.
@@ -48,7 +49,7 @@ impl Dag {
         for base in [2, 3, 5, 6, 7, 10] {
             let root = f64::from(base).sqrt();
             for power in [1, 2, 3] {
-                if let Some((factor, sign)) = multiple(value, f64::from(base).ln().powi(power), false) {
+                if let Some((factor, sign)) = multiple(value, math::ln(f64::from(base)).powi(power), false) {
                     let base = self.whole(i64::from(base));
                     let logarithm = self.call(Op::Ln, vec![base]);
                     return Some(self.multiple_of(factor, logarithm, Number::whole(i64::from(power)), sign));
@@ -59,12 +60,12 @@ impl Dag {
                 return Some(self.multiple_of(factor, base, Number::Ratio(1, 2), sign));
             }
         }
-        let (logarithm, exponential) = (value.abs().ln().round(), value.exp().round());
-        if logarithm.exp() == value {
+        let (logarithm, exponential) = (math::ln(value.abs()).round(), math::exp(value).round());
+        if math::exp(logarithm) == value {
             let exponent = self.whole(logarithm as i64);
             return Some(self.call(Op::Exp, vec![exponent]));
         }
-        if value > 0.0 && exponential < 1e4 && exponential.ln() == value {
+        if value > 0.0 && exponential < 1e4 && math::ln(exponential) == value {
             let base = self.whole(exponential as i64);
             return Some(self.call(Op::Ln, vec![base]));
         }

@@ -1,13 +1,14 @@
 //! How machine code names the functions that it calls.
 
 use cranelift::codegen::ir::{self, FuncRef};
-use cranelift::codegen::isa::TargetIsa;
+use cranelift::codegen::isa::{CallConv, TargetIsa};
 use cranelift::prelude::{AbiParam, ExtFuncData, ExternalName, Signature, types};
 use cranelift_jit::JITModule;
 use cranelift_module::{FuncId, Linkage, Module};
 
 use super::shims::Symbol;
 use crate::ops::Type;
+use crate::routines;
 
 /// The functions that the machine function in the making calls.
 pub struct Imports<'m> {
@@ -59,7 +60,10 @@ fn declare(module: &mut JITModule, symbol: Symbol) -> FuncId {
 }
 
 fn signature(symbol: Symbol, isa: &dyn TargetIsa) -> Signature {
-    let mut signature = Signature::new(isa.default_call_conv());
+    let is_routine = matches!(symbol, Symbol::Value(op) if routines::address(op).is_some());
+    let convention =
+        if is_routine && cfg!(target_arch = "x86_64") { CallConv::SystemV } else { isa.default_call_conv() };
+    let mut signature = Signature::new(convention);
     let param = |ty: Type| AbiParam::new(machine_type(ty));
     match symbol {
         Symbol::Value(op) => {

@@ -49,7 +49,7 @@ use plan::size;
 type Entry = unsafe extern "C" fn(*mut u8) -> u64;
 
 /// Up to so many operations registers are allocated thoroughly.
-const THOROUGH: usize = 2000;
+pub const THOROUGH: usize = 2000;
 
 /// The largest function, in operations: the frame of a larger one would overflow the stack of a thread.
 const LARGEST: usize = 50_000;
@@ -182,6 +182,11 @@ impl LoopCode {
     /// How many kernels the code calls.
     pub fn kernels(&self) -> usize {
         self.0.kernels.len()
+    }
+
+    /// What was compiled: failures name its instructions.
+    pub fn func(&self) -> &Func {
+        &self.0.func
     }
 
     /// How many numbers each argument has.

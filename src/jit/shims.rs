@@ -1,10 +1,9 @@
-//! What machine code calls: the operators' own `eval`, under the C calling convention.
-//!
-//! A shim is generic over the index of its row, so that the compiler sees which function it calls and
-//! inlines or tail-calls it. The table stays the only place that says what an operator computes; where the standard
-//! library is known to hand on to the system's, code calls that directly, which a test compares.
+//! What machine code calls: the [routines](crate::routines) of operators on numbers, and a few functions of its own under the C
+//! calling convention.
 
+use crate::math;
 use crate::ops::{Eval, OPS, Op};
+use crate::routines;
 
 /// A function outside of the machine code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,52 +58,17 @@ impl Symbol {
     /// Where it is; `None` for what is never called because machine code has an instruction for it.
     pub fn address(self) -> Option<*const u8> {
         match self {
-            Symbol::Value(op) => system::value(op).or_else(|| value(op)),
+            Symbol::Value(op) => routines::address(op).or_else(|| value(op)),
             Symbol::Fault(op) => fault(op),
-            Symbol::SinCos => Some(system::sincos as *const u8),
+            Symbol::SinCos => Some(sincos as *const u8),
             Symbol::Copy => Some(copy as *const u8),
             Symbol::Clear => Some(clear as *const u8),
         }
     }
 }
 
-/// With glibc the standard library's `f64::exp` is `exp`, and so on: code calls these without a detour.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod system {
-    use crate::ops::Op;
-
-    macro_rules! functions {
-        ($($op:ident $name:ident($($arg:ident)*))*) => {
-            // SAFETY: these are the C library's, which the standard library links; C says their types.
-            unsafe extern "C" {
-                $(safe fn $name($($arg: f64),*) -> f64;)*
-                pub safe fn sincos(x: f64, sin: &mut f64, cos: &mut f64);
-            }
-
-            pub fn value(op: Op) -> Option<*const u8> {
-                match op { $(Op::$op => Some($name as *const u8),)* _ => None }
-            }
-        };
-    }
-
-    functions! {
-        Exp exp(x) Expm1 expm1(x) Exp2 exp2(x) Ln log(x) Log2 log2(x) Log10 log10(x) Log1p log1p(x) Pow pow(x y) Cbrt cbrt(x)
-        Sin sin(x) Cos cos(x) Tan tan(x) Asin asin(x) Acos acos(x) Atan atan(x) Atan2 atan2(y x)
-        Sinh sinh(x) Cosh cosh(x) Tanh tanh(x)
-    }
-}
-
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-mod system {
-    use crate::ops::Op;
-
-    pub fn value(_: Op) -> Option<*const u8> {
-        None
-    }
-
-    pub extern "C" fn sincos(x: f64, sin: &mut f64, cos: &mut f64) {
-        (*sin, *cos) = x.sin_cos();
-    }
+extern "C" fn sincos(x: f64, sin: &mut f64, cos: &mut f64) {
+    (*sin, *cos) = math::sin_cos(x);
 }
 
 /// # Safety
@@ -119,27 +83,6 @@ unsafe extern "C" fn copy(to: *mut u64, from: *const u64, n: usize) {
 unsafe extern "C" fn clear(at: *mut u8, n: usize) {
     // SAFETY: the caller's promise.
     unsafe { at.write_bytes(0, n) }
-}
-
-extern "C" fn f1<const OP: usize>(a: f64) -> f64 {
-    match const { OPS[OP].eval } {
-        Eval::F1(eval) => eval(a),
-        _ => unreachable!("the list below says the kind of the row"),
-    }
-}
-
-extern "C" fn f2<const OP: usize>(a: f64, b: f64) -> f64 {
-    match const { OPS[OP].eval } {
-        Eval::F2(eval) | Eval::Fold(eval) => eval(a, b),
-        _ => unreachable!("the list below says the kind of the row"),
-    }
-}
-
-extern "C" fn f3<const OP: usize>(a: f64, b: f64, c: f64) -> f64 {
-    match const { OPS[OP].eval } {
-        Eval::F3(eval) => eval(a, b, c),
-        _ => unreachable!("the list below says the kind of the row"),
-    }
 }
 
 extern "C" fn fi<const OP: usize>(a: f64, n: i64) -> f64 {
@@ -170,14 +113,7 @@ macro_rules! addresses {
 }
 
 fn value(op: Op) -> Option<*const u8> {
-    addresses! { op;
-        f1: Exp Expm1 Exp2 Ln Log2 Log10 Log1p Cbrt Sin Cos Tan Asin Acos Atan Sinc Sinh Cosh Tanh Asinh Acosh Atanh
-            SinFar CosFar TanFar Floor Ceil Trunc Rint Exponent Significand Erf Erfc Gamma Lgamma Digamma Sigmoid SigmoidSlope Softplus Silu Gelu Logit;
-        f2: Pow LogBase Xlogy Hypot Unit Atan2 SincN Mod DivFloor Polygamma Scale;
-        f3: Fma XlogPow;
-        fi: Powi;
-        i2: IDiv IMod IPow;
-    }
+    addresses! { op; fi: Powi; i2: IDiv IMod IPow; }
 }
 
 fn fault(op: Op) -> Option<*const u8> {

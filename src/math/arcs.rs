@@ -53,6 +53,7 @@ const PI_LOW: f64 = 1.2246467991473532e-16;
 const TAN_3_8_PI: f64 = 2.414213562373095;
 
 /// `atan(a/b)` from 0 to π/2 for `a, b >= 0`; π/4 at (inf, inf) and 0 at (0, 0).
+#[inline(always)]
 fn atan_of_quotient<V: Number>(a: V, b: V) -> V {
     let [zero, one] = [0.0, 1.0].map(|value| a.constant(value));
     let is_low = (a * TAN_3_8_PI).less(b) | a.equals(zero);
@@ -72,12 +73,14 @@ fn atan_of_quotient<V: Number>(a: V, b: V) -> V {
 }
 
 /// The inverse tangent. Error <= 2 ulp.
+#[inline(always)]
 pub fn atan<V: Number>(x: V) -> V {
     let (a, one) = (x.abs(), x.constant(1.0));
     atan_of_quotient(a, one).copysign(x)
 }
 
 /// The angle of the point (x, y) from -π to π. Error <= 2 ulp. The signs of zeros count: `atan2(±0, -0) = ±π`.
+#[inline(always)]
 pub fn atan2<V: Number>(y: V, x: V) -> V {
     let angle = atan_of_quotient(y.abs(), x.abs());
     let is_left = x.constant(1.0).copysign(x).less(x.constant(0.0));
@@ -93,6 +96,7 @@ struct HalfAngle<V: Number> {
 }
 
 impl<V: Number> HalfAngle<V> {
+    #[inline(always)]
     fn new(x: V) -> HalfAngle<V> {
         let a = x.abs();
         let is_inner = a.less(x.constant(0.5));
@@ -103,6 +107,7 @@ impl<V: Number> HalfAngle<V> {
 }
 
 /// The inverse sine. Error <= 2 ulp; NaN beyond ±1.
+#[inline(always)]
 pub fn asin<V: Number>(x: V) -> V {
     let HalfAngle { is_inner, s, curved } = HalfAngle::new(x);
     let outer = (x.constant(FRAC_PI_2) - (s + s)) - ((curved + curved) - 0.5 * PI_LOW);
@@ -110,6 +115,7 @@ pub fn asin<V: Number>(x: V) -> V {
 }
 
 /// The inverse cosine. Error <= 2 ulp; NaN beyond ±1.
+#[inline(always)]
 pub fn acos<V: Number>(x: V) -> V {
     let HalfAngle { is_inner, s, curved } = HalfAngle::new(x);
     let angle = s + curved;

@@ -81,6 +81,7 @@ struct Reduced<V: Number> {
     cos_sign: V,
 }
 
+#[inline(always)]
 fn reduce<V: Number>(x: V) -> Reduced<V> {
     let [first, second, third] = HALF_PI.map(|part| x.constant(-part));
     let n = round_product(x, FRAC_2_PI);
@@ -97,22 +98,26 @@ fn reduce<V: Number>(x: V) -> Reduced<V> {
 }
 
 impl<V: Number> Reduced<V> {
+    #[inline(always)]
     fn sin_of_rest(self) -> V {
         let Reduced { s, over, z, .. } = self;
         s - (s * z).fma(polynomial(z, &SIN), over)
     }
 
+    #[inline(always)]
     fn cos_of_rest(self) -> V {
         let Reduced { s, over, z, .. } = self;
         // cos(s - over) = cos s + over·s
         z.fma(z.fma(polynomial(z, &COS), z.constant(-0.5)), s * over) + 1.0
     }
 
+    #[inline(always)]
     fn sin(self, x: V) -> V {
         let size = V::select(self.is_odd, self.cos_of_rest(), self.sin_of_rest());
         with_sign(size, self.sin_sign).or_call(is_near(x), Op::SinFar, x)
     }
 
+    #[inline(always)]
     fn cos(self, x: V) -> V {
         let size = V::select(self.is_odd, self.sin_of_rest(), self.cos_of_rest());
         with_sign(size, self.cos_sign).or_call(is_near(x), Op::CosFar, x)
@@ -120,31 +125,37 @@ impl<V: Number> Reduced<V> {
 }
 
 /// `x`, or `-x` where `sign` is negative.
+#[inline(always)]
 fn with_sign<V: Number>(x: V, sign: V) -> V {
     x * x.constant(1.0).copysign(sign)
 }
 
+#[inline(always)]
 fn is_near<V: Number>(x: V) -> V::Condition {
     x.abs().less(x.constant(FAR))
 }
 
 /// The sine. Error <= 1 ulp.
+#[inline(always)]
 pub fn sin<V: Number>(x: V) -> V {
     reduce(x).sin(x)
 }
 
 /// The cosine. Error <= 1 ulp.
+#[inline(always)]
 pub fn cos<V: Number>(x: V) -> V {
     reduce(x).cos(x)
 }
 
 /// Sine and cosine.
+#[inline(always)]
 pub fn sin_cos<V: Number>(x: V) -> (V, V) {
     let reduced = reduce(x);
     (reduced.sin(x), reduced.cos(x))
 }
 
 /// The tangent: `T = s + s³·TAN(s²)` or `-1/T`, by the parity of `m`. Error <= 2 ulp.
+#[inline(always)]
 pub fn tan<V: Number>(x: V) -> V {
     let Reduced { s, over, z, is_odd, .. } = reduce(x);
     let tan = s - (s * z).fma(-polynomial(z, &TAN), over);
@@ -153,6 +164,7 @@ pub fn tan<V: Number>(x: V) -> V {
 }
 
 /// `sin(x)/x`, and 1 at 0. Error <= 2 ulp; 0 at ±inf.
+#[inline(always)]
 pub fn sinc<V: Number>(x: V) -> V {
     let [zero, one] = [0.0, 1.0].map(|value| x.constant(value));
     let is_infinite = x.abs().equals(x.constant(f64::INFINITY));

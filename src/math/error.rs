@@ -57,6 +57,7 @@ const ERFC: [f64; 22] = [
 const MIDDLE: f64 = 0.6;
 
 /// `erfc(a)` for `a >= 0.47`.
+#[inline(always)]
 fn erfc_beyond<V: Number>(a: V) -> V {
     // Beyond 28 it is 0.
     let a = a.at_most(28.0);
@@ -83,11 +84,13 @@ fn erfc_beyond<V: Number>(a: V) -> V {
 }
 
 /// `erf(x)` near 0.
+#[inline(always)]
 fn erf_within<V: Number>(x: V) -> V {
     x.fma(polynomial(x * x, &ERF), x)
 }
 
 /// The error function. Error <= 2 ulp.
+#[inline(always)]
 pub fn erf<V: Number>(x: V) -> V {
     let a = x.abs();
     let beyond = (x.constant(1.0) - erfc_beyond(a)).copysign(x);
@@ -95,6 +98,7 @@ pub fn erf<V: Number>(x: V) -> V {
 }
 
 /// The complementary error function `1 - erf(x)`, with its digits in the tail. Error <= 2 ulp.
+#[inline(always)]
 pub fn erfc<V: Number>(x: V) -> V {
     let a = x.abs();
     let right = erfc_beyond(a);

@@ -51,6 +51,7 @@ pub struct Reduced<V> {
 }
 
 /// Reduces `x`, which must be from -1000 to 720 or NaN.
+#[inline(always)]
 pub fn reduce<V: Number>(x: V) -> Reduced<V> {
     let n = round_product(x, LOG2_E);
     let rough = n.fma(x.constant(-LN2_HIGH), x);
@@ -59,23 +60,27 @@ pub fn reduce<V: Number>(x: V) -> Reduced<V> {
 }
 
 /// `1/2 + r/6 + …`: the exponential of `r` is `1 + r + r²` times this.
+#[inline(always)]
 pub fn tail<V: Number>(r: V) -> V {
     r.fma(polynomial(r, &EXP), r.constant(0.5))
 }
 
 impl<V: Number> Reduced<V> {
     /// The exponential without its factor `2^n`.
+    #[inline(always)]
     pub fn significand(self) -> V {
         let one = self.r.constant(1.0);
         self.r.fma(self.r.fma(tail(self.r), one), one)
     }
 
     /// `e^r - 1 - r`, with what `r` has no bits for.
+    #[inline(always)]
     fn curved(self) -> V {
         (self.r * self.r).fma(tail(self.r), self.low)
     }
 
     /// `2^n·e^r - 1` for small `n`, and what rounding took from it.
+    #[inline(always)]
     pub fn expm1(self) -> (V, V) {
         let t = self.r.constant(1.0).scale(self.n);
         let whole = t - 1.0;
@@ -90,17 +95,20 @@ impl<V: Number> Reduced<V> {
 pub const UNDERFLOW: f64 = -770.0;
 pub const OVERFLOW: f64 = 710.0;
 
+#[inline(always)]
 fn reduce_any<V: Number>(x: V) -> Reduced<V> {
     reduce(x.at_most(OVERFLOW).at_least(UNDERFLOW))
 }
 
 /// The exponential. Error <= 1 ulp, one rounding below the normal numbers.
+#[inline(always)]
 pub fn exp<V: Number>(x: V) -> V {
     let reduced = reduce_any(x);
     reduced.significand().scale(reduced.n)
 }
 
 /// `e^x - 1`. Error <= 2 ulp; `x` itself where that is nearest.
+#[inline(always)]
 pub fn expm1<V: Number>(x: V) -> V {
     let reduced = reduce_any(x);
     // In halves, since 2^n may overflow where the result does not.
@@ -113,6 +121,7 @@ pub fn expm1<V: Number>(x: V) -> V {
 const TINY: f64 = 1.0 / (1_u64 << 54) as f64;
 
 /// `2^x`, exact for whole `x`. Error <= 1 ulp.
+#[inline(always)]
 pub fn exp2<V: Number>(x: V) -> V {
     let x = x.at_most(1025.0).at_least(-1080.0);
     let n = round_product(x, 1.0);

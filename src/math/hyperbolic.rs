@@ -33,6 +33,7 @@ struct Parts<V> {
     difference: V,
 }
 
+#[inline(always)]
 fn parts<V: Number>(x: V) -> Parts<V> {
     let Reduced { n, r, low } = reduce(x.at_most(OVERFLOW).at_least(-OVERFLOW));
     let z = r * r;
@@ -47,6 +48,7 @@ fn parts<V: Number>(x: V) -> Parts<V> {
 const OVERFLOW: f64 = 710.6;
 
 /// The hyperbolic sine. Error <= 2 ulp.
+#[inline(always)]
 pub fn sinh<V: Number>(x: V) -> V {
     let Parts { r, cosh, sinh, sum, difference } = parts(x);
     let curved = difference.fma(cosh, sum * sinh);
@@ -55,6 +57,7 @@ pub fn sinh<V: Number>(x: V) -> V {
 }
 
 /// The hyperbolic cosine. Error <= 2 ulp.
+#[inline(always)]
 pub fn cosh<V: Number>(x: V) -> V {
     let Parts { r, cosh, sinh, sum, difference } = parts(x);
     let curved = sum.fma(cosh, difference * sinh);
@@ -63,6 +66,7 @@ pub fn cosh<V: Number>(x: V) -> V {
 }
 
 /// The hyperbolic tangent, `q/(q + 2)` of `q = expm1(2|x|)`. Error <= 2 ulp.
+#[inline(always)]
 pub fn tanh<V: Number>(x: V) -> V {
     // Beyond 22 it is 1.
     let a = x.abs().at_most(22.0);
@@ -81,6 +85,7 @@ pub fn tanh<V: Number>(x: V) -> V {
 const LARGE: f64 = (1_u64 << 60) as f64;
 
 /// The inverse hyperbolic sine, `log1p(a + a²/(1 + √(a² + 1)))` of `a = |x|`, and `ln 2a` where `a` is large. Error <= 2 ulp.
+#[inline(always)]
 pub fn asinh<V: Number>(x: V) -> V {
     let (a, one, zero) = (x.abs(), x.constant(1.0), x.constant(0.0));
     let is_large = x.constant(LARGE).less(a);
@@ -90,6 +95,7 @@ pub fn asinh<V: Number>(x: V) -> V {
 }
 
 /// The inverse hyperbolic cosine, `log1p(t + √(t² + 2t))` with `t = x - 1`, and `ln 2x` where `x` is large. Error <= 2 ulp; NaN below 1.
+#[inline(always)]
 pub fn acosh<V: Number>(x: V) -> V {
     let (one, zero) = (x.constant(1.0), x.constant(0.0));
     let is_large = x.constant(LARGE).less(x);
@@ -100,6 +106,7 @@ pub fn acosh<V: Number>(x: V) -> V {
 }
 
 /// The inverse hyperbolic tangent, `log1p(2a + 2a²/(1 - a))/2` of `a = |x|`. Error <= 2 ulp; infinite at ±1, NaN beyond.
+#[inline(always)]
 pub fn atanh<V: Number>(x: V) -> V {
     let a = x.abs();
     let double = a + a;

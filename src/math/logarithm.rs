@@ -32,6 +32,7 @@ pub struct Split<V> {
 }
 
 /// Splits a positive number. Of 0 and infinity, `e` is -inf and inf and `f` is 0; of a negative number, `f` is finite.
+#[inline(always)]
 pub fn split<V: Number>(x: V) -> Split<V> {
     let m = x.significand();
     // 0 below √2, 1 from there on.
@@ -41,6 +42,7 @@ pub fn split<V: Number>(x: V) -> Split<V> {
 }
 
 /// `ln(1 + f) - f`.
+#[inline(always)]
 fn bend<V: Number>(f: V) -> V {
     let s = f / (f + 2.0);
     let z = s * s;
@@ -49,11 +51,13 @@ fn bend<V: Number>(f: V) -> V {
 }
 
 /// `y`, or NaN where `x` is negative.
+#[inline(always)]
 fn of_positive<V: Number>(x: V, y: V) -> V {
     V::select(x.less(x.constant(0.0)), x.constant(f64::NAN), y)
 }
 
 /// The natural logarithm. Error <= 1 ulp.
+#[inline(always)]
 pub fn ln<V: Number>(x: V) -> V {
     let Split { e, f } = split(x);
     // Where e is -1 or 1 and cancels, the last sum is exact.
@@ -62,6 +66,7 @@ pub fn ln<V: Number>(x: V) -> V {
 }
 
 /// `ln(1 + f)/ln(base)` in two parts, the second one small; `[high, low]` is `1/ln(base)`.
+#[inline(always)]
 fn to_base<V: Number>(f: V, [high, low]: [f64; 2]) -> (V, V) {
     let y = f * high;
     let rounded_off = f.fma(f.constant(high), -y);
@@ -70,6 +75,7 @@ fn to_base<V: Number>(f: V, [high, low]: [f64; 2]) -> (V, V) {
 }
 
 /// The logarithm to base 2, exact for powers of 2. Error <= 2 ulp.
+#[inline(always)]
 pub fn log2<V: Number>(x: V) -> V {
     let Split { e, f } = split(x);
     let (y, rest) = to_base(f, [LOG2_E, 2.0355273740931033e-17]);
@@ -81,6 +87,7 @@ const LOG10_2_HIGH: f64 = 0.30102999566395283;
 const LOG10_2_LOW: f64 = 2.8363394551044964e-14;
 
 /// The logarithm to base 10, exact for powers of 10. Error <= 2 ulp.
+#[inline(always)]
 pub fn log10<V: Number>(x: V) -> V {
     let Split { e, f } = split(x);
     let (y, rest) = to_base(f, [LOG10_E, 1.098319650216765e-17]);
@@ -89,6 +96,7 @@ pub fn log10<V: Number>(x: V) -> V {
 }
 
 /// `ln(u + low) + k·ln 2` for `u >= 0` and a `low` below its last place.
+#[inline(always)]
 pub fn ln_of_sum<V: Number>(u: V, low: V, k: V) -> V {
     let Split { e, f } = split(u);
     // low/(1 + f) by three terms of its series; nothing at 0 and infinity.
@@ -100,17 +108,20 @@ pub fn ln_of_sum<V: Number>(u: V, low: V, k: V) -> V {
 }
 
 /// `ln(1 + x) + k·ln 2` for `x >= -1`, the small logarithms with all digits.
+#[inline(always)]
 pub fn log1p_of_positive<V: Number>(x: V, k: V) -> V {
     let u = x + 1.0;
     ln_of_sum(u, x - (u - 1.0), k)
 }
 
 /// `ln(1 + x)`. Error <= 2 ulp.
+#[inline(always)]
 pub fn log1p<V: Number>(x: V) -> V {
     of_positive(x + 1.0, log1p_of_positive(x, x.constant(0.0))).copysign(x)
 }
 
 /// `ln(1 + x)` for `x` from 0 to 1.
+#[inline(always)]
 pub fn log1p_of_fraction<V: Number>(x: V) -> V {
     let u = x + 1.0;
     let Split { e, f } = split(u);
@@ -120,6 +131,7 @@ pub fn log1p_of_fraction<V: Number>(x: V) -> V {
 }
 
 /// `x·ln(y)`, and 0 where `x = 0` and `y` is not NaN: entropy's convention. Error <= 2 ulp.
+#[inline(always)]
 pub fn xlogy<V: Number>(x: V, y: V) -> V {
     let zero = x.constant(0.0);
     V::select(x.equals(zero) & y.equals(y), zero, x * ln(y))

@@ -4,6 +4,7 @@ use super::Number;
 
 /// `c[0] + c[1]*x + c[2]*x^2 + …` by Estrin's scheme: neighbours are joined by `x`, then pairs by `x^2`, then fours by `x^4`. The
 /// last three terms by Horner's, which takes as long and spares a square.
+#[inline(always)]
 pub fn polynomial<V: Number, const N: usize>(x: V, c: &[f64; N]) -> V {
     let mut terms: [V; N] = c.map(|c| x.constant(c));
     let (mut n, mut power) = (N, x);

@@ -37,11 +37,13 @@ struct Double<V> {
 
 impl<V: Number> Double<V> {
     /// `a + b + low`, where `a` is 0 or at least as large as `b`.
+    #[inline(always)]
     fn sum(a: V, b: V, low: V) -> Double<V> {
         let high = a + b;
         Double { high, low: (b - (high - a)) + low }
     }
 
+    #[inline(always)]
     fn times(self, other: Double<V>) -> Double<V> {
         let high = self.high * other.high;
         let low = self.high.fma(other.high, -high);
@@ -50,6 +52,7 @@ impl<V: Number> Double<V> {
 }
 
 /// The logarithm of a positive number; at 0 and infinity `high` is infinite and `low` NaN.
+#[inline(always)]
 fn ln<V: Number>(x: V) -> Double<V> {
     let Split { e, f } = split(x);
     let below = Double::sum(x.constant(2.0), f, x.constant(-0.0));
@@ -66,6 +69,7 @@ fn ln<V: Number>(x: V) -> Double<V> {
 }
 
 /// `x^y`. Error <= 1 ulp. By the conventions of C: 1 for `y = 0` and for `x = 1`, NaN for a negative finite `x` and a `y` that is not whole.
+#[inline(always)]
 pub fn pow<V: Number>(x: V, y: V) -> V {
     let [zero, one] = [0.0, 1.0].map(|value| x.constant(value));
     let log = ln(x.abs());

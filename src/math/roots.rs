@@ -17,6 +17,7 @@ const CBRT: [f64; 6] = [
 ///
 /// `x = 8^k·y` with y from 1 to 8. A polynomial starts `r = y^(-1/3)`, which a step of fourth order and one of second order refine without a
 /// division; then `c = y·r²` is corrected by `(y - c³)·r²/3`.
+#[inline(always)]
 pub fn cbrt<V: Number>(x: V) -> V {
     let a = x.abs();
     // Floor of a third of the exponent; the offset keeps whole thirds off the edge.
@@ -34,6 +35,7 @@ pub fn cbrt<V: Number>(x: V) -> V {
 }
 
 /// `r·(1 - e)^(-1/3)` with `e = 1 - y·r³`, to order 4.
+#[inline(always)]
 fn refined<V: Number>(y: V, r: V) -> V {
     let e = ((r * r) * r).fma(-y, r.constant(1.0));
     // 1 + e/3 + 2e²/9 + 14e³/81 + 35e⁴/243
@@ -42,6 +44,7 @@ fn refined<V: Number>(y: V, r: V) -> V {
 }
 
 /// `√(a² + b²)` without needless overflow or underflow. Error <= 2 ulp. Infinite where either is, even if the other is NaN.
+#[inline(always)]
 pub fn hypot<V: Number>(a: V, b: V) -> V {
     let (a, b, infinity) = (a.abs(), b.abs(), a.constant(f64::INFINITY));
     let is_less = a.less(b);

@@ -7,6 +7,8 @@ use std::ops::Range;
 
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 
+use crate::math::{log10, pow};
+
 /// Axes have no marks between numbers that are closer to each other, relatively or at all, or beyond these.
 const SHORTEST: f64 = 1e-9;
 const SMALLEST: f64 = 1e-290;
@@ -30,7 +32,7 @@ impl Axis {
             None if log => (0.1, 1.0),
             None => (0.0, 1.0),
         };
-        let ends = if log { (low.max(high * 10f64.powi(-MOST_DECADES)).log10(), high.log10()) } else { (low, high) };
+        let ends = if log { (log10(low.max(high * 10f64.powi(-MOST_DECADES))), log10(high)) } else { (low, high) };
         let (low, high) = apart(ends);
         let margin = (high - low) * margin;
         Axis { low: low - margin, high: high + margin, log }
@@ -38,11 +40,11 @@ impl Axis {
 
     /// A number as a height on the axis, and back.
     pub fn height(&self, value: f64) -> f64 {
-        if self.log { value.log10() } else { value }
+        if self.log { log10(value) } else { value }
     }
 
     pub fn value(&self, height: f64) -> f64 {
-        if self.log { 10f64.powf(height) } else { height }
+        if self.log { pow(10.0, height) } else { height }
     }
 
     /// Which part of the axis is below a height.
@@ -114,7 +116,7 @@ fn apart((low, high): (f64, f64)) -> (f64, f64) {
 /// The multiples of a round number in a range.
 fn multiples(low: f64, high: f64, most: usize) -> Vec<f64> {
     let least = (high - low) / most as f64;
-    let power = least.log10().floor() as i32;
+    let power = log10(least).floor() as i32;
     let steps = [(1.0, power), (2.0, power), (5.0, power), (1.0, power + 1)];
     let is_enough = |&(digit, power): &(f64, i32)| decimal(digit, power) >= least;
     let (digit, power) = steps.into_iter().find(is_enough).unwrap_or((1.0, power + 1));

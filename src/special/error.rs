@@ -1,18 +1,8 @@
-//! The error function and what is made of it.
+//! What is made of the error function.
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
-/// The error function, DLMF 7.2.1. Error ≤ 1 unit (crate `libm`, the FreeBSD algorithm); odd, ±1 at ±inf.
-pub fn erf(x: f64) -> f64 {
-    libm::erf(x)
-}
-
-/// The complementary error function 1 - erf(x), DLMF 7.2.2, accurate in its right tail down to subnormal results.
-///
-/// Error ≤ 3 units of the result, ≤ 1 where conditioning counts (crate `libm`). 0 at inf, 2 at -inf.
-pub fn erfc(x: f64) -> f64 {
-    libm::erfc(x)
-}
+use crate::math::{erfc, exp};
 
 /// `x·Φ(x) = x/2·erfc(-x/√2)` with Φ the distribution function of the standard normal law. Error ≤ 4 units, 1 place where subnormal; -0 at -inf.
 ///
@@ -28,7 +18,7 @@ pub fn gelu(x: f64) -> f64 {
         const LOW: f64 = -4.833_646_656_726_457e-17;
         let z = -x * HIGH;
         let rest = (-x).mul_add(HIGH, -z) - x * LOW;
-        0.5 * x * (erfc(z) - FRAC_2_SQRT_PI * (-z * z).exp() * rest)
+        0.5 * x * (erfc(z) - FRAC_2_SQRT_PI * exp(-z * z) * rest)
     } else {
         0.5 * x * erfc(-x * FRAC_1_SQRT_2)
     }
@@ -43,7 +33,7 @@ fn gelu_far_left(x: f64) -> f64 {
     let t = -1.0 / square;
     let series = 1.0 + t * (1.0 + t * (3.0 + t * (15.0 + t * (105.0 + t * (945.0 + t * (10_395.0 + t * 135_135.0))))));
     // The exponential in halves: only the last multiplication may leave the normal numbers.
-    let half = (-0.25 * square).exp();
+    let half = exp(-0.25 * square);
     let scale = -0.5 * FRAC_1_SQRT_2 * FRAC_2_SQRT_PI;
     scale * series * (1.0 - 0.5 * square_rest) * half * half
 }

@@ -1,5 +1,7 @@
 //! The gamma function and its logarithm.
 
+use crate::math::ln;
+
 /// Euler's gamma function, DLMF 5.2.1. Error ≤ 3 units for `0 < x < 4`, elsewhere ≤ 8, and ≤ 3 where
 /// conditioning counts; exact for whole `x ≤ 23`.
 ///
@@ -73,5 +75,5 @@ fn lgamma_between_poles(x: f64) -> f64 {
     let inner_rest = (x + 1.0).mul_add(x + 2.0, -inner);
     let product = outer * inner;
     let rest = outer.mul_add(inner, -product) + outer * inner_rest + outer_rest * inner;
-    libm::lgamma(x + 4.0) - (product.abs().ln() + rest / product)
+    libm::lgamma(x + 4.0) - (ln(product.abs()) + rest / product)
 }

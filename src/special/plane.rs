@@ -1,11 +1,6 @@
-//! The length and the direction of a vector in the plane.
+//! The direction of a vector in the plane.
 
-/// `√(a² + b²)` without needless overflow or underflow. Error ≤ 1 ulp (std).
-///
-/// Infinite where either argument is, even if the other is NaN.
-pub fn hypot(a: f64, b: f64) -> f64 {
-    a.hypot(b)
-}
+use crate::math::hypot;
 
 /// `a/hypot(a, b)`: the cosine of the angle between `(a, b)` and the first axis. Error ≤ 3 units.
 ///
@@ -37,5 +32,5 @@ pub fn unit(a: f64, b: f64) -> f64 {
         1.0
     };
     let (a, b) = (a * scale, b * scale);
-    a / a.hypot(b)
+    a / hypot(a, b)
 }

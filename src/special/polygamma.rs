@@ -2,6 +2,8 @@
 
 use std::f64::consts::{E, PI, TAU};
 
+use crate::math::{ln, pow, tan};
+
 /// `ψ(x) = Γ'(x)/Γ(x)`, DLMF 5.2.2. Error ≤ 3 units for positive `x`, ≤ 2 elsewhere where conditioning counts.
 ///
 /// Between 1 and 2 a polynomial, from there up to 10 by recurrence (DLMF 5.5.2), then the asymptotic series (5.11.2);
@@ -20,7 +22,7 @@ pub fn digamma(x: f64) -> f64 {
     if distance == 0.0 || x.is_infinite() {
         return f64::NAN;
     }
-    digamma_positive(1.0 - x) - PI / (PI * distance).tan()
+    digamma_positive(1.0 - x) - PI / tan(PI * distance)
 }
 
 fn digamma_positive(x: f64) -> f64 {
@@ -91,7 +93,7 @@ fn digamma_asymptotic(x: f64) -> f64 {
     let inverse = 1.0 / x;
     let square = inverse * inverse;
     let tail = SERIES.iter().rev().fold(0.0, |sum, c| (sum + c) * square);
-    x.ln() - (0.5 * inverse + tail)
+    ln(x) - (0.5 * inverse + tail)
 }
 
 /// The `n`-th derivative of `digamma`, DLMF 5.15: `polygamma(0, x) = digamma(x)`, `∂ polygamma(n, x) = polygamma(n + 1, x)`.
@@ -156,7 +158,7 @@ fn zeta(n: f64, x: f64, scale: f64) -> f64 {
         }
         sum += ratio_power;
         shifted += 1.0;
-        ratio_power = (x / shifted).powf(s);
+        ratio_power = pow(x / shifted, s);
     }
     // What remains, from `shifted` on, in units of its first term: shifted/n + 1/2 + Σ B_2j/(2j)!·(s)_(2j-1)/shifted^(2j-1).
     const BERNOULLI: [f64; 12] = [
@@ -190,7 +192,7 @@ fn zeta(n: f64, x: f64, scale: f64) -> f64 {
 /// `scale·(n-1)!/x^n·series`, its factors multiplied in an order that stays in range.
 fn factorial_over_power(n: f64, x: f64, scale: f64, series: f64) -> f64 {
     if n <= 170.0 {
-        let half = x.powf(-0.5 * n);
+        let half = pow(x, -0.5 * n);
         let mut factorial = scale;
         let mut k = 2.0;
         while k < n {
@@ -204,6 +206,6 @@ fn factorial_over_power(n: f64, x: f64, scale: f64, series: f64) -> f64 {
     let stirling = 1.0
         + inverse
             * (1.0 / 12.0 + inverse * (1.0 / 288.0 - inverse * (139.0 / 51_840.0 + inverse * (571.0 / 2_488_320.0))));
-    let half = (n / (E * x)).powf(0.5 * n);
+    let half = pow(n / (E * x), 0.5 * n);
     scale * (TAU * inverse).sqrt() * stirling * series * half * half
 }

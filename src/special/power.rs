@@ -1,5 +1,7 @@
 //! Powers, and powers times powers of a logarithm.
 
+use crate::math::{exp, ln, log2, log10, pow};
+
 /// `x^n` by repeated multiplication; `x^0` is 1 for every `x`, NaN included.
 ///
 /// The order of the multiplications is part of the meaning, because machine code unrolls the same ones. With `m = |n|`, from the
@@ -41,23 +43,18 @@ fn power_by_squaring(x: f64, mut m: u64) -> f64 {
     result
 }
 
-/// `x·ln(y)`, and 0 where `x = 0` and `y` is not NaN: entropy's convention. Error ≤ 3 units.
-pub fn xlogy(x: f64, y: f64) -> f64 {
-    if x == 0.0 && !y.is_nan() { 0.0 } else { x * y.ln() }
-}
-
 /// `ln x / ln b`, the logarithm of `x` to the base `b`. Error ≤ 4 units.
 ///
 /// Bases 2 and 10 use the functions made for them. For any other base the result is whole where `x` is the
 /// rounded value of a whole power of `b` (`log(9, 3)` is 2), although the two logarithms are rounded.
 pub fn log_base(x: f64, b: f64) -> f64 {
     if b == 2.0 {
-        return x.log2();
+        return log2(x);
     }
     if b == 10.0 {
-        return x.log10();
+        return log10(x);
     }
-    let quotient = x.ln() / b.ln();
+    let quotient = ln(x) / ln(b);
     let whole = quotient.round();
     // A double is a whole power of another at most about 2000 times over (down to subnormals).
     let close = (quotient - whole).abs() <= 4.0 * f64::EPSILON * whole.abs();
@@ -68,12 +65,12 @@ pub fn log_base(x: f64, b: f64) -> f64 {
 ///
 /// It closes powers under differentiation: `∂_b` raises `k`, and
 /// `∂_a xlog_pow(a, b, k) = b·xlog_pow(a, b-1, k) + k·xlog_pow(a, b-1, k-1)`.
-/// With `k = 0` it is `powf(a, b)`, bit for bit. At `a = 0` it is the limit from the right: 0 for `b > 0`, the infinity with
+/// With `k = 0` it is `pow(a, b)`, bit for bit. At `a = 0` it is the limit from the right: 0 for `b > 0`, the infinity with
 /// the sign of (-1)^k for `b ≤ 0 < k`. At `a = inf` likewise: 0 for `b < 0`, else infinite. NaN for `a < 0 < k` and where `k` is no
 /// whole number ≥ 0. Error ≤ k + 3 units, plus what rounding `b` would make where one of the factors alone would overflow or underflow.
 pub fn xlog_pow(a: f64, b: f64, k: f64) -> f64 {
     if k == 0.0 {
-        return a.powf(b);
+        return pow(a, b);
     }
     if !(k > 0.0 && k.is_finite() && k.fract() == 0.0) || a.is_nan() || b.is_nan() || a < 0.0 {
         return f64::NAN;
@@ -89,7 +86,7 @@ pub fn xlog_pow(a: f64, b: f64, k: f64) -> f64 {
     if a == f64::INFINITY {
         return if b < 0.0 { 0.0 } else { f64::INFINITY };
     }
-    let log = a.ln();
+    let log = ln(a);
     if log == 0.0 {
         return 0.0;
     }
@@ -99,16 +96,16 @@ pub fn xlog_pow(a: f64, b: f64, k: f64) -> f64 {
 
 /// `a^b·l^k` for finite `a, l > 0`, where `l = |ln a|`.
 fn magnitude(a: f64, b: f64, l: f64, k: f64) -> f64 {
-    let (power, logs) = (a.powf(b), l.powf(k));
+    let (power, logs) = (pow(a, b), pow(l, k));
     if power.is_normal() && logs.is_normal() {
         return power * logs;
     }
     // One factor leaves the range while the product may stay in it. The product of roots, (a^(b/m)·l^(k/m))^m with m a power
     // of two, keeps every step in range; what the squarings add is what rounding `b` or `k` would.
-    let (exponent, log_exponent) = (b * a.ln(), k * l.ln());
+    let (exponent, log_exponent) = (b * ln(a), k * ln(l));
     if exponent.abs().max(log_exponent.abs()) > 1e6 {
         // Only their sum counts, and it is far from where exp has finite nonzero values unless they cancel.
-        return (exponent + log_exponent).exp();
+        return exp(exponent + log_exponent);
     }
     let (mut root, mut fraction) = (exponent.abs().max(log_exponent.abs()), 1.0);
     let mut squarings = 0;
@@ -117,7 +114,7 @@ fn magnitude(a: f64, b: f64, l: f64, k: f64) -> f64 {
         fraction *= 0.5;
         squarings += 1;
     }
-    let mut product = a.powf(b * fraction) * l.powf(k * fraction);
+    let mut product = pow(a, b * fraction) * pow(l, k * fraction);
     for _ in 0..squarings {
         product *= product;
     }

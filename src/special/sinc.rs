@@ -1,20 +1,11 @@
-//! sinc and its derivatives.
+//! The derivatives of sinc.
 //!
 //! ```text
 //! sinc(x)      = sin(x)/x = ∫₀¹ cos(x t) dt
 //! sinc_n(n, x) = dⁿ/dxⁿ sinc(x) = ∫₀¹ tⁿ cos(x t + nπ/2) dt
 //! ```
 
-/// `sin(x)/x`, and 1 at 0. Error ≤ 3 units; 0 at ±inf.
-pub fn sinc(x: f64) -> f64 {
-    if x == 0.0 {
-        1.0
-    } else if x.is_infinite() {
-        0.0
-    } else {
-        x.sin() / x
-    }
-}
+use crate::math::{sin_cos, sinc};
 
 /// The `n`-th derivative of `sinc`, for any whole `n ≥ 0`: `∂ sinc_n(n, x) = sinc_n(n + 1, x)`.
 ///
@@ -59,7 +50,7 @@ fn quarter_turned(k: f64, (sin, cos): (f64, f64)) -> f64 {
 
 /// `x·sinc_n(k, x) + k·sinc_n(k-1, x) = sin(x + kπ/2)`.
 fn recur(n: f64, x: f64) -> f64 {
-    let turn = x.sin_cos();
+    let turn = sin_cos(x);
     let mut derivative = turn.0 / x;
     let mut k = 1.0;
     while k <= n {
@@ -71,7 +62,7 @@ fn recur(n: f64, x: f64) -> f64 {
 
 /// Both other methods write the integral as `Re(exp(i(x + nπ/2))·S)`.
 fn from_endpoint(n: f64, x: f64, (re, im): (f64, f64)) -> f64 {
-    let turn = x.sin_cos();
+    let turn = sin_cos(x);
     quarter_turned(n + 1.0, turn) * re - quarter_turned(n, turn) * im
 }
 

@@ -274,7 +274,7 @@ impl<'a> Emitter<'a> {
                 let (form, first) = if inst.op == Low::Twice { (TWICE, 0) } else { (HIGH, register) };
                 self.registers.asm.vector(form, result, first, Place::Reg(register));
             }
-            Low::OrCall(_) => unreachable!("it is for one point"),
+            Low::OrCall(_) | Low::SinCos | Low::Beside => unreachable!("it is for one point"),
             Low::Row(_) => unreachable!("it is for loops over arrays"),
             Low::Store { output, vector, late } => {
                 let register = self.registers.in_register(a);

@@ -79,6 +79,9 @@ pub enum Low {
     ShiftRight(u8),
     /// An operator outside the kernel: three numbers (or fewer) and the condition under which it matters.
     Call(u32),
+    /// A call that gives the sine, and right after it the cosine that the call also gives; one point.
+    SinCos,
+    Beside,
     /// Two lanes of one point, for single calls: two numbers in memory, the same number twice, the second one of two as the first.
     Pair(u32),
     Twice,
@@ -181,6 +184,11 @@ impl Inst {
     /// Whether it calls an operator whatever the numbers are.
     pub fn is_unconditional_call(&self) -> bool {
         matches!(self.op, Low::Call(_)) && self.args[N_ARGS - 1] == NONE
+    }
+
+    /// Whether it is a call for one point.
+    pub fn is_routine(&self) -> bool {
+        matches!(self.op, Low::Call(_) | Low::SinCos)
     }
 
     /// The operands that there are.

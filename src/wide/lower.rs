@@ -1,8 +1,10 @@
 //! From graph to [`Program`]: each operator in terms of what the machine does, to the bit what `interp` says.
 //!
 //! What has no form in vector instructions is a call of the operator's own `eval`, lane by lane; elementary functions are such calls
-//! unless the caller has written them out (`math::expand`). A call is skipped where none of the lanes needs it: that is what the guards of
+//! where the caller hasn't written them out (`math::expand`). A call is skipped where none of the lanes needs it: that is what the guards of
 //! the graph know (`ir::guard`).
+
+use hashbrown::HashMap;
 
 use super::low::{Cell, Id, Low, NONE, Program, compare};
 use super::{Unsupported, Width, range};
@@ -26,8 +28,9 @@ pub fn lower(func: &Func, uniform: &[bool], width: Width) -> Result<Program, Uns
     }
     let mut program = Program::new(width);
     program.reserve(func.len());
-    let mut lowering = Lowering { func, guards, uniform, program, ids: vec![NONE; func.len()] };
     let live = func.live();
+    let circular = if width.lanes() == 1 { circular(func, &live) } else { HashMap::new() };
+    let mut lowering = Lowering { func, guards, uniform, program, ids: vec![NONE; func.len()], circular };
     for val in func.vals().take(n_vals).filter(|val| live[val.index()]) {
         lowering.need(val)?;
         for &index in &results[val.index()] {
@@ -35,6 +38,20 @@ pub fn lower(func: &Func, uniform: &[bool], width: Width) -> Result<Program, Uns
         }
     }
     Ok(lowering.program)
+}
+
+/// The sines and cosines of one operand, by the operand: one call gives both.
+fn circular(func: &Func, live: &[bool]) -> HashMap<Val, [Val; 2]> {
+    let mut found: HashMap<Val, [Option<Val>; 2]> = HashMap::new();
+    for val in func.vals().filter(|val| live[val.index()]) {
+        match func.inst(val) {
+            Inst::Unary(Op::Sin, a) => found.entry(a).or_default()[0] = Some(val),
+            Inst::Unary(Op::Cos, a) => found.entry(a).or_default()[1] = Some(val),
+            _ => {}
+        }
+    }
+    let both = |(a, [sin, cos]): (Val, [Option<Val>; 2])| Some((a, [sin?, cos?]));
+    found.into_iter().filter_map(both).collect()
 }
 
 fn supported(func: &Func) -> Result<(), Unsupported> {
@@ -104,6 +121,8 @@ pub struct Lowering<'a> {
     uniform: &'a [bool],
     pub program: Program,
     ids: Vec<Id>,
+    /// See [`circular`].
+    circular: HashMap<Val, [Val; 2]>,
 }
 
 impl Lowering<'_> {
@@ -161,6 +180,14 @@ impl Lowering<'_> {
                 return Err(Unsupported("integers"));
             }
             *slot = self.ids[operand.index()];
+        }
+        if let Op::Sin | Op::Cos = op
+            && let Some(&[sin, cos]) = self.circular.get(&operands[0])
+        {
+            let sine = self.add(Low::SinCos, &x[..1]);
+            let cosine = self.add(Low::Beside, &[sine]);
+            (self.ids[sin.index()], self.ids[cos.index()]) = (sine, cosine);
+            return Ok(self.ids[val.index()]);
         }
         if is_call(op) {
             return self.call(op, val, x);

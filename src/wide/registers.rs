@@ -147,6 +147,14 @@ impl<'a> Registers<'a> {
         Place::Mem(self.memory(self.homes[id as usize]))
     }
 
+    /// Where a value is now, which is not loaded for the sake of later uses.
+    pub fn place(&mut self, id: Id) -> Place {
+        match self.register[id as usize] {
+            NO_REGISTER => Place::Mem(self.memory(self.homes[id as usize])),
+            register => Place::Reg(register),
+        }
+    }
+
     /// The same for an instruction that reads more than it needs where there is one point.
     pub fn operand_of(&mut self, form: Form, id: Id) -> Place {
         match self.program.width {
@@ -327,7 +335,9 @@ impl<'a> Registers<'a> {
 
     /// Takes a certain register, which must be free.
     pub fn define_in(&mut self, id: Id, register: u8) {
-        self.banks[Class::Vector as usize].free &= !(1 << register);
+        let bank = &mut self.banks[Class::Vector as usize];
+        bank.free &= !(1 << register);
+        bank.used |= 1 << register;
         self.own(id, register);
     }
 

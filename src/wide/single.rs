@@ -104,7 +104,8 @@ fn machine(func: &Func, parts: Parts, width: Option<Width>) -> Result<(Width, Em
 fn order(program: &mut Program) -> Vec<Id> {
     let [mut insts, rest] = program.live();
     insts.extend(rest);
-    let worthwhile = insts.len() <= SCHEDULED && pressure(program, &insts) <= CHAINS;
+    let calls = insts.iter().any(|&id| program.insts[id as usize].is_routine());
+    let worthwhile = !calls && insts.len() <= SCHEDULED && pressure(program, &insts) <= CHAINS;
     if !worthwhile {
         return insts;
     }

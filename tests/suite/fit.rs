@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chainrule::fit::{Error, Fit, Fitted, Loss, Method, Reason, Schedule, Settings, Step};
-use chainrule::{Column, Functions, Points, Program};
+use chainrule::{Column, Points, Program};
 use serde_json::Value;
 
 /// A set of NIST's Statistical Reference Datasets for nonlinear regression.
@@ -267,7 +267,7 @@ fn a_step_is_what_the_formula_says() {
     let x = noise(9, 100);
     let text = "param a, b; data x; (sin(a*x) - b)^2 + exp(b*x)";
     let program = Program::parse(text).unwrap();
-    let gradient = program.gradient().functions(Functions::Portable).compile().unwrap();
+    let gradient = program.gradient().compile().unwrap();
     let slopes = |params: &[f64]| {
         let points = Points::columns([Column::Same(params[0]), Column::Same(params[1]), Column::Each(&x)]);
         gradient.batch(&points).mean().unwrap().first

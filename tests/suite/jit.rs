@@ -3,6 +3,7 @@
 use chainrule::interp;
 use chainrule::ir::{Builder, Func, Output, Val};
 use chainrule::jit::{self, Code, Effort, Options};
+use chainrule::math;
 use chainrule::ops::{OPS, Op, Row, Type};
 use proptest::prelude::*;
 
@@ -147,7 +148,7 @@ fn sine_and_cosine_together_are_sine_and_cosine() {
     for x in spread.chain(SPECIAL) {
         let mut out = [0.0; 2];
         code.call(&[x], &mut out).unwrap();
-        assert!(same(out[0], x.sin()) && same(out[1], x.cos()), "at {x:e}: {out:?}");
+        assert!(same(out[0], math::sin(x)) && same(out[1], math::cos(x)), "at {x:e}: {out:?}");
     }
 }
 

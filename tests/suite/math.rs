@@ -19,12 +19,9 @@ fn number(text: &str) -> f64 {
     f64::from_bits(u64::from_str_radix(text, 16).expect("the bits of a double"))
 }
 
-/// Our own function, or the operator where we have none.
 fn apply(op: Op, x: &[f64]) -> f64 {
-    math::eval(op, x).unwrap_or_else(|| {
-        let operands: Vec<Value> = x.iter().map(|&x| Value::F64(x)).collect();
-        interp::apply(op, &operands).expect("only integer arithmetic has no result").as_f64()
-    })
+    let operands: Vec<Value> = x.iter().map(|&x| Value::F64(x)).collect();
+    interp::apply(op, &operands).expect("only integer arithmetic has no result").as_f64()
 }
 
 /// The error of a value against the correctly rounded one and what rounding took from it, in units in the last place.

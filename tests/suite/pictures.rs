@@ -3,7 +3,7 @@
 use chainrule::inspect::{trace, uses};
 use chainrule::ir::to_dot;
 use chainrule::plot::{self, Picture, Sampled, Series, sample};
-use chainrule::{Column, Error, Functions, Points, Program};
+use chainrule::{Column, Error, Points, Program};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
@@ -12,7 +12,7 @@ use crate::formula::formula_text;
 /// The results of a formula in `x` over a range.
 fn sampled(source: &str, from: f64, to: f64) -> Sampled {
     let program = Program::parse(source).unwrap();
-    let compiled = program.value().functions(Functions::Portable).compile().unwrap();
+    let compiled = program.value().compile().unwrap();
     let compute = |xs: &[f64]| {
         let mut columns = vec![vec![0.0; xs.len()]; program.results().len()];
         let points = Points::columns([Column::Each(xs)]);

@@ -8,7 +8,7 @@ use chainrule::data::whole::Whole;
 use chainrule::fit::{Fit, Fitted};
 use chainrule::plot::{self, Picture, Sampled};
 use chainrule::syntax::canonical_name;
-use chainrule::{Argument, Array, ArrayView, Error, Functions, Program};
+use chainrule::{Argument, Array, ArrayView, Error, Program};
 use clap::Args;
 
 use super::Named;
@@ -177,7 +177,7 @@ impl<'a> Curve<'a> {
         let Given { program, arrays, at, sizes, .. } = &self.given;
         let own = [(&self.predictor.name, xs), (&self.response.name, ys)];
         let is_number = self.predictor.extents.is_empty();
-        let mut call = program.value().functions(Functions::Portable).by_name();
+        let mut call = program.value().by_name();
         for (name, array) in params {
             call = call.with(name.as_str(), array);
         }

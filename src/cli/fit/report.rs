@@ -2,6 +2,7 @@
 
 use chainrule::Array;
 use chainrule::fit::{Fitted, Parameter, Squares, Step};
+use chainrule::math;
 use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
 
@@ -81,7 +82,7 @@ fn facts(fitted: &Fitted, squares: Option<&Squares>) -> String {
 
 /// Six digits, which is more than a deviation of a deviation leaves.
 fn significant(value: f64) -> String {
-    let magnitude = value.abs().log10().floor();
+    let magnitude = math::log10(value.abs()).floor();
     if (-5.0..7.0).contains(&magnitude) {
         format!("{value:.*}", (5.0 - magnitude).max(0.0) as usize)
     } else {

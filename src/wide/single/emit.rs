@@ -2,28 +2,30 @@
 //!
 //! ```text
 //! rdi rsi   the parts of the arguments      rax  constants, behind the code
-//! rdx rcx r8      the parts of the results  rbx  the frame: what found no register, and a save area for calls
+//! rdx rcx r8      the parts of the results  rbx  the frame: what found no register, and a save area for rare calls
 //! r9        the tape, where the frame is    r11  scratch
 //!           too large for the stack
 //! ```
+//!
+//! A function that calls routines on its way has the parts in registers that calls keep. No vector register survives a call: what is needed
+//! later is stored before it. Rare calls lie behind the code and find and leave all registers as they are.
 //!
 //! Before the function's first instruction there is room for its beginning, which is known when the rest is written.
 
 use super::super::calls;
 use super::super::emit::Emitter;
 use super::super::encode::*;
-use super::super::low::{Cell, Class, Id, Low, NONE, Program};
+use super::super::low::{Cell, Class, Id, Inst, Low, NONE, Program};
 use super::super::plan::Home;
 use super::super::registers::Registers;
 use crate::ops::Op;
-use crate::parts::{Parts, place};
+use crate::parts::{N_ARGS, N_RESULTS, Parts, place};
+use crate::routines;
 use crate::wide::Unsupported;
 
-const ARGS: [Gpr; 2] = [RDI, RSI];
-const RESULTS: [Gpr; 3] = [RDX, RCX, R8];
-
-/// What a call may overwrite.
-const POINTERS: [Gpr; 5] = [RDI, RSI, RDX, RCX, R8];
+/// The parts of the arguments and of the results: where they are when the function begins, which a call may overwrite, and what calls keep.
+const GIVEN: [Gpr; N_ARGS + N_RESULTS] = [RDI, RSI, RDX, RCX, R8];
+const KEPT: [Gpr; N_ARGS + N_RESULTS] = [R12, R13, R14, R15, RBP];
 
 /// Pointers point this far behind the begin, so that short displacements reach more.
 const BIAS: i32 = 128;
@@ -38,7 +40,7 @@ const SAVE: i32 = PLACE * (32 + 8);
 const STACK: usize = 3072;
 
 /// Room for the begin of the function.
-const ENTER: usize = 32;
+const ENTER: usize = 64;
 
 pub fn constant(cell: u32) -> Mem {
     Mem::at(RAX, 8 * cell as i32 - BIAS)
@@ -66,8 +68,10 @@ pub struct Emitted {
 }
 
 pub fn emit(program: &Program, insts: &[Id], parts: Parts) -> Result<Emitted, Unsupported> {
-    let input = |index| (ARGS[place(&parts.args, index).0], place(&parts.args, index).1);
-    let output = |index| (RESULTS[place(&parts.results, index).0], place(&parts.results, index).1);
+    let calls_routines = insts.iter().any(|&id| program.insts[id as usize].is_routine());
+    let pointers = if calls_routines { KEPT } else { GIVEN };
+    let input = |index| (pointers[place(&parts.args, index).0], place(&parts.args, index).1);
+    let output = |index| (pointers[N_ARGS + place(&parts.results, index).0], place(&parts.results, index).1);
     let (n_inputs, n_outputs) = (parts.args.iter().sum(), parts.results.iter().sum());
     let columns = (0..n_inputs).map(input).chain((0..n_outputs).map(output));
     let places: Vec<Mem> = columns.map(|(part, index)| Mem::at(part, 8 * index as i32)).collect();
@@ -80,7 +84,7 @@ pub fn emit(program: &Program, insts: &[Id], parts: Parts) -> Result<Emitted, Un
     registers.places = places;
     let pool = registers.asm.label();
     let emitter = Emitter::new(registers, n_inputs, n_inputs + n_outputs);
-    Single { emitter, n_inputs, pool, outside: None, rare: Vec::new() }.function(insts)
+    Single { emitter, n_inputs, pool, calls_routines, rare: Vec::new() }.function(insts)
 }
 
 struct Single<'a> {
@@ -88,8 +92,7 @@ struct Single<'a> {
     n_inputs: usize,
     /// The constants.
     pool: Label,
-    /// What calls go through that find nothing in registers.
-    outside: Option<Label>,
+    calls_routines: bool,
     rare: Vec<Rare>,
 }
 
@@ -113,7 +116,8 @@ struct RareCall {
 /// The memory that a function works in.
 struct Frame {
     bytes: usize,
-    has_calls: bool,
+    calls_routines: bool,
+    has_rare_calls: bool,
     /// Only rare calls need it.
     is_rare: bool,
 }
@@ -123,23 +127,31 @@ impl Frame {
         self.bytes <= STACK
     }
 
-    /// So that the stack is aligned after `rbx` and the address to return to.
+    /// So that the stack is aligned after the address to return to and what is pushed, which is one register or six.
     fn stack(&self) -> i32 {
-        if self.is_on_stack() { self.bytes.next_multiple_of(16) as i32 } else { 0 }
+        let bytes = if self.is_on_stack() { self.bytes.next_multiple_of(16) as i32 } else { 0 };
+        bytes + if self.calls_routines { 8 } else { 0 }
     }
 
     fn enter(&self, asm: &mut Assembler) {
         asm.push(RBX);
-        let base = if self.is_on_stack() { RSP } else { R9 };
-        if self.is_on_stack() {
+        if self.calls_routines {
+            KEPT.iter().for_each(|&gpr| asm.push(gpr));
+            KEPT.iter().zip(GIVEN).for_each(|(&kept, given)| asm.copy(kept, given));
+        }
+        if self.stack() > 0 {
             asm.add(RSP, -self.stack());
         }
-        asm.address(RBX, Mem::at(base, BIAS + if self.has_calls { SAVE } else { 0 }));
+        let base = if self.is_on_stack() { RSP } else { R9 };
+        asm.address(RBX, Mem::at(base, BIAS + if self.has_rare_calls { SAVE } else { 0 }));
     }
 
     fn leave(&self, asm: &mut Assembler) {
-        if self.is_on_stack() {
+        if self.stack() > 0 {
             asm.add(RSP, self.stack());
+        }
+        if self.calls_routines {
+            KEPT.iter().rev().for_each(|&gpr| asm.pop(gpr));
         }
         asm.pop(RBX);
     }
@@ -169,9 +181,10 @@ impl<'a> Single<'a> {
             self.registers().finish(id, args.iter().copied());
         }
         let n_spills = self.registers().n_spills();
-        let has_calls = self.outside.is_some() || !self.rare.is_empty();
-        let bytes = PLACE as usize * n_spills + if has_calls { SAVE as usize } else { 0 };
-        let frame = Frame { bytes, has_calls, is_rare: n_spills == 0 && self.outside.is_none() };
+        let has_rare_calls = !self.rare.is_empty();
+        let bytes = PLACE as usize * n_spills + if has_rare_calls { SAVE as usize } else { 0 };
+        let calls_routines = self.calls_routines;
+        let frame = Frame { bytes, calls_routines, has_rare_calls, is_rare: n_spills == 0 && !calls_routines };
         let mut begin = Assembler::new(self.registers().program.width);
         if !frame.is_rare {
             frame.leave(self.asm());
@@ -212,7 +225,7 @@ impl<'a> Single<'a> {
     fn inst(&mut self, id: Id) -> Result<(), Unsupported> {
         let program = self.registers().program;
         let inst = program.insts[id as usize];
-        let [a, b, c, is_good] = inst.args;
+        let [a, b, _, is_good] = inst.args;
         match inst.op {
             Low::Store { output, .. } => {
                 let place = self.emitter.registers.places[self.n_inputs + output as usize];
@@ -221,7 +234,21 @@ impl<'a> Single<'a> {
                 self.registers().release([a].into_iter());
                 Ok(())
             }
-            Low::Call(index) => self.call(id, program.calls[index as usize], [a, b, c]),
+            Low::Call(index) => {
+                let op = program.calls[index as usize];
+                let routine = routines::address(op).ok_or(Unsupported("an operator without a routine"))?;
+                self.call(id, routine as u64, inst);
+                Ok(())
+            }
+            Low::SinCos => {
+                self.call(id, routines::sin_cos as *const () as u64, inst);
+                Ok(())
+            }
+            Low::Beside => {
+                self.registers().release([a].into_iter());
+                self.registers().define_in(id, 1);
+                Ok(())
+            }
             Low::OrCall(index) => {
                 self.or_call(id, program.calls[index as usize], [a, b, is_good]);
                 Ok(())
@@ -230,37 +257,48 @@ impl<'a> Single<'a> {
         }
     }
 
-    /// A call that is always made. Nothing stays in registers.
-    fn call(&mut self, id: Id, op: Op, x: [Id; 3]) -> Result<(), Unsupported> {
-        let there = || x.into_iter().filter(|&arg| arg != NONE);
-        for (slot, arg) in there().enumerate() {
-            let register = self.registers().in_register(arg);
-            self.asm().vector(STORE, register, 0, Place::Mem(saved(slot as u8)));
+    /// A call that is always made: numbers in the first vector registers, the result in the first. No register survives.
+    fn call(&mut self, id: Id, routine: u64, inst: Inst) {
+        let registers = self.registers();
+        let args: Vec<Id> = inst.args().collect();
+        let mut from: Vec<Place> = args.iter().map(|&arg| registers.place(arg)).collect();
+        registers.release(args.iter().copied());
+        registers.put_away();
+        for to in 0..from.len() {
+            // What a later argument is in must not be overwritten.
+            let is_here = |place: &Place| matches!(place, Place::Reg(register) if usize::from(*register) == to);
+            if let Some(later) = (to + 1..from.len()).find(|&later| is_here(&from[later])) {
+                let is_free =
+                    |register: &u8| !from.iter().any(|place| matches!(place, Place::Reg(other) if other == register));
+                let free = (args.len() as u8..16).find(is_free).expect("three operands leave registers");
+                registers.asm.vector(MOVE, free, 0, from[later]);
+                from.iter_mut().filter(|place| is_here(place)).for_each(|place| *place = Place::Reg(free));
+            }
+            match from[to] {
+                Place::Reg(register) if usize::from(register) == to => {}
+                Place::Reg(_) => registers.asm.vector(MOVE, to as u8, 0, from[to]),
+                Place::Mem(mem) => registers.asm.vector(LOAD, to as u8, 0, Place::Mem(Mem { broadcast: false, ..mem })),
+            }
         }
-        self.registers().release(there());
-        self.registers().put_away();
-        let label = self.outside.unwrap_or_else(|| self.asm().label());
-        self.outside = Some(label);
-        self.call_through(label, op, [0, 1, 2], 0)?;
-        let out = self.registers().define(id);
-        self.asm().vector(LOAD, out, 0, Place::Mem(saved(0)));
-        Ok(())
+        registers.asm.constant(RAX, routine);
+        self.call_outside();
+        self.registers().define_in(id, 0);
     }
 
     /// Calls an operator on numbers in the save area, with its result there.
-    fn call_through(&mut self, label: Label, op: Op, x: [u8; 3], out: u8) -> Result<(), Unsupported> {
+    fn call_through(&mut self, label: Label, op: Op, x: u8, out: u8) -> Result<(), Unsupported> {
         let [helper, eval] = calls::helper(op).ok_or(Unsupported("an operator on integers"))?;
+        // What calls keep needs no saving; an odd number of pushes aligns the stack.
+        let saved_pointers = if self.calls_routines { &GIVEN[..1] } else { &GIVEN };
         let asm = self.asm();
-        POINTERS.iter().for_each(|&gpr| asm.push(gpr));
-        for (gpr, slot) in [RDI, RSI, RDX].into_iter().zip(x) {
-            asm.address(gpr, saved(slot));
-        }
+        saved_pointers.iter().for_each(|&gpr| asm.push(gpr));
+        asm.address(RDI, saved(x));
         asm.address(RCX, saved(out));
         asm.constant(R8, 1);
         asm.constant(R9, eval);
         asm.constant(RAX, helper);
         asm.call(label);
-        POINTERS.iter().rev().for_each(|&gpr| asm.pop(gpr));
+        saved_pointers.iter().rev().for_each(|&gpr| asm.pop(gpr));
         Ok(())
     }
 
@@ -306,7 +344,7 @@ impl<'a> Single<'a> {
         }
     }
 
-    /// What lies behind the code: calls that are rare, and what all calls go through. Where there are only rare ones, the frame is made
+    /// What lies behind the code: calls that are rare, and what they go through. Where there are only rare ones, the frame is made
     /// for these.
     fn cold(&mut self, frame: &Frame) -> Result<(), Unsupported> {
         let rare = std::mem::take(&mut self.rare);
@@ -318,7 +356,7 @@ impl<'a> Single<'a> {
             }
             for RareCall { op, x, out } in calls {
                 let Some(aside) = aside else { unreachable!("it was made above") };
-                self.call_through(aside, op, [x; 3], out)?;
+                self.call_through(aside, op, x, out)?;
             }
             if frame.is_rare {
                 frame.leave(self.asm());
@@ -330,11 +368,6 @@ impl<'a> Single<'a> {
             self.all_registers(true);
             self.call_outside();
             self.all_registers(false);
-            self.asm().ret();
-        }
-        if let Some(outside) = self.outside {
-            self.asm().bind(outside);
-            self.call_outside();
             self.asm().ret();
         }
         Ok(())
