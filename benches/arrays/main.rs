@@ -77,6 +77,37 @@ sum[i in 0..N-1](100*(x[i+1] - x[i]^2)^2 + (1 - x[i])^2)";
 
 const ALL: &[&str] = &["W", "b", "V", "c", "u", "e"];
 
+const MIXTURE: &str = "data x[N, D]
+param w[K], m[K, D], s[K, D]
+q[n, k] = w[k] - sum[d]((x[n, d] - m[k, d])^2*exp(-2*s[k, d]))/2 - sum[d](s[k, d])
+sum[n](logsumexp[k](q[n, k]))";
+
+/// With full covariances, as in the suite ADBench.
+const FULL_MIXTURE: &str = include_str!("../../tests/formulas/gaussian_mixture.txt");
+
+const RECURRENCE: &str = "param a, b
+data x[N]
+h[0] = 0
+h[t] = tanh(a*h[t-1] + b*x[t]) for t in 1..N
+sum[t](h[t]^2)";
+
+/// The arguments in the order of the baseline.
+const LSTM: &str = "param Wi[H, D], Ui[H, H], bi[H], Wf[H, D], Uf[H, H], bf[H], Wo[H, D], Uo[H, H], bo[H], Wg[H, D], Ug[H, H], bg[H]
+data x[T, D], target[H]
+gate(f, W, U, b, h, t) = [f(b[j] + sum[d](W[j, d]*x[t, d]) + sum[k](U[j, k]*h[k])) for j]
+zero = [0*bi[j] for j]
+(h, c) = iterate (h, c) from (zero, zero) for t in 0..T do {
+    i = gate(sigmoid, Wi, Ui, bi, h, t)
+    f = gate(sigmoid, Wf, Uf, bf, h, t)
+    o = gate(sigmoid, Wo, Uo, bo, h, t)
+    g = gate(tanh, Wg, Ug, bg, h, t)
+    cell = [f[j]*c[j] + i[j]*g[j] for j]
+    ([o[j]*tanh(cell[j]) for j], cell)
+}
+sum[j]((h[j] - target[j])^2)/2";
+
+const WEIGHTS: &[&str] = &["Wi", "Ui", "bi", "Wf", "Uf", "bf", "Wo", "Uo", "bo", "Wg", "Ug", "bg"];
+
 const CASES: &[Case] = &[
     Case {
         name: "network, 1 sample, gradient",
