@@ -108,8 +108,9 @@ impl<'a> Registers<'a> {
         self.register[id as usize] != NO_REGISTER
     }
 
+    /// Whether its register may be overwritten after this instruction.
     pub fn dies(&self, id: Id) -> bool {
-        self.next[id as usize] == NEVER
+        self.next[id as usize] == NEVER && !self.is_pinned(id)
     }
 
     /// The register of an operand, which stays until the instruction is finished.
@@ -310,7 +311,7 @@ impl<'a> Registers<'a> {
     pub fn release(&mut self, args: impl Iterator<Item = Id>) {
         for arg in args.filter(|&arg| arg != NONE) {
             let register = self.register[arg as usize];
-            if self.dies(arg) && register != NO_REGISTER && !self.is_pinned(arg) {
+            if self.dies(arg) && register != NO_REGISTER {
                 let bank = &mut self.banks[self.program.class(arg) as usize];
                 bank.free |= 1 << register;
                 self.register[arg as usize] = NO_REGISTER;
@@ -340,8 +341,7 @@ impl<'a> Registers<'a> {
 
     /// Gives a register back that no value owns.
     pub fn give_back(&mut self, class: Class, register: u8) {
-        let bank = &mut self.banks[class as usize];
-        bank.free |= 1 << register & bank.all;
+        self.banks[class as usize].free |= 1 << register;
     }
 
     /// Keeps a value in its register from here on, in all segments that follow.

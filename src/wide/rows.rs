@@ -211,7 +211,8 @@ impl Kernel {
                 _ => panic!("a source of the kind of its read"),
             };
         }
-        for (((array, start), write), word) in targets.iter_mut().zip(&owner.writes).zip(&mut block[2 + sources.len()..])
+        for (((array, start), write), word) in
+            targets.iter_mut().zip(&owner.writes).zip(&mut block[2 + sources.len()..])
         {
             let turns = if write.kind == WriteKind::Sum { 1 } else { len };
             assert!(contains(array.len(), *start, [(write.row, rows), (1, turns)]), "all elements that are written");

@@ -12,12 +12,12 @@
 //! A **pass** does the same number of rows at once, again and again; the rows that are left are done by later passes. What one part computes for
 //! a later one is **pinned** in a register as far as there are some, or waits in memory.
 
+use super::super::low::Inst;
 use super::super::low::{At, Class, Id, Low, NONE, Program, RowOp};
 use super::super::schedule::{pressure, schedule_within};
 use super::super::{Unsupported, Width, lower};
 use super::tree;
 use super::{Nest, Read, Write, WriteKind};
-use super::super::low::Inst;
 use crate::ir::region::LANES;
 
 /// About how many instructions are written out, rather than looped over.
@@ -131,9 +131,10 @@ impl<'a> Builder<'a> {
 
     fn build(mut self) -> Built {
         let at_once = self.rows_at_once();
-        let passes = match self.nest.rows {
+        let passes: Vec<(usize, Turns)> = match self.nest.rows {
             Some(rows) => {
-                let blocks = |rows: usize| std::iter::successors(Some(rows), |rows| Some(rows / 2)).take_while(|&n| n > 0);
+                let blocks =
+                    |rows: usize| std::iter::successors(Some(rows), |rows| Some(rows / 2)).take_while(|&n| n > 0);
                 let known = |block: usize| if block == at_once { rows / block } else { rows % (2 * block) / block };
                 let passes = blocks(at_once).map(|block| (block, Turns::Known(known(block))));
                 passes.filter(|(_, turns)| *turns != Turns::Known(0)).collect()
@@ -141,8 +142,8 @@ impl<'a> Builder<'a> {
             None if at_once == 1 => vec![(1, Turns::Blocks)],
             None => vec![(at_once, Turns::Blocks), (1, Turns::Rest(at_once))],
         };
-        // Whether everything is one part, that is done once.
-        let single = !self.looped && matches!(passes[..], [(_, Turns::Known(1))]);
+        // Whether everything is one part, that is done once, or never.
+        let single = !self.looped && matches!(passes[..], [] | [(_, Turns::Known(1))]);
         let (mut once, mut after) = (Vec::new(), Vec::new());
         if !single {
             self.begin_over_rows(&mut once, &mut after);
@@ -259,6 +260,7 @@ impl<'a> Builder<'a> {
                 let mut sums = if write.kind == WriteKind::Sum { sums.next() } else { None };
                 // What all rows add to, where it isn't added up in a register.
                 let mut shared = NONE;
+                let mut over_rows = self.over_rows[number].get(usize::from(vector.at)).copied();
                 for (row, results) in results.iter().enumerate() {
                     let (value, factor) = (results[write.value], write.factor.map_or(NONE, |factor| results[factor]));
                     if let Some(sums) = &mut sums {
@@ -267,7 +269,7 @@ impl<'a> Builder<'a> {
                         roots.push(*sum);
                         continue;
                     }
-                    if let Some(sum) = self.over_rows[number].get_mut(usize::from(vector.at)) {
+                    if let Some(sum) = &mut over_rows {
                         let args = [value, factor, *sum];
                         *sum = self.program.add(Low::Row(RowOp::Accumulate { in_place: true }), &args);
                         roots.push(*sum);
@@ -468,7 +470,7 @@ fn registers(program: &Program) -> usize {
 /// What each value depends on.
 fn dependence(nest: &Nest, program: &Program) -> Vec<u8> {
     let of_array = |at: At| match nest.reads.get(usize::from(at.array)) {
-        Some(&Read::Element { row, turn }) => ROW * u8::from(row != 0) | TURN * u8::from(turn != 0),
+        Some(&Read::Element { row, turn }) => (ROW * u8::from(row != 0)) | (TURN * u8::from(turn != 0)),
         _ => ROW | TURN,
     };
     let mut dependence: Vec<u8> = Vec::with_capacity(program.insts.len());
@@ -522,7 +524,8 @@ impl Division {
 
     fn gather(&self, roots: &[Id], is_earlier: impl Fn(Id) -> bool) -> Gathered {
         let mut seen = vec![false; self.program.insts.len()];
-        let (mut insts, mut earlier) = (roots.to_vec(), Vec::new());
+        let mut insts: Vec<Id> = roots.iter().copied().filter(|&root| !self.op(root).is_memory()).collect();
+        let mut earlier = Vec::new();
         roots.iter().for_each(|&root| seen[root as usize] = true);
         let mut next = 0;
         while next < insts.len() {

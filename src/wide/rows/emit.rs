@@ -147,9 +147,7 @@ impl<'a> Loops<'a> {
             .iter()
             .map(|inst| match inst.op {
                 Low::Cell(cell) => Home::Cell(cell),
-                Low::Row(RowOp::Element(at)) => {
-                    Home::At { mem: self.element(at), word: ARRAYS + i32::from(at.array) }
-                }
+                Low::Row(RowOp::Element(at)) => Home::At { mem: self.element(at), word: ARRAYS + i32::from(at.array) },
                 Low::Row(RowOp::Offset(array)) => {
                     here(Mem { broadcast: true, ..Mem::at(RBX, 8 * (ARRAYS + i32::from(array))) })
                 }
@@ -442,7 +440,7 @@ impl<'a> Loops<'a> {
             result
         } else {
             let from = registers.in_register(sum);
-            let overwrites = in_place || registers.dies(sum) && !registers.is_pinned(sum) && sum != first && sum != last;
+            let overwrites = in_place || registers.dies(sum) && sum != first && sum != last;
             if overwrites {
                 from
             } else {
