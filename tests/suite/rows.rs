@@ -315,7 +315,7 @@ fn a_sum_of_negative_zeros_has_the_sign_that_its_lanes_give_it() {
                     for known in [None, Some(len)] {
                         let nest = Nest { len: known, ..nest.clone() };
                         let kernel = rows::compile(&nest, width).unwrap();
-                        let mut found = vec![7.0; 3];
+                        let mut found = [7.0; 3];
                         let given = [0, 1].map(|k| Source::Array(&sources[k].0.numbers, 0));
                         kernel.run(3, len, &given, &mut [(&mut found[..], 0)]);
                         for (found, right) in found.iter().zip(&right[0].numbers) {
