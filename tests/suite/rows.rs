@@ -255,6 +255,23 @@ fn examples() -> Vec<(Func, Vec<Read>, Vec<Write>)> {
             vec![element(40, 1), element(0, 1)],
             vec![write(Store, 40, 0, None), write(Sum, 1, 1, None), write(Add, 0, 2, None), write(Add, 64, 0, Some(2))],
         ),
+        // Functions that are called, always or where the written-out one isn't good.
+        (
+            body(3, |b, x| {
+                let many = b.f64(1e7);
+                let far = b.binary(Op::Mul, x[0], many);
+                let gamma = b.unary(Op::Lgamma, x[1]);
+                let (sine, cosine) = (b.unary(Op::Sin, far), b.unary(Op::Cos, x[2]));
+                vec![b.binary(Op::Mul, sine, cosine), gamma, sine]
+            }),
+            vec![element(41, 1), element(0, 1), element(1, 0)],
+            vec![
+                write(Sum, 1, 0, None),
+                write(Sum, 1, 1, Some(2)),
+                write(Add, 0, 2, Some(0)),
+                write(Store, 40, 2, None),
+            ],
+        ),
         // Numbers of rows and turns, alone and with others.
         (
             body(4, |b, x| {
@@ -283,11 +300,8 @@ fn loops_are_what_the_interpreter_says_at_every_length() {
     for (body, reads, writes) in examples() {
         let nest = Nest { body: &body, reads, writes, rows: None, len: None };
         for len in 0..40 {
-            for rows in [0, 1, 2, 3, 4, 5, 8, 15, 19] {
-                if (len + rows) % 4 == 0 {
-                    assert_right(&nest, rows, len, &mut random);
-                }
-            }
+            let rows = [0, 1, 2, 3, 4, 5, 8, 15, 19][random.below(9)];
+            assert_right(&nest, rows, len, &mut random);
         }
         for rows in 1..6 {
             assert_right(&nest, rows, random.below(40), &mut random);
@@ -333,10 +347,13 @@ fn a_sum_of_negative_zeros_has_the_sign_that_its_lanes_give_it() {
 
 #[test]
 fn what_has_no_form_in_vectors_has_no_kernel() {
-    let gamma = body(1, |b, x| vec![b.unary(Op::Lgamma, x[0])]);
+    let mut builder = Builder::new("body");
+    let (x, n) = (builder.param("x", Type::F64), builder.param("n", Type::Int));
+    let value = builder.binary(Op::Powi, x, n);
+    let power = builder.finish(vec![Output { name: "r".to_owned(), value }]);
     for width in Width::ALL {
-        let nest = |reads| Nest { body: &gamma, reads, writes: vec![write(Store, 1, 0, None)], rows: None, len: None };
-        assert!(rows::asm(&nest(vec![element(0, 1)]), width).is_err());
+        let (reads, writes) = (vec![element(0, 1); 2], vec![write(Store, 1, 0, None)]);
+        assert!(rows::asm(&Nest { body: &power, reads, writes, rows: None, len: None }, width).is_err());
     }
 }
 

@@ -73,9 +73,6 @@ const TURN: u8 = 2;
 pub fn build(nest: &Nest, width: Width) -> Result<Built, Unsupported> {
     let uniform = vec![false; nest.body.params.len()];
     let body = lower::lower(nest.body, &uniform, width)?;
-    if !body.calls.is_empty() {
-        return Err(Unsupported("a function that is called"));
-    }
     let strided = |read: &Read| matches!(read, Read::Element { turn, .. } if !(0..=1).contains(turn));
     if nest.reads.iter().any(strided) {
         return Err(Unsupported("turns that aren't next to each other in memory"));
@@ -125,7 +122,8 @@ impl<'a> Builder<'a> {
         let looped = !nest.len.is_some_and(unrolls);
         let copies = vec![NONE; body.insts.len()];
         let over_rows = vec![Vec::new(); nest.writes.len()];
-        let (program, groups) = (Program::new(width), LANES / lanes);
+        let (mut program, groups) = (Program::new(width), LANES / lanes);
+        program.calls.clone_from(&body.calls);
         Builder { nest, lanes, groups, body, order, copies, program, looped, over_rows }
     }
 

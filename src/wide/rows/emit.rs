@@ -5,7 +5,8 @@
 //! rbp  what waits     rcx rdx rsi rdi r8-r11 r13 r15  the arrays, at the present row; others are in the block
 //! ```
 //!
-//! In the block, behind the addresses: how far the inner loop goes, in bytes; how many blocks of rows are left; what waits in memory.
+//! In the block, behind the addresses: how far the inner loop goes, in bytes; how many blocks of rows are left; where all registers are
+//! during a call, if there are any; what waits in memory. With calls, only `r13` and `r15` hold addresses.
 
 use super::super::emit::{Emitter, KEPT, POINTERS};
 use super::super::encode::*;
@@ -60,7 +61,9 @@ pub fn emit(nest: &Nest, built: Built) -> Result<Emitted, Unsupported> {
         Read::Row | Read::Turn => (0, false),
     });
     let strides = strides.chain(nest.writes.iter().map(|write| (write.row, true)));
-    let mut pointers = POINTERS.into_iter();
+    // A call keeps few of them.
+    let has_calls = !built.program.calls.is_empty();
+    let mut pointers = POINTERS.into_iter().filter(|pointer| !has_calls || KEPT.contains(pointer));
     let arrays = strides.map(|(row, is_vector)| {
         let row = row.checked_mul(8).and_then(|bytes| i32::try_from(bytes).ok());
         // The farthest of the rows that are computed at once.
@@ -85,6 +88,7 @@ pub fn emit(nest: &Nest, built: Built) -> Result<Emitted, Unsupported> {
     let extra = (8 * frame::cell_words(program.width) * program.cells.len()).next_multiple_of(LINE as usize);
     let mut loops = Loops { emitter, nest, built: &built, arrays, is_pinned, pool, extra };
     loops.find_homes();
+    loops.emitter.save = loops.save();
     loops.function()
 }
 
@@ -114,6 +118,16 @@ impl<'a> Loops<'a> {
     fn waiting(&self, slot: usize) -> Mem {
         let waiting = self.n_waiting() - slot;
         Mem::at(RBP, -(waiting as i32) * frame::VECTOR - frame::SPILLS_BIAS)
+    }
+
+    /// Where registers are during a call: before what waits.
+    fn save(&self) -> Mem {
+        let lines = self.n_waiting() as i32 * frame::VECTOR;
+        Mem::at(RBP, -lines - self.save_bytes() - frame::SPILLS_BIAS)
+    }
+
+    fn save_bytes(&self) -> i32 {
+        if self.built.program.calls.is_empty() { 0 } else { frame::SAVE_BYTES }
     }
 
     fn n_waiting(&self) -> usize {
@@ -205,17 +219,18 @@ impl<'a> Loops<'a> {
         self.segment(&built.after, &[])?;
         self.asm().bind(done);
         self.emitter.leave();
+        self.emitter.cold(false)?;
         let end = self.asm().code.len();
         self.constants();
         let spills = self.emitter.registers.spills;
         let lines = self.n_waiting() + spills + 1;
-        let words = self.left() as usize + 1 + lines * LINE as usize / 8;
+        let words = self.left() as usize + 1 + (lines * LINE as usize + self.save_bytes() as usize) / 8;
         Ok(Emitted { code: self.emitter.registers.asm.finish(), end, words })
     }
 
     fn enter(&mut self) {
         let pool = self.pool;
-        let waiting = frame::VECTOR * self.n_waiting() as i32 + frame::SPILLS_BIAS;
+        let waiting = self.save_bytes() + frame::VECTOR * self.n_waiting() as i32 + frame::SPILLS_BIAS;
         let begin = 8 * (self.left() + 1) + LINE - 1;
         let asm = self.asm();
         KEPT.iter().for_each(|&gpr| asm.push(gpr));
@@ -359,7 +374,7 @@ impl<'a> Loops<'a> {
                 self.registers().unlock();
             }
         }
-        self.registers().clear();
+        self.registers().forget();
         Ok(())
     }
 
