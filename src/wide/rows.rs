@@ -65,6 +65,13 @@ pub enum Read {
     Turn,
 }
 
+impl Read {
+    /// Whether turns are neither next to each other in memory, nor in the same place.
+    fn is_strided(&self) -> bool {
+        matches!(self, Read::Element { turn, .. } if !(0..=1).contains(turn))
+    }
+}
+
 /// What becomes of a result of the body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Write {
