@@ -81,13 +81,19 @@ impl<'a> Registers<'a> {
 
     /// Forgets what is in registers: another segment begins.
     pub fn clear(&mut self) {
+        self.forget();
+        self.banks.iter_mut().for_each(|bank| bank.used = 0);
+    }
+
+    /// The same, but the next segment belongs to the same function.
+    pub fn forget(&mut self) {
         for bank in &mut self.banks {
             for (register, owner) in bank.owners.iter().enumerate() {
                 if bank.free >> register & 1 == 0 && bank.all >> register & 1 == 1 {
                     self.register[*owner as usize] = NO_REGISTER;
                 }
             }
-            (bank.free, bank.locked, bank.used) = (bank.all, 0, 0);
+            (bank.free, bank.locked) = (bank.all, 0);
         }
         self.spills = self.spills.max(self.slots.len());
         self.slots = Slots::default();
