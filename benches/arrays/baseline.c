@@ -86,3 +86,133 @@ void rosenbrock(long n, const double *const *in, double *const *out) {
     }
     out[0][0] = value;
 }
+
+// Value and gradient of the log-likelihood of a mixture of K Gaussians with diagonal covariances.
+// in: x[n, MD], w[MK], m[MK, MD], s[MK, MD]; out: value, gw, gm, gs.
+void mixture(long n, const double *const *in, double *const *out) {
+    enum { MD = 32, MK = 25 };
+    const double *restrict w = in[1], *restrict m = in[2], *restrict s = in[3];
+    double *restrict gw = out[1], *restrict gm = out[2], *restrict gs = out[3];
+    static double e[MK * MD];
+    double total[MK], value = 0;
+    memset(gw, 0, MK * sizeof(double));
+    memset(gm, 0, MK * MD * sizeof(double));
+    memset(gs, 0, MK * MD * sizeof(double));
+    for (int i = 0; i < MK * MD; i++) e[i] = exp(-2 * s[i]);
+    for (int k = 0; k < MK; k++) {
+        total[k] = 0;
+        for (int d = 0; d < MD; d++) total[k] += s[k * MD + d];
+    }
+    for (long i = 0; i < n; i++) {
+        const double *restrict x = in[0] + i * MD;
+        double q[MK], most = -INFINITY, sum = 0;
+        for (int k = 0; k < MK; k++) {
+            double r = 0;
+            for (int d = 0; d < MD; d++) {
+                double c = x[d] - m[k * MD + d];
+                r += c * c * e[k * MD + d];
+            }
+            q[k] = w[k] - r / 2 - total[k];
+        }
+        for (int k = 0; k < MK; k++) most = q[k] > most ? q[k] : most;
+        for (int k = 0; k < MK; k++) sum += q[k] = exp(q[k] - most);
+        value += most + log(sum);
+        for (int k = 0; k < MK; k++) {
+            double r = q[k] / sum;
+            gw[k] += r;
+            for (int d = 0; d < MD; d++) {
+                double c = x[d] - m[k * MD + d], p = r * c * e[k * MD + d];
+                gm[k * MD + d] += p;
+                gs[k * MD + d] += p * c - r;
+            }
+        }
+    }
+    out[0][0] = value;
+}
+
+// Value and gradient of the last output of h' = tanh(a h + b x).
+// in: a, b, x[n]; out: value, ga, gb.
+void recurrence(long n, const double *const *in, double *const *out) {
+    enum { MOST = 1 << 17 };
+    static double h[MOST];
+    double a = *in[0], b = *in[1], value = 0, ga = 0, gb = 0, g = 0;
+    const double *restrict x = in[2];
+    h[0] = 0;
+    for (long t = 1; t < n; t++) h[t] = tanh(a * h[t - 1] + b * x[t]);
+    for (long t = 0; t < n; t++) value += h[t] * h[t];
+    for (long t = n - 1; t > 0; t--) {
+        double d = (2 * h[t] + g) * (1 - h[t] * h[t]);
+        ga += d * h[t - 1];
+        gb += d * x[t];
+        g = d * a;
+    }
+    *out[0] = value;
+    *out[1] = ga;
+    *out[2] = gb;
+}
+
+// Value and gradient of half the squared distance of the last output of an LSTM from a target.
+// in: for each of the gates i, f, o, g: W[LH, LD], U[LH, LH], b[LH]; x[n, LD], target[LH]; out: value, and the derivatives by the weights.
+void lstm(long n, const double *const *in, double *const *out) {
+    enum { LD = 16, LH = 32, MOST = 4096 };
+    static double a[MOST][4][LH], c[MOST + 1][LH], h[MOST + 1][LH], tc[MOST][LH];
+    const double *restrict xs = in[12], *restrict target = in[13];
+    memset(c[0], 0, sizeof c[0]);
+    memset(h[0], 0, sizeof h[0]);
+    for (long t = 0; t < n; t++) {
+        const double *restrict x = xs + t * LD;
+        for (int k = 0; k < 4; k++) {
+            const double *restrict W = in[3 * k], *restrict U = in[3 * k + 1], *restrict b = in[3 * k + 2];
+            for (int i = 0; i < LH; i++) {
+                double s = b[i];
+                for (int j = 0; j < LD; j++) s += W[i * LD + j] * x[j];
+                for (int j = 0; j < LH; j++) s += U[i * LH + j] * h[t][j];
+                a[t][k][i] = s;
+            }
+        }
+        for (int k = 0; k < 3; k++)
+            for (int i = 0; i < LH; i++) a[t][k][i] = sigmoid(a[t][k][i]);
+        for (int i = 0; i < LH; i++) a[t][3][i] = tanh(a[t][3][i]);
+        for (int i = 0; i < LH; i++) c[t + 1][i] = a[t][1][i] * c[t][i] + a[t][0][i] * a[t][3][i];
+        for (int i = 0; i < LH; i++) tc[t][i] = tanh(c[t + 1][i]);
+        for (int i = 0; i < LH; i++) h[t + 1][i] = a[t][2][i] * tc[t][i];
+    }
+    double value = 0, dh[LH], dc[LH];
+    for (int i = 0; i < LH; i++) {
+        dh[i] = h[n][i] - target[i];
+        dc[i] = 0;
+        value += dh[i] * dh[i] / 2;
+    }
+    *out[0] = value;
+    for (int k = 0; k < 4; k++) {
+        memset(out[1 + 3 * k], 0, LH * LD * sizeof(double));
+        memset(out[2 + 3 * k], 0, LH * LH * sizeof(double));
+        memset(out[3 + 3 * k], 0, LH * sizeof(double));
+    }
+    for (long t = n - 1; t >= 0; t--) {
+        const double *restrict x = xs + t * LD;
+        double d[4][LH];
+        for (int i = 0; i < LH; i++) {
+            double gi = a[t][0][i], gf = a[t][1][i], go = a[t][2][i], gg = a[t][3][i];
+            double e = dc[i] + dh[i] * go * (1 - tc[t][i] * tc[t][i]);
+            d[0][i] = e * gg * gi * (1 - gi);
+            d[1][i] = e * c[t][i] * gf * (1 - gf);
+            d[2][i] = dh[i] * tc[t][i] * go * (1 - go);
+            d[3][i] = e * gi * (1 - gg * gg);
+            dc[i] = e * gf;
+        }
+        memset(dh, 0, sizeof dh);
+        for (int k = 0; k < 4; k++) {
+            const double *restrict U = in[3 * k + 1];
+            double *restrict gW = out[1 + 3 * k], *restrict gU = out[2 + 3 * k], *restrict gb = out[3 + 3 * k];
+            for (int i = 0; i < LH; i++) {
+                gb[i] += d[k][i];
+                for (int j = 0; j < LD; j++) gW[i * LD + j] += d[k][i] * x[j];
+                for (int j = 0; j < LH; j++) {
+                    gU[i * LH + j] += d[k][i] * h[t][j];
+                    dh[j] += d[k][i] * U[i * LH + j];
+                }
+            }
+        }
+    }
+}

@@ -60,6 +60,7 @@ struct Case {
     text: &'static str,
     wrt: &'static [&'static str],
     sizes: &'static [(&'static str, i64)],
+    /// Empty: only the value is measured beside the gradient.
     baseline: &'static str,
     size: i64,
     calls: usize,
@@ -76,6 +77,38 @@ const ROSENBROCK: &str = "param x[N]
 sum[i in 0..N-1](100*(x[i+1] - x[i]^2)^2 + (1 - x[i])^2)";
 
 const ALL: &[&str] = &["W", "b", "V", "c", "u", "e"];
+
+const MIXTURE: &str = "data x[N, D]
+param w[K], m[K, D], s[K, D]
+q[n, k] = w[k] - sum[d]((x[n, d] - m[k, d])^2*exp(-2*s[k, d]))/2 - sum[d](s[k, d])
+sum[n](logsumexp[k](q[n, k]))";
+
+/// With full covariances, as in the suite ADBench.
+const FULL_MIXTURE: &str = include_str!("../../tests/formulas/gaussian_mixture.txt");
+
+const RECURRENCE: &str = "param a, b
+data x[N]
+h[0] = 0
+h[t] = tanh(a*h[t-1] + b*x[t]) for t in 1..N
+sum[t](h[t]^2)";
+
+/// The arguments in the order of the baseline.
+const LSTM: &str =
+    "param Wi[H, D], Ui[H, H], bi[H], Wf[H, D], Uf[H, H], bf[H], Wo[H, D], Uo[H, H], bo[H], Wg[H, D], Ug[H, H], bg[H]
+data x[T, D], target[H]
+gate(f, W, U, b, h, t) = [f(b[j] + sum[d](W[j, d]*x[t, d]) + sum[k](U[j, k]*h[k])) for j]
+zero = [0*bi[j] for j]
+(h, c) = iterate (h, c) from (zero, zero) for t in 0..T do {
+    i = gate(sigmoid, Wi, Ui, bi, h, t)
+    f = gate(sigmoid, Wf, Uf, bf, h, t)
+    o = gate(sigmoid, Wo, Uo, bo, h, t)
+    g = gate(tanh, Wg, Ug, bg, h, t)
+    cell = [f[j]*c[j] + i[j]*g[j] for j]
+    ([o[j]*tanh(cell[j]) for j], cell)
+}
+sum[j]((h[j] - target[j])^2)/2";
+
+const WEIGHTS: &[&str] = &["Wi", "Ui", "bi", "Wf", "Uf", "bf", "Wo", "Uo", "bo", "Wg", "Ug", "bg"];
 
 const CASES: &[Case] = &[
     Case {
@@ -150,50 +183,122 @@ const CASES: &[Case] = &[
         size: 10_000_000,
         calls: 1,
     },
+    Case {
+        name: "recurrence, 10^4 steps, gradient",
+        text: RECURRENCE,
+        wrt: &["a", "b"],
+        sizes: &[("N", 10_000)],
+        baseline: "recurrence",
+        size: 10_000,
+        calls: 20,
+    },
+    Case {
+        name: "LSTM, 4096 steps, gradient",
+        text: LSTM,
+        wrt: WEIGHTS,
+        sizes: &[("T", 4096), ("D", 16), ("H", 32)],
+        baseline: "lstm",
+        size: 4096,
+        calls: 1,
+    },
+    Case {
+        name: "Gaussian mixture, gradient",
+        text: MIXTURE,
+        wrt: &["w", "m", "s"],
+        sizes: &[("N", 1000), ("D", 32), ("K", 25)],
+        baseline: "mixture",
+        size: 1000,
+        calls: 5,
+    },
+    Case {
+        name: "Gaussian mixture with full covariances, gradient",
+        text: FULL_MIXTURE,
+        wrt: &["alpha", "mu", "q", "l"],
+        sizes: &[("N", 1000), ("D", 32), ("K", 25)],
+        baseline: "",
+        size: 1000,
+        calls: 1,
+    },
 ];
 
+/// A graph as code, with arguments and room for results.
+struct Ready {
+    code: LoopCode,
+    args: Vec<Vec<f64>>,
+    results: Vec<Vec<f64>>,
+    workspace: Workspace,
+    graph_ms: f64,
+    code_ms: f64,
+}
+
+impl Ready {
+    fn new(graph: impl FnOnce() -> Func) -> Ready {
+        let start = Instant::now();
+        let func = math::expand(&opt::release(&graph()));
+        let middle = Instant::now();
+        let code = compile(&func).expect("code for this machine");
+        let end = Instant::now();
+        let number = |k: usize| ((k * 7919 + 13) % 1000) as f64 / 1000.0 - 0.5;
+        let args = code.args().iter().map(|&n| (0..n).map(number).collect()).collect();
+        let results = code.results().iter().map(|&n| vec![0.0; n]).collect();
+        let workspace = Workspace::new(code.workspace()).expect("memory");
+        let ms = |from: Instant, to: Instant| (to - from).as_secs_f64() * 1e3;
+        Ready { code, args, results, workspace, graph_ms: ms(start, middle), code_ms: ms(middle, end) }
+    }
+
+    fn call(&mut self) {
+        let args: Vec<&[f64]> = self.args.iter().map(Vec::as_slice).collect();
+        let mut out: Vec<&mut [f64]> = self.results.iter_mut().map(Vec::as_mut_slice).collect();
+        self.code.call(&args, &mut out, &mut self.workspace).expect("no check fails");
+    }
+}
+
 impl Case {
-    fn graph(&self) -> Func {
+    fn program(&self) -> Program {
         let program = Program::parse(self.text).unwrap_or_else(|error| panic!("{error}"));
         let binding = self.sizes.iter().fold(Binding::new(), |binding, &(name, size)| binding.size(name, size));
-        let program =
-            if program.is_open() { program.bind(&binding).unwrap_or_else(|error| panic!("{error}")) } else { program };
-        let func = match self.wrt {
-            [] => program.graph().clone(),
-            wrt => program.gradient().wrt(wrt.iter().copied()).graph().unwrap_or_else(|error| panic!("{error}")),
-        };
-        math::expand(&opt::release(&func))
+        if program.is_open() { program.bind(&binding).unwrap_or_else(|error| panic!("{error}")) } else { program }
     }
 
     fn run(&self, library: &Library) {
-        let start = Instant::now();
-        let func = self.graph();
-        let middle = Instant::now();
-        let code: LoopCode = compile(&func).expect("code for this machine");
-        let end = Instant::now();
-        let number = |k: usize| ((k * 7919 + 13) % 1000) as f64 / 1000.0 - 0.5;
-        let args: Vec<Vec<f64>> = code.args().iter().map(|&n| (0..n).map(number).collect()).collect();
-        let args: Vec<&[f64]> = args.iter().map(Vec::as_slice).collect();
-        let room = || code.results().iter().map(|&n| vec![0.0; n]).collect::<Vec<_>>();
-        let (mut ours, mut theirs) = (room(), room());
-        let mut workspace = Workspace::new(code.workspace()).expect("memory");
-        let baseline = library.get(self.baseline);
-        let inputs: Vec<*const f64> = args.iter().map(|arg| arg.as_ptr()).collect();
-        let outputs: Vec<*mut f64> = theirs.iter_mut().map(|out| out.as_mut_ptr()).collect();
-        let mut out: Vec<&mut [f64]> = ours.iter_mut().map(Vec::as_mut_slice).collect();
-        let mut by_c = || {
-            // SAFETY: the arrays have the sizes that the function takes for this size.
-            unsafe { baseline(self.size, inputs.as_ptr(), outputs.as_ptr()) }
+        let gradient = |program: &Program| {
+            program.gradient().wrt(self.wrt.iter().copied()).graph().unwrap_or_else(|error| panic!("{error}"))
         };
-        let mut by_us = || code.call(&args, &mut out, &mut workspace).expect("no check fails");
-        let rows = measure::paired(self.calls, 15, &mut [("C", &mut by_c), ("chainrule", &mut by_us)]);
+        let mut ours = Ready::new(|| match self.wrt {
+            [] => self.program().graph().clone(),
+            _ => gradient(&self.program()),
+        });
+        let mut value = (!self.wrt.is_empty()).then(|| Ready::new(|| self.program().graph().clone()));
+        let mut theirs: Vec<Vec<f64>> = ours.results.iter().map(|result| vec![0.0; result.len()]).collect();
+        let inputs: Vec<*const f64> = ours.args.iter().map(|arg| arg.as_ptr()).collect();
+        let outputs: Vec<*mut f64> = theirs.iter_mut().map(|out| out.as_mut_ptr()).collect();
+        let baseline = (!self.baseline.is_empty()).then(|| library.get(self.baseline));
+        let mut by_c = || {
+            if let Some(baseline) = baseline {
+                // SAFETY: the arrays have the sizes that the function takes for this size.
+                unsafe { baseline(self.size, inputs.as_ptr(), outputs.as_ptr()) }
+            }
+        };
+        let mut the_value = || value.iter_mut().for_each(Ready::call);
+        let mut by_us = || ours.call();
+        let mut candidates: Vec<(&str, &mut dyn FnMut())> = Vec::new();
+        if baseline.is_some() {
+            candidates.push(("C", &mut by_c));
+        }
+        if !self.wrt.is_empty() {
+            candidates.push(("chainrule, the value alone", &mut the_value));
+        }
+        candidates.push(("chainrule", &mut by_us));
+        let rows = measure::paired(self.calls, 15, &mut candidates);
         measure::print(self.name, &rows);
-        let graph_ms = (middle - start).as_secs_f64() * 1e3;
-        let code_ms = (end - middle).as_secs_f64() * 1e3;
-        println!("  graph {graph_ms:.2} ms, code {code_ms:.2} ms, workspace {} bytes", code.workspace());
-        for (ours, theirs) in ours.iter().zip(&theirs) {
-            let is_close = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-9 * (1.0 + a.abs().max(b.abs()));
-            assert!(ours.iter().zip(theirs).all(is_close), "{}: the same numbers", self.name);
+        let Ready { code, graph_ms, code_ms, .. } = &ours;
+        let (kernels, workspace) = (code.kernels(), code.workspace());
+        println!("  graph {graph_ms:.2} ms, code {code_ms:.2} ms, {kernels} kernels, workspace {workspace} bytes");
+        if baseline.is_some() {
+            for (ours, theirs) in ours.results.iter().zip(&theirs) {
+                let is_close = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-9 * (1.0 + a.abs().max(b.abs()));
+                assert!(ours.iter().zip(theirs).all(is_close), "{}: the same numbers", self.name);
+            }
         }
     }
 }

@@ -31,6 +31,8 @@ pub struct Emitter<'a> {
     /// Whether the loop has two stages.
     staged: bool,
     vectors: usize,
+    /// Where registers are while something is called: vectors, then masks.
+    pub save: Mem,
     calls: Vec<PendingCall>,
     /// Of this segment.
     trampoline: Option<Label>,
@@ -88,6 +90,7 @@ impl<'a> Emitter<'a> {
             tiled: false,
             staged: false,
             vectors: 1,
+            save: Mem::at(RBX, frame::SAVE),
             calls: Vec::new(),
             trampoline: None,
         }
@@ -499,7 +502,7 @@ impl<'a> Emitter<'a> {
             (Some(mask), width) if width.has_masks() => asm.mask_to_gpr(R8, mask),
             (Some(mask), _) => asm.signs_to_gpr(R8, mask),
         }
-        let saved = |register: u8| Mem::at(RBX, frame::SAVE + frame::VECTOR * i32::from(register));
+        let saved = |register: u8| Mem { disp: self.save.disp + frame::VECTOR * i32::from(register), ..self.save };
         for (gpr, register) in [RDI, RSI, RDX].into_iter().zip(call.args) {
             asm.address(gpr, saved(register));
         }
@@ -511,7 +514,7 @@ impl<'a> Emitter<'a> {
     }
 
     /// What lies behind the loop: rare calls, and what all calls go through.
-    fn cold(&mut self, staged: bool) -> Result<(), Unsupported> {
+    pub fn cold(&mut self, staged: bool) -> Result<(), Unsupported> {
         for pending in std::mem::take(&mut self.calls) {
             self.registers.asm.bind(pending.begin);
             self.call_now(pending.call)?;
@@ -536,13 +539,14 @@ impl<'a> Emitter<'a> {
             (0..32u8).filter(move |register| used >> register & 1 == 1)
         };
         let (vectors, masks) = (used(Class::Vector), used(Class::Mask));
+        let first = self.save;
         let asm = &mut self.registers.asm;
         for register in vectors {
-            let at = Mem::at(RBX, frame::SAVE + frame::VECTOR * i32::from(register));
+            let at = Mem { disp: first.disp + frame::VECTOR * i32::from(register), ..first };
             asm.vector(if save { STORE } else { LOAD }, register, 0, Place::Mem(at));
         }
         for register in masks {
-            let at = Mem::at(RBX, frame::SAVE_MASKS + 8 * i32::from(register));
+            let at = Mem { disp: first.disp + 32 * frame::VECTOR + 8 * i32::from(register), ..first };
             if save { asm.mask_store(at, register) } else { asm.mask_load(register, at) }
         }
     }

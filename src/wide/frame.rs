@@ -25,8 +25,10 @@ pub const TURNS: i32 = 32;
 pub const CARRIED: i32 = 40;
 pub const BOTH_CARRIED: i32 = 48;
 pub const SAVE: i32 = 64;
-pub const SAVE_MASKS: i32 = SAVE + 32 * VECTOR;
-pub const POINTERS: i32 = SAVE_MASKS + 64;
+pub const POINTERS: i32 = SAVE + SAVE_BYTES;
+
+/// All vectors and all masks.
+pub const SAVE_BYTES: i32 = 33 * VECTOR;
 
 /// The bytes of a place for a vector, of either width.
 pub const VECTOR: i32 = 64;

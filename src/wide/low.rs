@@ -105,6 +105,10 @@ pub enum Low {
 pub enum RowOp {
     /// In memory: elements of an array, one for each lane or the same for all.
     Element(At),
+    /// In memory: the element of this lane alone, in all lanes.
+    Single(At, u8),
+    /// In memory: the elements of this lane, in each lane that of another row.
+    Across(At, u8),
     /// In memory: the number given with the call for a read of `Row` or `Turn`.
     Offset(u16),
     /// In memory: the whole numbers from this one on, a lane each.
@@ -157,13 +161,13 @@ pub enum Pick {
 impl Low {
     /// Whether it lies in memory, so that it needs no instruction of its own.
     pub fn is_memory(self) -> bool {
-        use RowOp::{Element, Lanes, Offset, Tail, Variable};
+        use RowOp::{Across, Element, Lanes, Offset, Single, Tail, Variable};
         matches!(
             self,
             Low::Cell(_)
                 | Low::Column { .. }
                 | Low::Carried { .. }
-                | Low::Row(Element(_) | Offset(_) | Lanes(_) | Tail(_) | Variable(_))
+                | Low::Row(Element(_) | Single(..) | Across(..) | Offset(_) | Lanes(_) | Tail(_) | Variable(_))
         )
     }
 }

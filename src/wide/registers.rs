@@ -81,13 +81,19 @@ impl<'a> Registers<'a> {
 
     /// Forgets what is in registers: another segment begins.
     pub fn clear(&mut self) {
+        self.forget();
+        self.banks.iter_mut().for_each(|bank| bank.used = 0);
+    }
+
+    /// The same, but the next segment belongs to the same function.
+    pub fn forget(&mut self) {
         for bank in &mut self.banks {
             for (register, owner) in bank.owners.iter().enumerate() {
                 if bank.free >> register & 1 == 0 && bank.all >> register & 1 == 1 {
                     self.register[*owner as usize] = NO_REGISTER;
                 }
             }
-            (bank.free, bank.locked, bank.used) = (bank.all, 0, 0);
+            (bank.free, bank.locked) = (bank.all, 0);
         }
         self.spills = self.spills.max(self.slots.len());
         self.slots = Slots::default();
@@ -108,8 +114,9 @@ impl<'a> Registers<'a> {
         self.register[id as usize] != NO_REGISTER
     }
 
+    /// Whether its register may be overwritten after this instruction.
     pub fn dies(&self, id: Id) -> bool {
-        self.next[id as usize] == NEVER
+        self.next[id as usize] == NEVER && !self.is_pinned(id)
     }
 
     /// The register of an operand, which stays until the instruction is finished.
@@ -318,7 +325,7 @@ impl<'a> Registers<'a> {
     pub fn release(&mut self, args: impl Iterator<Item = Id>) {
         for arg in args.filter(|&arg| arg != NONE) {
             let register = self.register[arg as usize];
-            if self.dies(arg) && register != NO_REGISTER && !self.is_pinned(arg) {
+            if self.dies(arg) && register != NO_REGISTER {
                 let bank = &mut self.banks[self.program.class(arg) as usize];
                 bank.free |= 1 << register;
                 self.register[arg as usize] = NO_REGISTER;
@@ -350,8 +357,7 @@ impl<'a> Registers<'a> {
 
     /// Gives a register back that no value owns.
     pub fn give_back(&mut self, class: Class, register: u8) {
-        let bank = &mut self.banks[class as usize];
-        bank.free |= 1 << register & bank.all;
+        self.banks[class as usize].free |= 1 << register;
     }
 
     /// Keeps a value in its register from here on, in all segments that follow.

@@ -12,7 +12,7 @@
 //! What is added to memory is added row by row.
 //!
 //! **What the caller promises.** Nothing that is read overlaps what is written, and no two writes overlap (rows of one write may:
-//! they are made in order). The body has no elementary functions: `math::expand` has written them out. A turn that
+//! they are made in order). Elementary functions are best written out (`math::expand`): others are called lane by lane. A turn that
 //! should do nothing adds -0, or the product of 0 and -0, which change no sum. What does not depend on the turn is read even if there are
 //! no turns. The code is written for one processor's vectors and is called on a **block** of words:
 //!
@@ -63,6 +63,13 @@ pub enum Read {
     Row,
     /// `j` plus a number given with the call.
     Turn,
+}
+
+impl Read {
+    /// Whether turns are neither next to each other in memory, nor in the same place.
+    fn is_strided(&self) -> bool {
+        matches!(self, Read::Element { turn, .. } if !(0..=1).contains(turn))
+    }
 }
 
 /// What becomes of a result of the body.
@@ -211,7 +218,8 @@ impl Kernel {
                 _ => panic!("a source of the kind of its read"),
             };
         }
-        for (((array, start), write), word) in targets.iter_mut().zip(&owner.writes).zip(&mut block[2 + sources.len()..])
+        for (((array, start), write), word) in
+            targets.iter_mut().zip(&owner.writes).zip(&mut block[2 + sources.len()..])
         {
             let turns = if write.kind == WriteKind::Sum { 1 } else { len };
             assert!(contains(array.len(), *start, [(write.row, rows), (1, turns)]), "all elements that are written");

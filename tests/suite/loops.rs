@@ -5,6 +5,7 @@ use chainrule::ir::{Builder, Func, Output};
 use chainrule::jit::loops::{LoopCode, Workspace, compile, compile_with};
 use chainrule::ops::{Op, Type};
 use chainrule::wide::Width;
+use chainrule::{Binding, Program};
 use proptest::prelude::*;
 
 use crate::random_regions;
@@ -61,6 +62,69 @@ proptest! {
             }
         }
     }
+}
+
+/// Programs whose loops are kernels, where the processor has vectors, and at least how many these are: of the value, and of the
+/// gradient. Sizes are such that vectors are full, that they are not, and that there are several.
+const PROGRAMS: &[(&str, usize, usize)] = &[
+    ("param A[N, M], x[M]; sum[i]((sum[j](A[i, j]*x[j]))^2)", 1, 2),
+    ("param A[N, M], x[M], b[N]; y[i] = sigmoid(b[i] + sum[j](A[i, j]*x[j])); sum[i](y[i]*ln(y[i]))", 3, 3),
+    ("param A[M, N]; y[i, j] = A[i, j]^2 + 3*A[i, j]; sum[i](sum[j](y[i, j]*i))", 1, 1),
+    ("param x[N]; sum[i in 0..N-1](100*(x[i+1] - x[i]^2)^2 + (1 - x[i])^2)", 1, 2),
+    ("param x[N]; sum[i in 2..N-1]((x[i+1] - 2*x[i-1] + x[i-2])^2*x[i])", 1, 3),
+    ("param x[N], c; sum[i if x[i] > c](x[i]*c) + sum[i](exp(x[i]) - i*x[i])", 1, 1),
+    ("param x[N]; y[i] = sum[j in 0..i](x[j]*x[i]); sum[i](y[i]^2)", 1, 1),
+    ("param x[N], y[M]; o[i, j] = x[i]*y[j]; sum[i](exp(sum[j](o[i, j]*o[i, j] + o[i, j])))", 2, 2),
+    (
+        "param W[N, N], x[M, N]; h[0, j] = x[0, j]; h[t, j] = tanh(x[t, j] + sum[k](W[j, k]*h[t-1, k])) for t in 1..M
+      sum[j](h[M-1, j])",
+        2,
+        3,
+    ),
+    (
+        "param W[N, N], x[N]; y = iterate y from x for t in 0..5 do [tanh(y[j] + sum[k](W[j, k]*y[k])) for j]
+      sum[j](y[j]^2)",
+        2,
+        3,
+    ),
+    (
+        "data x[M, N]; param m[5, N], s[5]
+      sum[n](logsumexp[k](s[k] - sum[d]((x[n, d] - m[k, d])^2*exp(s[k]))))",
+        3,
+        4,
+    ),
+];
+
+#[test]
+fn programs_run_in_kernels() {
+    let Some(best) = Width::best() else { return };
+    let mut wrong = Vec::new();
+    for &(text, of_value, of_gradient) in PROGRAMS {
+        for (n, m) in [(1, 1), (4, 17), (13, 40), (50, 9)] {
+            let program = Program::parse(text).unwrap_or_else(|error| panic!("{error}"));
+            let is_size = |name: &str| program.sizes().iter().any(|size| size.0 == name);
+            let bound = [("N", n), ("M", m)].into_iter().filter(|&(name, _)| is_size(name));
+            let binding = bound.fold(Binding::new(), |binding, (name, size)| binding.size(name, size));
+            let Ok(program) = program.bind(&binding) else { continue };
+            let gradient = program.gradient().graph().unwrap_or_else(|error| panic!("{error}"));
+            for (func, kernels) in [(program.graph(), of_value), (&gradient, of_gradient)] {
+                let func = chainrule::math::expand(&chainrule::opt::release(func));
+                let number = |k: usize| ((k * 7919 + 13) % 1000) as f64 / 1000.0 - 0.4;
+                let args: Vec<Vec<f64>> =
+                    func.params.iter().map(|param| (0..param.shape.iter().product()).map(number).collect()).collect();
+                let args: Vec<&[f64]> = args.iter().map(Vec::as_slice).collect();
+                difference(&func, &args).unwrap_or_else(|message| panic!("{message}\n{text}\nN={n} M={m}\n{func}"));
+                assert_eq!(compile_with(&func, None).unwrap().kernels(), 0);
+                if n >= 8 && m >= 9 {
+                    let found = compile_with(&func, Some(best)).unwrap().kernels();
+                    if found < kernels {
+                        wrong.push(format!("{found} kernels, not {kernels}, at {n}, {m}: {text}"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// `[x[i]*2 for i]` of a given size.

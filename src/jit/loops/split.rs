@@ -113,7 +113,7 @@ impl Splitter<'_, '_> {
                 func: self.func,
                 results: self.results,
                 width: self.width,
-                ranges: &self.ranges,
+                ranges: &mut self.ranges,
                 buffers: self.buffers,
                 nest,
                 region,
@@ -166,7 +166,7 @@ struct Splitting<'a, 's> {
     func: &'a Func,
     results: &'s HashMap<(Val, u32), Val>,
     width: Width,
-    ranges: &'s Ranges<'a>,
+    ranges: &'s mut Ranges<'a>,
     buffers: &'s mut Vec<Buffer>,
     nest: &'s Nest,
     region: &'a Region,
@@ -487,6 +487,13 @@ impl<'s> Splitting<'_, 's> {
 
     /// A kernel of a region inside and the loop around it.
     fn inside(&mut self, inner: &Nest, each: Steps) -> Option<Part> {
+        let before = self.ranges.enter(self.func.region(inner.region));
+        let part = self.inside_of(inner, each);
+        self.ranges.leave(before);
+        part
+    }
+
+    fn inside_of(&mut self, inner: &Nest, each: Steps) -> Option<Part> {
         let (func, region) = (self.func, self.func.region(inner.region));
         let turn = self.steps_of(&region.loops[0])?;
         let axes = Axes { row: Some(each.index), turn: turn.index };

@@ -12,12 +12,12 @@
 //! A **pass** does the same number of rows at once, again and again; the rows that are left are done by later passes. What one part computes for
 //! a later one is **pinned** in a register as far as there are some, or waits in memory.
 
-use super::super::low::{At, Class, Id, Low, NONE, Program, RowOp};
+use super::super::low::Inst;
+use super::super::low::{At, Class, Id, Low, NONE, Pick, Program, RowOp};
 use super::super::schedule::{pressure, schedule_within};
 use super::super::{Unsupported, Width, lower};
 use super::tree;
 use super::{Nest, Read, Write, WriteKind};
-use super::super::low::Inst;
 use crate::ir::region::LANES;
 
 /// About how many instructions are written out, rather than looped over.
@@ -28,6 +28,9 @@ const VECTORS: usize = 16;
 
 /// About how many instructions a block of rows has at most, for the sake of independent ones.
 const BLOCK: usize = 192;
+
+/// About how many instructions it takes to have a vector of turns that aren't next to each other, where many rows are.
+const TRANSPOSED: usize = 4;
 
 /// How far instructions move ahead of others.
 const WINDOW: usize = 128;
@@ -73,12 +76,8 @@ const TURN: u8 = 2;
 pub fn build(nest: &Nest, width: Width) -> Result<Built, Unsupported> {
     let uniform = vec![false; nest.body.params.len()];
     let body = lower::lower(nest.body, &uniform, width)?;
-    if !body.calls.is_empty() {
-        return Err(Unsupported("a function that is called"));
-    }
-    let strided = |read: &Read| matches!(read, Read::Element { turn, .. } if !(0..=1).contains(turn));
-    if nest.reads.iter().any(strided) {
-        return Err(Unsupported("turns that aren't next to each other in memory"));
+    if nest.len.is_none() && nest.reads.iter().any(Read::is_strided) {
+        return Err(Unsupported("an unknown number of turns that aren't next to each other in memory"));
     }
     Ok(Builder::new(nest, width, body).build())
 }
@@ -90,6 +89,8 @@ struct Vector {
     at: u16,
     /// Which lanes there are; `NONE`: all.
     mask: Id,
+    /// How many, if that is known.
+    turns: usize,
 }
 
 struct Builder<'a> {
@@ -103,6 +104,8 @@ struct Builder<'a> {
     copies: Vec<Id>,
     program: Program,
     looped: bool,
+    /// The rows of the pass in the making.
+    at_once: usize,
     /// For each write: what is added up over all rows in registers, by vector.
     over_rows: Vec<Vec<Id>>,
 }
@@ -121,19 +124,25 @@ impl<'a> Builder<'a> {
         let lanes = width.lanes();
         let order = body.live().concat();
         let vectors = |len: usize| len.div_ceil(lanes);
-        let unrolls = |len: usize| vectors(len) <= VECTORS && vectors(len) * order.len().max(1) <= UNROLLED;
+        let strided = nest.reads.iter().filter(|read| read.is_strided()).count();
+        let unrolls = |len: usize| {
+            let work = if strided == 0 { order.len().max(1) } else { lanes * (order.len() + TRANSPOSED * strided) };
+            vectors(len) <= VECTORS && vectors(len) * work <= UNROLLED
+        };
         let looped = !nest.len.is_some_and(unrolls);
         let copies = vec![NONE; body.insts.len()];
         let over_rows = vec![Vec::new(); nest.writes.len()];
-        let (program, groups) = (Program::new(width), LANES / lanes);
-        Builder { nest, lanes, groups, body, order, copies, program, looped, over_rows }
+        let (mut program, groups) = (Program::new(width), LANES / lanes);
+        program.calls.clone_from(&body.calls);
+        Builder { nest, lanes, groups, body, order, copies, program, looped, at_once: 1, over_rows }
     }
 
     fn build(mut self) -> Built {
         let at_once = self.rows_at_once();
-        let passes = match self.nest.rows {
+        let passes: Vec<(usize, Turns)> = match self.nest.rows {
             Some(rows) => {
-                let blocks = |rows: usize| std::iter::successors(Some(rows), |rows| Some(rows / 2)).take_while(|&n| n > 0);
+                let blocks =
+                    |rows: usize| std::iter::successors(Some(rows), |rows| Some(rows / 2)).take_while(|&n| n > 0);
                 let known = |block: usize| if block == at_once { rows / block } else { rows % (2 * block) / block };
                 let passes = blocks(at_once).map(|block| (block, Turns::Known(known(block))));
                 passes.filter(|(_, turns)| *turns != Turns::Known(0)).collect()
@@ -141,8 +150,8 @@ impl<'a> Builder<'a> {
             None if at_once == 1 => vec![(1, Turns::Blocks)],
             None => vec![(at_once, Turns::Blocks), (1, Turns::Rest(at_once))],
         };
-        // Whether everything is one part, that is done once.
-        let single = !self.looped && matches!(passes[..], [(_, Turns::Known(1))]);
+        // Whether everything is one part, that is done once, or never.
+        let single = !self.looped && matches!(passes[..], [] | [(_, Turns::Known(1))]);
         let (mut once, mut after) = (Vec::new(), Vec::new());
         if !single {
             self.begin_over_rows(&mut once, &mut after);
@@ -185,7 +194,8 @@ impl<'a> Builder<'a> {
         }
         let vectors = if self.looped { self.groups } else { nest.len.unwrap_or(0).div_ceil(self.lanes) };
         let sums = nest.writes.iter().filter(|write| write.kind == WriteKind::Sum).count();
-        let size = vectors * (self.order.len() + sums).max(1);
+        let strided = nest.reads.iter().filter(|read| read.is_strided()).count();
+        let size = vectors * (self.order.len() + sums + TRANSPOSED * strided).max(1);
         let fits = |rows: usize| {
             let accumulators = if self.looped { rows * sums * self.groups } else { 0 };
             rows <= most && rows * size <= BLOCK && accumulators <= self.registers() / 2
@@ -215,6 +225,7 @@ impl<'a> Builder<'a> {
 
     /// What each part of a pass does that does so many rows at once.
     fn pass(&mut self, rows: usize) -> Parts {
+        self.at_once = rows;
         let mut parts = Parts::default();
         let sums = self.nest.writes.iter().filter(|write| write.kind == WriteKind::Sum).count();
         // By sum, row and vector of 16 turns.
@@ -230,7 +241,8 @@ impl<'a> Builder<'a> {
                 let first = self.program.add(Low::Add, &[offset, lanes]);
                 parts.begin.push(self.push(RowOp::SetVariable(variable), &[first]));
             }
-            let whole: Vec<Vector> = (0..self.groups).map(|at| Vector { at: at as u16, mask: NONE }).collect();
+            let whole: Vec<Vector> =
+                (0..self.groups).map(|at| Vector { at: at as u16, mask: NONE, turns: self.lanes }).collect();
             self.turns(&whole, rows, &mut accumulators.clone(), &mut parts.turn);
             for (variable, _) in self.numbers(Read::Turn) {
                 let before = self.row(RowOp::Variable(variable), &[]);
@@ -259,6 +271,7 @@ impl<'a> Builder<'a> {
                 let mut sums = if write.kind == WriteKind::Sum { sums.next() } else { None };
                 // What all rows add to, where it isn't added up in a register.
                 let mut shared = NONE;
+                let mut over_rows = self.over_rows[number].get(usize::from(vector.at)).copied();
                 for (row, results) in results.iter().enumerate() {
                     let (value, factor) = (results[write.value], write.factor.map_or(NONE, |factor| results[factor]));
                     if let Some(sums) = &mut sums {
@@ -267,7 +280,7 @@ impl<'a> Builder<'a> {
                         roots.push(*sum);
                         continue;
                     }
-                    if let Some(sum) = self.over_rows[number].get_mut(usize::from(vector.at)) {
+                    if let Some(sum) = &mut over_rows {
                         let args = [value, factor, *sum];
                         *sum = self.program.add(Low::Row(RowOp::Accumulate { in_place: true }), &args);
                         roots.push(*sum);
@@ -389,18 +402,20 @@ impl<'a> Builder<'a> {
     fn last_vectors(&mut self) -> Vec<Vector> {
         match self.nest.len {
             Some(len) => self.filled(len % LANES),
-            None => (0..self.groups).map(|at| self.vector(at, Some(at as u8))).collect(),
+            None => (0..self.groups).map(|at| self.vector(at, Some(at as u8), self.lanes)).collect(),
         }
     }
 
     fn filled(&mut self, turns: usize) -> Vec<Vector> {
         let vectors = turns.div_ceil(self.lanes);
-        (0..vectors).map(|at| self.vector(at, ((at + 1) * self.lanes > turns).then_some(0))).collect()
+        let lanes = self.lanes;
+        let left = |at: usize| (turns - at * lanes).min(lanes);
+        (0..vectors).map(|at| self.vector(at, (left(at) < lanes).then_some(0), left(at))).collect()
     }
 
-    fn vector(&mut self, at: usize, mask: Option<u8>) -> Vector {
+    fn vector(&mut self, at: usize, mask: Option<u8>, turns: usize) -> Vector {
         let mask = mask.map_or(NONE, |mask| self.row(RowOp::Tail(mask), &[]));
-        Vector { at: at as u16, mask }
+        Vector { at: at as u16, mask, turns }
     }
 
     fn read(&mut self, read: u32, row: usize, vector: Vector) -> Id {
@@ -411,6 +426,11 @@ impl<'a> Builder<'a> {
                 let row = if stride == 0 { 0 } else { row as u8 };
                 if turn == 0 {
                     return self.row(RowOp::Element(At { array, row, vector: 0 }), &[]);
+                }
+                if kind.is_strided() {
+                    let at = At { array, row, vector: vector.at };
+                    let transposes = stride == 1 && self.at_once == self.lanes;
+                    return if transposes { self.transposed(at, vector) } else { self.collected(at, vector) };
                 }
                 self.element(At { array, row, vector: vector.at }, vector.mask)
             }
@@ -426,6 +446,42 @@ impl<'a> Builder<'a> {
                 self.plus(first, if kind == Read::Row { row } else { usize::from(vector.at) * self.lanes })
             }
         }
+    }
+
+    /// A vector of turns that aren't next to each other, element by element.
+    fn collected(&mut self, at: At, vector: Vector) -> Id {
+        let zero = self.program.constant(0.0);
+        let singles: Vec<Id> = (0..self.lanes)
+            .map(|lane| if lane < vector.turns { self.row(RowOp::Single(at, lane as u8), &[]) } else { zero })
+            .collect();
+        let mut vectors = self.pick_pairs(&singles, Pick::EvenLanes);
+        let next = if self.lanes == 8 { Pick::EvenQuarters } else { Pick::LowHalves };
+        while vectors.len() > 1 {
+            vectors = self.pick_pairs(&vectors, next);
+        }
+        vectors[0]
+    }
+
+    /// The same, where as many rows as a vector has lanes are next to each other: of each turn all rows, exchanged.
+    fn transposed(&mut self, at: At, vector: Vector) -> Id {
+        let zero = self.program.constant(0.0);
+        let rows: Vec<Id> = (0..self.lanes)
+            .map(|lane| {
+                let at = At { row: 0, ..at };
+                if lane < vector.turns { self.row(RowOp::Across(at, lane as u8), &[]) } else { zero }
+            })
+            .collect();
+        let row = usize::from(at.row);
+        let mut vectors = self.pick_pairs(&rows, [Pick::EvenLanes, Pick::OddLanes][row % 2]);
+        vectors = self.pick_pairs(&vectors, [Pick::LowHalves, Pick::HighHalves][2 * row / self.lanes]);
+        if self.lanes == 8 {
+            vectors = self.pick_pairs(&vectors, [Pick::EvenQuarters, Pick::OddQuarters][row / 2 % 2]);
+        }
+        vectors[0]
+    }
+
+    fn pick_pairs(&mut self, vectors: &[Id], pick: Pick) -> Vec<Id> {
+        vectors.chunks(2).map(|pair| self.row(RowOp::Pick(pick), pair)).collect()
     }
 
     /// The variables of reads that are a number of this kind, and their arrays.
@@ -468,7 +524,7 @@ fn registers(program: &Program) -> usize {
 /// What each value depends on.
 fn dependence(nest: &Nest, program: &Program) -> Vec<u8> {
     let of_array = |at: At| match nest.reads.get(usize::from(at.array)) {
-        Some(&Read::Element { row, turn }) => ROW * u8::from(row != 0) | TURN * u8::from(turn != 0),
+        Some(&Read::Element { row, turn }) => (ROW * u8::from(row != 0)) | (TURN * u8::from(turn != 0)),
         _ => ROW | TURN,
     };
     let mut dependence: Vec<u8> = Vec::with_capacity(program.insts.len());
@@ -478,7 +534,9 @@ fn dependence(nest: &Nest, program: &Program) -> Vec<u8> {
     };
     for inst in &program.insts {
         let own = match inst.op {
-            Low::Row(RowOp::Element(at) | RowOp::LoadWhere(at)) => of_array(at),
+            Low::Row(RowOp::Element(at) | RowOp::LoadWhere(at) | RowOp::Single(at, _) | RowOp::Across(at, _)) => {
+                of_array(at)
+            }
             Low::Row(RowOp::Variable(variable)) if rows(variable) => ROW,
             Low::Row(RowOp::Offset(_) | RowOp::Lanes(_) | RowOp::Tail(_) | RowOp::Pick(_)) => 0,
             Low::Row(_) => ROW | TURN,
@@ -522,7 +580,8 @@ impl Division {
 
     fn gather(&self, roots: &[Id], is_earlier: impl Fn(Id) -> bool) -> Gathered {
         let mut seen = vec![false; self.program.insts.len()];
-        let (mut insts, mut earlier) = (roots.to_vec(), Vec::new());
+        let mut insts: Vec<Id> = roots.iter().copied().filter(|&root| !self.op(root).is_memory()).collect();
+        let mut earlier = Vec::new();
         roots.iter().for_each(|&root| seen[root as usize] = true);
         let mut next = 0;
         while next < insts.len() {

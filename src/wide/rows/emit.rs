@@ -5,7 +5,8 @@
 //! rbp  what waits     rcx rdx rsi rdi r8-r11 r13 r15  the arrays, at the present row; others are in the block
 //! ```
 //!
-//! In the block, behind the addresses: how far the inner loop goes, in bytes; how many blocks of rows are left; what waits in memory.
+//! In the block, behind the addresses: how far the inner loop goes, in bytes; how many blocks of rows are left; where all registers are
+//! during a call, if there are any; what waits in memory. With calls, only `r13` and `r15` hold addresses.
 
 use super::super::emit::{Emitter, KEPT, POINTERS};
 use super::super::encode::*;
@@ -26,6 +27,9 @@ const ARRAYS: i32 = 2;
 /// The bytes of a line of memory, which vectors of what waits don't cross.
 const LINE: i32 = 64;
 
+/// The most rows or turns from what a register points at to what an instruction names.
+const FARTHEST: i32 = 128;
+
 pub struct Emitted {
     pub code: Vec<u8>,
     /// Where the constants begin.
@@ -40,7 +44,18 @@ struct Array {
     pointer: Option<Gpr>,
     /// In bytes.
     row: i32,
-    is_vector: bool,
+    turn: i32,
+}
+
+impl Array {
+    fn is_vector(&self) -> bool {
+        self.turn == 8
+    }
+
+    /// Whether it walks through each row by itself, rather than with `r12`.
+    fn is_strided(&self) -> bool {
+        !matches!(self.turn, 0 | 8)
+    }
 }
 
 struct Loops<'a> {
@@ -56,21 +71,29 @@ struct Loops<'a> {
 
 pub fn emit(nest: &Nest, built: Built) -> Result<Emitted, Unsupported> {
     let strides = nest.reads.iter().map(|read| match *read {
-        Read::Element { row, turn } => (row, turn != 0),
-        Read::Row | Read::Turn => (0, false),
+        Read::Element { row, turn } => (row, turn),
+        Read::Row | Read::Turn => (0, 0),
     });
-    let strides = strides.chain(nest.writes.iter().map(|write| (write.row, true)));
-    let mut pointers = POINTERS.into_iter();
-    let arrays = strides.map(|(row, is_vector)| {
-        let row = row.checked_mul(8).and_then(|bytes| i32::try_from(bytes).ok());
-        // The farthest of the rows that are computed at once.
-        let row = row.filter(|row| row.checked_mul(2 * LANES as i32).is_some());
-        row.map(|row| Array { pointer: None, row, is_vector }).ok_or(Unsupported("rows that are too long"))
+    let strides = strides.chain(nest.writes.iter().map(|write| (write.row, 1)));
+    let arrays = strides.map(|(row, turn)| {
+        // The farthest of the elements that instructions name.
+        let bytes = |stride: isize| {
+            let stride = stride.checked_mul(8).and_then(|bytes| i32::try_from(bytes).ok());
+            stride.filter(|stride| stride.checked_mul(4 * FARTHEST).is_some())
+        };
+        let (row, turn) = bytes(row).zip(bytes(turn)).ok_or(Unsupported("elements too far from each other"))?;
+        Ok(Array { pointer: None, row, turn })
     });
     let mut arrays = arrays.collect::<Result<Vec<Array>, Unsupported>>()?;
-    for (number, array) in arrays.iter_mut().enumerate() {
-        let is_array = nest.reads.get(number).is_none_or(|read| matches!(read, Read::Element { .. }));
-        array.pointer = if is_array { pointers.next() } else { None };
+    // A call keeps few of them.
+    let has_calls = !built.program.calls.is_empty();
+    let mut pointers = POINTERS.into_iter().filter(|pointer| !has_calls || KEPT.contains(pointer));
+    let is_array = |number: usize| nest.reads.get(number).is_none_or(|read| matches!(read, Read::Element { .. }));
+    let mut order: Vec<usize> = (0..arrays.len()).filter(|&number| is_array(number)).collect();
+    order.sort_by_key(|&number| !arrays[number].is_strided());
+    order.iter().for_each(|&number| arrays[number].pointer = pointers.next());
+    if built.looped && arrays.iter().any(|array| array.is_strided() && array.pointer.is_none()) {
+        return Err(Unsupported("more strides than registers"));
     }
     let program = &built.program;
     let registers = Registers::new(program, vec![Home::Nowhere; program.insts.len()], 0, 0);
@@ -85,6 +108,7 @@ pub fn emit(nest: &Nest, built: Built) -> Result<Emitted, Unsupported> {
     let extra = (8 * frame::cell_words(program.width) * program.cells.len()).next_multiple_of(LINE as usize);
     let mut loops = Loops { emitter, nest, built: &built, arrays, is_pinned, pool, extra };
     loops.find_homes();
+    loops.emitter.save = loops.save();
     loops.function()
 }
 
@@ -114,6 +138,16 @@ impl<'a> Loops<'a> {
     fn waiting(&self, slot: usize) -> Mem {
         let waiting = self.n_waiting() - slot;
         Mem::at(RBP, -(waiting as i32) * frame::VECTOR - frame::SPILLS_BIAS)
+    }
+
+    /// Where registers are during a call: before what waits.
+    fn save(&self) -> Mem {
+        let lines = self.n_waiting() as i32 * frame::VECTOR;
+        Mem::at(RBP, -lines - self.save_bytes() - frame::SPILLS_BIAS)
+    }
+
+    fn save_bytes(&self) -> i32 {
+        if self.built.program.calls.is_empty() { 0 } else { frame::SAVE_BYTES }
     }
 
     fn n_waiting(&self) -> usize {
@@ -147,8 +181,12 @@ impl<'a> Loops<'a> {
             .iter()
             .map(|inst| match inst.op {
                 Low::Cell(cell) => Home::Cell(cell),
-                Low::Row(RowOp::Element(at)) => {
-                    Home::At { mem: self.element(at), word: ARRAYS + i32::from(at.array) }
+                Low::Row(RowOp::Element(at)) => Home::At { mem: self.element(at), word: ARRAYS + i32::from(at.array) },
+                Low::Row(op @ (RowOp::Single(at, lane) | RowOp::Across(at, lane))) => {
+                    let first = self.element(at);
+                    let disp = first.disp + i32::from(lane) * self.arrays[usize::from(at.array)].turn;
+                    let mem = Mem { disp, broadcast: matches!(op, RowOp::Single(..)), ..first };
+                    Home::At { mem, word: ARRAYS + i32::from(at.array) }
                 }
                 Low::Row(RowOp::Offset(array)) => {
                     here(Mem { broadcast: true, ..Mem::at(RBX, 8 * (ARRAYS + i32::from(array))) })
@@ -174,11 +212,10 @@ impl<'a> Loops<'a> {
     fn element(&self, at: At) -> Mem {
         let array = &self.arrays[usize::from(at.array)];
         let lanes = self.width().lanes() as i32;
-        let vector = if array.is_vector { 8 * lanes * i32::from(at.vector) } else { 0 };
-        let index = (array.is_vector && self.built.looped).then_some(R12);
+        let index = (array.is_vector() && self.built.looped).then_some(R12);
         let base = array.pointer.unwrap_or(RAX);
-        let mem = Mem::at(base, i32::from(at.row) * array.row + vector);
-        Mem { index, broadcast: !array.is_vector, ..mem }
+        let mem = Mem::at(base, i32::from(at.row) * array.row + lanes * i32::from(at.vector) * array.turn);
+        Mem { index, broadcast: array.turn == 0, ..mem }
     }
 
     /// The same for an instruction that is about to be written.
@@ -207,17 +244,18 @@ impl<'a> Loops<'a> {
         self.segment(&built.after, &[])?;
         self.asm().bind(done);
         self.emitter.leave();
+        self.emitter.cold(false)?;
         let end = self.asm().code.len();
         self.constants();
         let spills = self.emitter.registers.spills;
         let lines = self.n_waiting() + spills + 1;
-        let words = self.left() as usize + 1 + lines * LINE as usize / 8;
+        let words = self.left() as usize + 1 + (lines * LINE as usize + self.save_bytes() as usize) / 8;
         Ok(Emitted { code: self.emitter.registers.asm.finish(), end, words })
     }
 
     fn enter(&mut self) {
         let pool = self.pool;
-        let waiting = frame::VECTOR * self.n_waiting() as i32 + frame::SPILLS_BIAS;
+        let waiting = self.save_bytes() + frame::VECTOR * self.n_waiting() as i32 + frame::SPILLS_BIAS;
         let begin = 8 * (self.left() + 1) + LINE - 1;
         let asm = self.asm();
         KEPT.iter().for_each(|&gpr| asm.push(gpr));
@@ -300,12 +338,14 @@ impl<'a> Loops<'a> {
         self.segment(&pass.begin, &pass.pinned)?;
         if let Some(turn) = &pass.turn {
             let (next, last) = (self.asm().label(), self.asm().label());
+            self.begin_turns();
             self.asm().zero(R12);
             self.asm().compare(R12, end);
             self.asm().jump_unless_below(last);
             self.asm().align();
             self.asm().bind(next);
             self.segment(turn, &[])?;
+            self.next_turns();
             self.asm().add(R12, 8 * LANES as i32);
             self.asm().compare(R12, end);
             self.asm().jump_below(next);
@@ -324,11 +364,33 @@ impl<'a> Loops<'a> {
         Ok(())
     }
 
+    /// The addresses of strided arrays that an inner loop moves, and how far it does.
+    fn strided(&self) -> Vec<(Gpr, i32, i32)> {
+        let strided = |(number, array): (usize, &Array)| {
+            let pointer = array.pointer.filter(|_| array.is_strided() && self.built.looped)?;
+            Some((pointer, 8 * (ARRAYS + number as i32), LANES as i32 * array.turn))
+        };
+        self.arrays.iter().enumerate().filter_map(strided).collect()
+    }
+
+    fn begin_turns(&mut self) {
+        for (pointer, word, _) in self.strided() {
+            self.asm().load_pointer(pointer, Mem::at(RBX, word));
+        }
+    }
+
+    fn next_turns(&mut self) {
+        for (pointer, _, distance) in self.strided() {
+            self.asm().add(pointer, distance);
+        }
+    }
+
     /// Moves the addresses of arrays on.
     fn next_rows(&mut self, rows: i32) {
         for number in 0..self.arrays.len() {
             let Array { pointer, row, .. } = self.arrays[number];
-            match pointer {
+            let moves = self.built.looped && self.arrays[number].is_strided();
+            match pointer.filter(|_| !moves) {
                 _ if row == 0 => {}
                 Some(pointer) => self.asm().add(pointer, row * rows),
                 None => self.asm().add_to(Mem::at(RBX, 8 * (ARRAYS + number as i32)), row * rows),
@@ -361,7 +423,7 @@ impl<'a> Loops<'a> {
                 self.registers().unlock();
             }
         }
-        self.registers().clear();
+        self.registers().forget();
         Ok(())
     }
 
@@ -370,7 +432,13 @@ impl<'a> Loops<'a> {
         let [a, b, c, mask] = inst.args;
         let Low::Row(op) = inst.op else { return self.emitter.inst(id) };
         match op {
-            RowOp::Element(_) | RowOp::Offset(_) | RowOp::Lanes(_) | RowOp::Tail(_) | RowOp::Variable(_) => {}
+            RowOp::Element(_)
+            | RowOp::Single(..)
+            | RowOp::Across(..)
+            | RowOp::Offset(_)
+            | RowOp::Lanes(_)
+            | RowOp::Tail(_)
+            | RowOp::Variable(_) => {}
             RowOp::LoadWhere(at) => {
                 let mask = self.registers().in_register(a);
                 self.registers().release([a].into_iter());
@@ -442,7 +510,7 @@ impl<'a> Loops<'a> {
             result
         } else {
             let from = registers.in_register(sum);
-            let overwrites = in_place || registers.dies(sum) && !registers.is_pinned(sum) && sum != first && sum != last;
+            let overwrites = in_place || registers.dies(sum) && sum != first && sum != last;
             if overwrites {
                 from
             } else {
@@ -473,10 +541,11 @@ impl<'a> Loops<'a> {
             Pick::OddLanes => (HIGH, None),
         };
         let registers = self.registers();
-        let (first, second) = (registers.in_register(a), registers.in_register(b));
+        let first = registers.in_register(a);
+        let second = registers.operand(b);
         registers.release([a, b].into_iter());
         let result = registers.define(id);
-        registers.asm.vector(form, result, first, Place::Reg(second));
+        registers.asm.vector(form, result, first, second);
         registers.asm.code.extend(imm);
     }
 

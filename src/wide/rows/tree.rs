@@ -15,22 +15,25 @@ use super::super::low::{Id, Low, Pick, Program, RowOp};
 pub fn sums(program: &mut Program, rows: &[Id]) -> Id {
     let side = |program: &mut Program, first: usize| {
         let mut vectors: Vec<Id> = rows[first..].iter().copied().step_by(2).collect();
+        let mut is_one = true;
         let steps = [[Pick::LowHalves, Pick::HighHalves], [Pick::EvenQuarters, Pick::OddQuarters]];
         let n_steps = program.width.lanes().ilog2() as usize - 1;
         for step in &steps[..n_steps] {
-            vectors = vectors.chunks(2).map(|pair| join(program, pair, *step)).collect();
+            let next = vectors.chunks(2).map(|pair| join(program, pair, *step, is_one)).collect();
+            is_one = vectors.len() == 1 && is_one;
+            vectors = next;
         }
         vectors[0]
     };
     let even = side(program, 0);
     let both = if rows.len() > 1 { vec![even, side(program, 1)] } else { vec![even] };
-    join(program, &both, [Pick::EvenLanes, Pick::OddLanes])
+    join(program, &both, [Pick::EvenLanes, Pick::OddLanes], rows.len() == 1)
 }
 
-/// What lies low in one or two vectors, plus what lies high.
-fn join(program: &mut Program, vectors: &[Id], [low, high]: [Pick; 2]) -> Id {
+/// What lies low in one or two vectors, plus what lies high. Of a single row, only the lowest lanes matter from here on.
+fn join(program: &mut Program, vectors: &[Id], [low, high]: [Pick; 2], is_one: bool) -> Id {
     let (a, b) = (vectors[0], *vectors.last().unwrap_or(&vectors[0]));
-    let lower = if vectors.len() > 1 { program.add(Low::Row(RowOp::Pick(low)), &[a, b]) } else { a };
+    let lower = if vectors.len() == 1 && is_one { a } else { program.add(Low::Row(RowOp::Pick(low)), &[a, b]) };
     let upper = program.add(Low::Row(RowOp::Pick(high)), &[a, b]);
     program.add(Low::Add, &[lower, upper])
 }
