@@ -5,17 +5,23 @@
 //! **reach** of a value is carried along: the disjunction over its operands of the operand's reach and the arm's condition. A
 //! term that leaves a conditional operand passes through `select(reach, term, 0)`, which keeps this law: where a value isn't
 //! reached its tangent is 0.
+//!
+//! The reach of a sum is that of any of its terms, so that of a sum over nothing is `false`. The reach of an array is an array of
+//! conditions, made by the same loops. What a turn hands to the next is taken to be reached.
 
 use super::active::Active;
-use crate::ir::guard::{either, passed_over};
-use crate::ir::{Builder, Inst, Val};
-use crate::ops::Op;
+use crate::ir::guard::{any, either, passed_over};
+use crate::ir::{Builder, Cell, Func, Inst, Reduction, Region, Update, UpdateKind, Val};
+use crate::ops::{Op, Type};
 
 /// The reach of each active value.
 pub struct Reach {
     always: Val,
     conditions: Vec<Condition>,
 }
+
+/// One of the two conditions of a [`Condition`].
+type Part = fn(Condition) -> Val;
 
 #[derive(Clone, Copy)]
 struct Condition {
@@ -28,7 +34,14 @@ struct Condition {
 impl Reach {
     /// Everything is reached; `None` where nothing chooses.
     pub fn of(builder: &mut Builder, active: &Active) -> Option<Reach> {
-        let chooses = |val: Val| builder.func().inst(val).op().is_some_and(Op::chooses);
+        let func = builder.func();
+        let chooses = |val: Val| match func.inst(val) {
+            Inst::Region(region) => {
+                let region = func.region(region);
+                region.reductions.iter().any(|reduction| may_be_of_nothing(func, region, reduction))
+            }
+            inst => inst.op().is_some_and(Op::chooses),
+        };
         active.vals().any(chooses).then(|| {
             let always = builder.bool(true);
             Reach { always, conditions: vec![Condition { branches: always, choices: always }; active.len()] }
@@ -56,6 +69,35 @@ impl Reach {
 
     /// Notes the reach of a value from those of its operands.
     pub fn extend(&mut self, builder: &mut Builder, active: &Active, val: Val) {
+        match builder.func().inst(val) {
+            Inst::Region(_) => return,
+            Inst::Result(region, number) => {
+                let Some(region) = builder.func().region_of(region).cloned() else { return };
+                let condition = Condition {
+                    branches: self.of_result(builder, active, &region, number as usize, |reach| reach.branches),
+                    choices: self.of_result(builder, active, &region, number as usize, |reach| reach.choices),
+                };
+                // Products do without the conditions of sums.
+                let is_array = builder.func().is_array(val);
+                let branches = if is_array { condition.branches } else { self.always };
+                self.conditions[active.place(val)] = Condition { branches, ..condition };
+                return;
+            }
+            Inst::Read(list) => {
+                let list = builder.func().list(list).to_vec();
+                if active.contains(list[0]) {
+                    let array = self.conditions[active.place(list[0])];
+                    let mut element = |whole: Val| match whole == self.always {
+                        true => whole,
+                        false => builder.read(whole, &list[1..]),
+                    };
+                    let condition = Condition { branches: element(array.branches), choices: element(array.choices) };
+                    self.conditions[active.place(val)] = condition;
+                }
+                return;
+            }
+            _ => {}
+        }
         let operands = builder.func().operands(val).as_slice().to_vec();
         let mut sum: Option<Condition> = None;
         for (slot, &operand) in operands.iter().enumerate() {
@@ -90,6 +132,75 @@ impl Reach {
             self.conditions[active.place(val)] = sum;
         }
     }
+}
+
+impl Reach {
+    /// The reach of a result of a region: a condition, or an array of conditions.
+    fn of_result(
+        &self,
+        builder: &mut Builder,
+        active: &Active,
+        region: &Region,
+        number: usize,
+        part: Part,
+    ) -> Val {
+        let reach = |val: Val| active.contains(val).then(|| part(self.conditions[active.place(val)]));
+        if let Some(reduction) = number.checked_sub(region.first_reduction()).and_then(|at| region.reductions.get(at)) {
+            let terms = [Some(reduction.value), reduction.factor].into_iter().flatten().filter_map(reach);
+            let is_number = !builder.func().is_array(reduction.value);
+            let Some(term) = terms.reduce(|a, b| either(builder, a, b)).filter(|_| is_number) else { return self.always };
+            let may_be_of_nothing = may_be_of_nothing(builder.func(), region, reduction);
+            if term == self.always && !may_be_of_nothing {
+                return self.always;
+            }
+            let term = builder.binary(Op::And, reduction.guard, term);
+            return any(builder, region, term);
+        }
+        let cell = number.checked_sub(region.first_cell()).and_then(|at| region.cells.get(at));
+        match cell.filter(|cell| cell.bound.is_none()) {
+            Some(cell) => self.of_cell(builder, region, cell, reach),
+            None => self.always,
+        }
+    }
+
+    /// The conditions of the elements of a cell.
+    fn of_cell(&self, builder: &mut Builder, region: &Region, cell: &Cell, reach: impl Fn(Val) -> Option<Val>) -> Val {
+        // An element that depends on nothing of interest isn't reached.
+        let never = builder.bool(false);
+        let reaches: Vec<Val> = cell.updates.iter().map(|update| reach(update.value).unwrap_or(never)).collect();
+        let init = cell.init.map(|init| reach(init).unwrap_or(never));
+        let stores = cell.updates.iter().all(|update| update.kind == UpdateKind::Store);
+        if !stores || reaches.iter().chain(&init).all(|&reach| reach == self.always) {
+            return self.always;
+        }
+        // One condition for all elements, or one for each.
+        let whole = |builder: &mut Builder, reach: Val, shape: &[usize]| match shape {
+            [] => reach,
+            _ if builder.func().is_array(reach) => reach,
+            shape => builder.map(shape, |_, _| reach),
+        };
+        let init = init.map(|init| whole(builder, init, &cell.shape));
+        let mut updates = Vec::new();
+        for (update, reach) in cell.updates.iter().zip(reaches) {
+            let value = whole(builder, reach, &cell.shape[update.subscripts.len()..]);
+            updates.push(Update { value, ..update.clone() });
+        }
+        let reached = Cell { ty: Type::Bool, bound: None, init, updates: updates.into(), shape: cell.shape.clone() };
+        let mut asking = region.asking(Box::new([]));
+        let number = asking.first_reduction();
+        asking.cells = asking.cells.iter().cloned().chain([reached]).collect();
+        let asking = builder.region(asking);
+        builder.result(asking, number)
+    }
+}
+
+/// Whether a sum may have no terms.
+fn may_be_of_nothing(func: &Func, region: &Region, reduction: &Reduction) -> bool {
+    let has_turns = region.loops.iter().all(|each| {
+        matches!((func.inst(each.low), func.inst(each.high)), (Inst::Int(low), Inst::Int(high)) if low < high)
+    });
+    reduction.op == Op::Add
+        && (func.inst(reduction.guard) != Inst::Bool(true) || !has_turns || region.going.is_some())
 }
 
 /// Whether it is a number that is finite wherever it is computed.

@@ -123,11 +123,16 @@ impl Guards {
             if before.contains(&capture) {
                 self.join(builder, capture, guard);
             } else if let Some(&inside) = inner.guard.get(capture) {
-                // A check may stand before the region, which it therefore can't ask: what matters in some turns is taken to matter in all.
+                // A check may stand before the region, which it therefore can't ask: what matters in some turns is taken to matter in
+                // all, as far as the condition is of the turns.
                 let asks_for_values = matches!(self.question, Question::Values { .. });
                 let sequential = !region.states.is_empty() || region.cells.iter().any(|cell| cell.bound.is_some());
-                let any =
-                    if asks_for_values && sequential { begins(builder, region) } else { any(builder, region, inside) };
+                let any = if asks_for_values && sequential {
+                    let (begins, known) = (begins(builder, region), known_before(builder, inside, &binds));
+                    builder.binary(Op::And, begins, known)
+                } else {
+                    any(builder, region, inside)
+                };
                 let edge = builder.binary(Op::And, guard, any);
                 self.join(builder, capture, edge);
             }
@@ -258,6 +263,37 @@ pub fn any(builder: &mut Builder, region: &Region, condition: Val) -> Val {
     let number = region.first_reduction();
     let region = builder.region(region);
     builder.result(region, number)
+}
+
+/// What a condition says that doesn't depend on these names; it follows from the condition.
+fn known_before(builder: &mut Builder, condition: Val, binds: &[Val]) -> Val {
+    let always = builder.bool(true);
+    let mut known: HashMap<Val, Val> = HashMap::new();
+    let mut stack = vec![condition];
+    while let Some(&part) = stack.last() {
+        let parts = match builder.func().inst(part) {
+            _ if !builder.func().depends(part, binds) => None,
+            Inst::Binary(op @ (Op::And | Op::Or), a, b) => Some((op, a, b)),
+            _ => {
+                known.insert(part, always);
+                None
+            }
+        };
+        let value = match parts {
+            None => known.get(&part).copied().unwrap_or(part),
+            Some((op, a, b)) => match (known.get(&a).copied(), known.get(&b).copied()) {
+                (Some(a), Some(b)) if op == Op::And => builder.binary(Op::And, a, b),
+                (Some(a), Some(b)) => either(builder, a, b),
+                (a_known, _) => {
+                    stack.push(if a_known.is_none() { a } else { b });
+                    continue;
+                }
+            },
+        };
+        known.insert(part, value);
+        stack.pop();
+    }
+    known[&condition]
 }
 
 /// Whether the loops of a region whose bounds are known before it have turns.

@@ -425,4 +425,368 @@ def gather(a):
 
 case('guarded_gather', {'cam': [[0.1, 0.2, 0.3, 1.0, 2.0, 3.0], [0.0, 0.0, 0.0, 1.0, 0.5, 2.0]], 'X': [[2.0, 1.0, 5.0]], 'obs': [1, 0, 1]}, gather, ['cam', 'X'])
 
+# Factorisations, filters, dynamic programs, integrators.
+
+
+def chol(K):
+    n = len(K)
+    L = [[mpf(0)] * n for _ in range(n)]
+    for i in range(n):
+        for j in range(i + 1):
+            s = K[i][j] - sum((L[i][k] * L[j][k] for k in range(j)))
+            L[i][j] = mp.sqrt(s) if i == j else s / L[j][j]
+    return L
+
+
+def fsub(L, b):
+    y = []
+    for i in range(len(b)):
+        y.append((b[i] - sum((L[i][k] * y[k] for k in range(i)))) / L[i][i])
+    return y
+
+
+def solve(A, b):
+    return list(mp.lu_solve(mp.matrix(A), mp.matrix(b)))
+
+
+def mm(A, B):
+    return [[sum((A[i][k] * B[k][j] for k in range(len(B)))) for j in range(len(B[0]))] for i in range(len(A))]
+
+
+def tr(A):
+    return [list(r) for r in zip(*A)]
+
+
+def gpK(a):
+    x, s = (a['x'], a['s'])
+    n = len(x)
+    return [[mp.exp(-(x[i] - x[j]) ** 2 / (2 * s * s)) + (mpf('0.1') if i == j else 0) for j in range(n)] for i in range(n)]
+
+
+def gp(a):
+    K = gpK(a)
+    L = chol(K)
+    z = fsub(L, a['y'])
+    return sum((v * v for v in z)) / 2 + sum((mp.log(L[i][i]) for i in range(len(z)))) + len(z) * mp.log(2 * mp.pi) / 2
+
+case('ldl', {'x': [0.1, 0.5, 1.4, 2.0], 's': 0.7, 'y': [1, -0.5, 0.3, 0.8]}, gp, ['x', 's', 'y'])
+
+
+def qrref(a):
+    A = a['A']
+    m = len(A)
+    n = len(A[0])
+    Q = []
+    Rm = {}
+    t = mpf(0)
+    for j in range(n):
+        v = [A[i][j] for i in range(m)]
+        for i in range(j):
+            Rm[i, j] = sum((Q[i][k] * A[k][j] for k in range(m)))
+            v = [v[k] - Rm[i, j] * Q[i][k] for k in range(m)]
+        Rm[j, j] = mp.sqrt(sum((u * u for u in v)))
+        Q.append([u / Rm[j, j] for u in v])
+    return sum((mp.sin(Rm[k]) * (k[0] + 2 * k[1] + 1) for k in Rm)) + sum((Q[j][i] ** 3 * (i + 1 + j) for j in range(n) for i in range(m)))
+
+case('gram_schmidt', {'A': [[-0.685, -0.97, 0.057], [-0.881, -0.62, -0.516], [-0.94, -0.072, -0.119], [0.685, 0.038, 0.281]]}, qrref, ['A'])
+
+
+def lev(a):
+    r = a['r']
+    n = len(r) - 1
+    A = [mpf(1)]
+    e = r[0]
+    for m in range(1, n + 1):
+        k = -sum((A[i] * r[m - i] for i in range(m))) / e
+        B = A + [mpf(0)]
+        A = [B[i] + k * B[m - i] for i in range(m + 1)]
+        e = e * (1 - k * k)
+    return mp.log(e) + sum((A[i] ** 2 * (i + 1) for i in range(n + 1)))
+
+case('levinson', {'r': [2.0, 0.7, -0.3, 0.2, 0.1]}, lev, ['r'])
+
+
+def lin(a):
+    x = solve(a['A'], a['b'])
+    return sum((v ** 3 for v in x)) + mp.log(mp.det(mp.matrix(a['A'])))
+
+case('doolittle', {'A': [[2.7473, -0.5173, -0.6158, 0.5435], [-0.5173, 2.4296, 0.6097, -0.171], [-0.6158, 0.6097, 3.2248, 0.1955], [0.5435, -0.171, 0.1955, 4.0427]], 'b': [0.964, 0.93, 0.308, 0.231]}, lin, ['A', 'b'])
+
+case('elimination', {'A': [[2.7473, -0.5173, -0.6158, 0.5435], [-0.5173, 2.4296, 0.6097, -0.171], [-0.6158, 0.6097, 3.2248, 0.1955], [0.5435, -0.171, 0.1955, 4.0427]], 'b': [0.964, 0.93, 0.308, 0.231]}, lin, ['A', 'b'])
+
+
+def kal2(a):
+    F, Hm, Q, Rm, ys = (a['F'], a['H'], a['Q'], a['R'], a['y'])
+    n = len(F)
+    x = [mpf(0)] * n
+    P = [[mpf(1) if i == j else mpf(0) for j in range(n)] for i in range(n)]
+    ll = mpf(0)
+    m = len(Hm)
+    for y in ys:
+        x = [sum((F[i][j] * x[j] for j in range(n))) for i in range(n)]
+        P = mm(mm(F, P), tr(F))
+        P = [[P[i][j] + Q[i][j] for j in range(n)] for i in range(n)]
+        B = mm(P, tr(Hm))
+        S = mm(Hm, B)
+        S = [[S[i][j] + Rm[i][j] for j in range(m)] for i in range(m)]
+        C = chol(S)
+        v = [y[i] - sum((Hm[i][j] * x[j] for j in range(n))) for i in range(m)]
+        w = fsub(C, v)
+        G = [fsub(C, B[i]) for i in range(n)]
+        x = [x[i] + sum((G[i][j] * w[j] for j in range(m))) for i in range(n)]
+        P = [[P[i][j] - sum((G[i][k] * G[j][k] for k in range(m))) for j in range(n)] for i in range(n)]
+        ll -= sum((u * u for u in w)) / 2 + sum((mp.log(C[i][i]) for i in range(m)))
+    return ll
+
+case('kalman', {'F': [[1.0, 0.3, 0.1], [-0.2, 0.9, 0.2], [0.1, 0.05, 0.8]], 'H': [[1.0, 0.0, 0.5], [0.2, 1.0, 0.0]], 'Q': [[2.1128, 0.2391, 0.1666], [0.2391, 4.1692, -0.2537], [0.1666, -0.2537, 2.7716]], 'R': [[1.5, 0.2], [0.2, 0.9]], 'y': [[-0.541, -0.422], [-0.86, 0.533], [-0.199, 0.693], [-0.227, 0.916]]}, kal2, ['F', 'H', 'Q', 'R'])
+
+
+def qrR(a):
+    A = a['A']
+    m = len(A)
+    n = len(A[0])
+    Q = []
+    t = mpf(0)
+    for j in range(n):
+        v = [A[i][j] for i in range(m)]
+        for i in range(j):
+            r = sum((Q[i][k] * A[k][j] for k in range(m)))
+            v = [v[k] - r * Q[i][k] for k in range(m)]
+            t += r ** 2 * (i + 1) * (j + 2)
+        nn = mp.sqrt(sum((u * u for u in v)))
+        Q.append([u / nn for u in v])
+        t += nn ** 2 * (j + 1) * (j + 2)
+    return t
+
+case('householder', {'A': [[-0.685, -0.97, 0.057], [-0.881, -0.62, -0.516], [-0.94, -0.072, -0.119], [0.685, 0.038, 0.281]]}, qrR, ['A'])
+
+
+def fb(a):
+    A, B, p, o = (a['A'], a['B'], a['p'], a['obs'])
+    n = len(p)
+    T = len(o)
+    sm = lambda v: [mp.exp(u) / sum((mp.exp(w) for w in v)) for u in v]
+    A = [sm(r) for r in A]
+    B = [sm(r) for r in B]
+    p = sm(p)
+    al = [[p[j] * B[j][o[0]] for j in range(n)]]
+    for t in range(1, T):
+        al.append([sum((al[-1][i] * A[i][j] for i in range(n))) * B[j][o[t]] for j in range(n)])
+    be = [[mpf(1)] * n for _ in range(T)]
+    for t in reversed(range(T - 1)):
+        be[t] = [sum((A[i][j] * B[j][o[t + 1]] * be[t + 1][j] for j in range(n))) for i in range(n)]
+    Z = sum(al[-1])
+    return mp.log(Z) + sum(((al[t][j] * be[t][j] / Z) ** 2 * (t + 1 + j) for t in range(T) for j in range(n)))
+
+case('forward_backward', {'A': [[0.928, 0.516, -0.764], [-0.507, -0.798, -0.88], [0.594, -0.645, 0.119]], 'B': [[-0.105, -0.619, 0.464, -0.738], [0.287, -0.767, -0.158, -0.574], [-0.46, 0.942, 0.607, -0.392]], 'p': [0.77, -0.579, -0.211], 'obs': [0, 2, 1, 3, 3, 0]}, fb, ['A', 'B', 'p'])
+
+
+def edit(a):
+    x, y, g = (a['x'], a['y'], a['gap'])
+    n, m = (len(x), len(y))
+    D = [[None] * (m + 1) for _ in range(n + 1)]
+    for i in range(n + 1):
+        for j in range(m + 1):
+            if i == 0:
+                D[i][j] = j * g
+            elif j == 0:
+                D[i][j] = i * g
+            else:
+                D[i][j] = min(D[i - 1][j] + g, D[i][j - 1] + g, D[i - 1][j - 1] + abs(x[i - 1] - y[j - 1]))
+    return D[n][m]
+
+case('edit_distance', {'gap': 0.31, 'x': [0.709, 0.284, -0.799, 0.979, -0.574], 'y': [-0.483, 0.545, -0.342, -0.407]}, edit, ['gap', 'x', 'y'])
+
+
+def leap(a):
+    x, v, m = (a['x'], a['v'], a['m'])
+    n = len(x)
+    h = mpf(1) / 20
+    acc = lambda x: [[sum((m[j] * (x[j][d] - x[i][d]) / (sum(((x[j][e] - x[i][e]) ** 2 for e in range(2))) + mpf('0.01')) ** mpf('1.5') for j in range(n) if j != i)) for d in range(2)] for i in range(n)]
+    A = acc(x)
+    for _ in range(5):
+        vh = [[v[i][d] + h / 2 * A[i][d] for d in range(2)] for i in range(n)]
+        x = [[x[i][d] + h * vh[i][d] for d in range(2)] for i in range(n)]
+        A = acc(x)
+        v = [[vh[i][d] + h / 2 * A[i][d] for d in range(2)] for i in range(n)]
+    return sum((m[i] * sum((u * u for u in v[i])) / 2 for i in range(n))) + sum((x[i][0] * x[i][1] for i in range(n)))
+
+case('leapfrog', {'x': [[-0.462, -0.109], [-0.879, -0.647], [-0.262, 0.144]], 'v': [[-0.737, -0.276], [0.782, 0.961], [0.314, 0.382]], 'm': [0.792, 0.57, 0.518]}, leap, ['x', 'v', 'm'])
+
+
+def sink(a):
+    C, eps = (a['C'], a['eps'])
+    n = len(C)
+    m = len(C[0])
+    K = [[mp.exp(-c / eps) for c in r] for r in C]
+    u = [mpf(1)] * n
+    for _ in range(6):
+        v = [1 / (m * sum((K[i][j] * u[i] for i in range(n)))) for j in range(m)]
+        u = [1 / (n * sum((K[i][j] * v[j] for j in range(m)))) for i in range(n)]
+    return sum((u[i] * K[i][j] * v[j] * C[i][j] for i in range(n) for j in range(m)))
+
+case('sinkhorn', {'C': [[0.116, 0.919, 0.731, 0.966], [0.119, 0.673, 0.534, 0.757], [0.387, 0.999, 0.168, 0.591]], 'eps': 0.5}, sink, ['C', 'eps'])
+
+
+def newt(a):
+    x = mpf(1)
+    for _ in range(60):
+        x = x - (x ** 3 + a['p'] * x - a['q']) / (3 * x * x + a['p'])
+    return x ** 2
+
+case('newton_by_derivatives', {'p': 0.8, 'q': 1.7}, newt, ['p', 'q'])
+
+
+def nested(a):
+    X, y, lam = (a['X'], a['y'], a['lam'])
+    w = [mpf(0)] * 2
+    lr = mpf('0.1')
+    n = len(y)
+    for _ in range(6):
+        r = [sum((X[i][d] * w[d] for d in range(2))) - y[i] for i in range(n)]
+        w = [w[d] - lr * (2 * sum((r[i] * X[i][d] for i in range(n))) / n + 2 * lam * w[d]) for d in range(2)]
+    return sum(((sum((X[i][d] * w[d] for d in range(2))) - y[i]) ** 2 for i in range(n))) + w[0] * w[1]
+
+case('ridge', {'X': [[0.474, 0.8], [0.474, 0.407], [0.587, 0.83], [-0.296, 0.37]], 'y': [0.802, 0.742, -0.166, 0.581], 'lam': 0.3}, nested, ['lam', 'X', 'y'])
+
+
+def neville(a):
+    x, y, t = (a['x'], a['y'], a['t'])
+    n = len(x)
+    p = list(y)
+    for k in range(1, n):
+        p = [((t - x[i + k]) * p[i] + (x[i] - t) * p[i + 1]) / (x[i] - x[i + k]) for i in range(n - k)]
+    return p[0]
+
+case('neville', {'x': [0.1, 0.5, 1.1, 1.9], 'y': [0.727, 0.146, 0.25, -0.235], 't': 0.8}, neville, ['x', 'y', 't'])
+
+
+def nuss(a):
+    w = a['w']
+    n = len(w)
+    I = {}
+    for l in range(1, n + 1):
+        for i in range(n - l + 1):
+            j = i + l
+            I[i, j] = w[i] * mp.mpf(1) if l == 1 else sum((I[i, k] * I[k, j] for k in range(i + 1, j))) * mpf('0.5')
+    return I[0, n]
+
+case('inside', {'w': [0.916, 0.81, 0.572, 0.815, 0.707]}, nuss, ['w'])
+
+
+def grow(a):
+    P = [r[:] for r in a['P']]
+    n = len(P)
+    v = a['v']
+    tot = mpf(0)
+    d = mpf(1)
+    for t in range(3):
+        L = chol(P)
+        d = sum((mp.log(L[i][i]) for i in range(n)))
+        y = fsub(L, v)
+        tot += d * sum(y)
+        P = [[P[i][j] * mpf('0.9') + y[max(i, j)] * y[min(i, j)] * d * d for j in range(n)] for i in range(n)]
+    return tot
+
+case('factor_in_time', {'P': [[3.4487, 0.5213, -0.5026], [0.5213, 2.7289, -0.6214], [-0.5026, -0.6214, 2.5935]], 'v': [-0.138, 0.612, 0.828]}, grow, ['P', 'v'])
+
+
+def cg(a):
+    A, b = (a['A'], a['b'])
+    n = len(b)
+    x = [mpf(0)] * n
+    r = b[:]
+    p = r[:]
+    rs = sum((u * u for u in r))
+    for _ in range(3):
+        Ap = [sum((A[i][j] * p[j] for j in range(n))) for i in range(n)]
+        al = rs / sum((p[i] * Ap[i] for i in range(n)))
+        x = [x[i] + al * p[i] for i in range(n)]
+        r = [r[i] - al * Ap[i] for i in range(n)]
+        r2 = sum((u * u for u in r))
+        p = [r[i] + r2 / rs * p[i] for i in range(n)]
+        rs = r2
+    return sum(((i + 1) * x[i] ** 2 for i in range(n)))
+
+case('conjugate_gradient', {'A': [[2.7947, -0.6963, 0.2822, -0.0032], [-0.6963, 3.4701, -1.0755, -0.4302], [0.2822, -1.0755, 3.6252, -0.0778], [-0.0032, -0.4302, -0.0778, 2.5691]], 'b': [0.251, -0.012, -0.369, 0.678]}, cg, ['A', 'b'])
+
+
+def arn(a):
+    A, b = (a['A'], a['b'])
+    n = len(b)
+    nb = mp.sqrt(sum((u * u for u in b)))
+    Q = [[u / nb for u in b]]
+    t = mpf(0)
+    for k in range(3):
+        v = [sum((A[i][j] * Q[k][j] for j in range(n))) for i in range(n)]
+        for j in range(k + 1):
+            h = sum((Q[j][i] * v[i] for i in range(n)))
+            v = [v[i] - h * Q[j][i] for i in range(n)]
+            t += h ** 2 * (j + 1) * (k + 1)
+        h = mp.sqrt(sum((u * u for u in v)))
+        t += h * (k + 2)
+        Q.append([u / h for u in v])
+    return t
+
+case('arnoldi', {'A': [[0.26, 0.31, 0.615, 0.917], [0.369, -0.601, -0.05, -0.643], [-0.978, -0.056, 0.428, -0.642], [-0.455, -0.309, 0.395, 0.041]], 'b': [0.229, 0.512, -0.213, 0.584]}, arn, ['A', 'b'])
+
+
+def uinv(a):
+    L = chol(a['A'])
+    n = len(L)
+    M = [[mpf(0)] * n for _ in range(n)]
+    for j in range(n):
+        for i in range(j, n):
+            M[i][j] = ((1 if i == j else 0) - sum((L[i][k] * M[k][j] for k in range(j, i)))) / L[i][i]
+    return sum((M[i][j] ** 2 * (i + 2 * j + 1) for i in range(n) for j in range(i + 1)))
+
+case('inverse_with_factor', {'A': [[2.8115, 0.0321, -0.1923, 0.5114], [0.0321, 3.5591, -0.0696, 1.01], [-0.1923, -0.0696, 3.657, -0.4848], [0.5114, 1.01, -0.4848, 3.344]]}, uinv, ['A'])
+
+
+def lqr(a):
+    A, B, Q, R_ = (a['A'], a['B'], a['Q'], a['r'])
+    n = len(A)
+    P = Q
+    tot = mpf(0)
+    for t in range(4):
+        PB = [sum((P[i][k] * B[k] for k in range(n))) for i in range(n)]
+        s = R_ + sum((B[i] * PB[i] for i in range(n)))
+        PBl = [sum((P[k][i] * B[k] for k in range(n))) for i in range(n)]
+        K = [sum((PBl[k] * A[k][j] for k in range(n))) / s for j in range(n)]
+        tot += sum((k * k for k in K)) * s
+        P = [[Q[i][j] + sum((A[k][i] * P[k][l] * A[l][j] for k in range(n) for l in range(n))) - sum((A[k][i] * PB[k] for k in range(n))) * K[j] for j in range(n)] for i in range(n)]
+    return tot + sum((P[i][j] for i in range(n) for j in range(n)))
+
+case('riccati', {'A': [[0.447, 0.68], [0.379, 0.891]], 'B': [-0.015, 0.898], 'Q': [[2.9958, 0.1901], [0.1901, 2.1792]], 'r': 1.1, 'T': 4}, lqr, ['A', 'B', 'Q', 'r'])
+
+
+def norm_cols(a):
+    A = a['A']
+    m = len(A)
+    n = len(A[0])
+    X = [[None] * n for _ in range(m)]
+    s = mpf(1)
+    for j in range(n):
+        for i in range(m):
+            X[i][j] = A[i][j] / s + (X[i][j - 1] if j else 0)
+        s = mp.sqrt(1 + sum((X[i][j] ** 2 for i in range(m))))
+    return sum((X[i][j] * (i - j) for i in range(m) for j in range(n))) * s
+
+case('columns', {'A': [[0.006, 0.21, -0.944, 0.939], [0.032, -0.199, 0.602, 0.126], [-0.018, 0.382, -0.868, 0.077]]}, norm_cols, ['A'])
+
+
+def tree2(a):
+    th = a['th']
+    par = a['parent']
+    M = []
+    s = []
+    R = lambda t: [[mp.cos(t), -mp.sin(t)], [mp.sin(t), mp.cos(t)]]
+    for b in range(len(th)):
+        g = mm(M[par[b]], R(th[b] * s[par[b]])) if b else R(th[0])
+        M.append(g)
+        s.append(g[0][0] + g[1][0] * 2)
+    return sum(((b + 1) * s[b] for b in range(len(th))))
+
+case('skeleton', {'th': [-0.366, -0.617, 0.236, 0.851, -0.741], 'parent': [0, 0, 1, 1, 3]}, tree2, ['th'])
+
 pathlib.Path(__file__).with_suffix(".jsonl").write_text("\n".join(LINES) + "\n")

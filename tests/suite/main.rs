@@ -36,6 +36,7 @@ mod nested;
 mod pictures;
 mod properties;
 mod random;
+mod random_recurrences;
 #[cfg(feature = "jit")]
 mod random_regions;
 mod recurrences;

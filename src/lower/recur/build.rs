@@ -223,7 +223,8 @@ impl Lowering<'_> {
     ) -> Result<Vec<Val>, Problem> {
         let mut held = Vec::new();
         for (array, plan) in plans.iter().enumerate() {
-            let first: Vec<usize> = (0..plan.sets.len()).filter(|&clause| !turning.contains(&(array, clause))).collect();
+            let first: Vec<usize> =
+                (0..plan.sets.len()).filter(|&clause| !turning.contains(&(array, clause))).collect();
             held.push(match first.as_slice() {
                 [] => Vec::new(),
                 first => {
@@ -424,9 +425,18 @@ impl Lowering<'_> {
             return made;
         }
         // What the row has been until now stays where no clause fits.
-        let others = unfolding.held[array].last().is_some_and(|held| held.fixed == unfolding.times.len() && held.is_made());
+        let others =
+            unfolding.held[array].last().is_some_and(|held| held.fixed == unfolding.times.len() && held.is_made());
         if others {
-            mixed.append(&mut made.iter().map(|whole| Made { value: self.builder.read(whole.value, &names[unfolding.times.len()..]), ..*whole }).collect());
+            mixed.append(
+                &mut made
+                    .iter()
+                    .map(|whole| Made {
+                        value: self.builder.read(whole.value, &names[unfolding.times.len()..]),
+                        ..*whole
+                    })
+                    .collect(),
+            );
             made.clear();
         }
         if !mixed.is_empty() {
@@ -489,7 +499,8 @@ impl Lowering<'_> {
         let held = &held[reading.from];
         // Of what is as deep the last is the newest.
         let found = (0..held.len()).filter(|&place| held[place].fixed <= most);
-        let found: Vec<usize> = found.filter(|&place| held.get(place + 1).is_none_or(|next| next.fixed > held[place].fixed)).collect();
+        let found: Vec<usize> =
+            found.filter(|&place| held.get(place + 1).is_none_or(|next| next.fixed > held[place].fixed)).collect();
         if let [place] = *found
             && matches!(held[place].source, Source::Cell(name, _) if name == bounds[reading.from])
         {
@@ -615,7 +626,8 @@ impl Lowering<'_> {
 
 /// The clauses of arrays for which something holds.
 fn pieces(plans: &[Plan], holds: impl Fn(Piece) -> bool) -> Vec<Piece> {
-    let all = plans.iter().enumerate().flat_map(|(array, plan)| (0..plan.sets.len()).map(move |clause| (array, clause)));
+    let all =
+        plans.iter().enumerate().flat_map(|(array, plan)| (0..plan.sets.len()).map(move |clause| (array, clause)));
     all.filter(|&piece| holds(piece)).collect()
 }
 

@@ -95,9 +95,14 @@ impl Lowering<'_> {
                 })?;
                 for (read, from) in found {
                     let subscripts = self.builder.func().operands(read).as_slice()[1..].to_vec();
-                    let mut clauses: Vec<usize> = (0..plans[from].sets.len()).collect();
+                    let all_clauses = 0..plans[from].sets.len();
+                    let mut clauses: Vec<usize> = all_clauses.clone().collect();
                     if subscripts.len() >= plans[from].rank {
                         clauses.retain(|&clause| self.fits(&plans[from].sets[clause], &subscripts).is_some());
+                    }
+                    // What nothing defines is an error where it is read, not an order.
+                    if clauses.is_empty() {
+                        clauses = all_clauses.collect();
                     }
                     let mut loops = loops.clone();
                     loops.extend(set.loops.iter().map(|turns| (turns.index, *turns)));

@@ -186,13 +186,7 @@ impl Scheduler<'_> {
     }
 
     /// The loop over the dimensions that were chosen last.
-    fn loop_over(
-        &mut self,
-        arrays: &[usize],
-        pieces: &[Piece],
-        open: &[usize],
-        direction: Direction,
-    ) -> Option<Nest> {
+    fn loop_over(&mut self, arrays: &[usize], pieces: &[Piece], open: &[usize], direction: Direction) -> Option<Nest> {
         let mut left = Vec::new();
         for &number in open {
             let step = self.step(number);
