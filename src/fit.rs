@@ -579,7 +579,7 @@ impl<'a> Fit<'a> {
         Ok(Fitted {
             params: parameters(layout.elements(), &best, &bounds, squares.as_ref()),
             shapes: layout.0.into_iter().map(|slot| (slot.name, slot.shape)).collect(),
-            loss: if loss == Loss::Squares { total } else { total / trained.len() as f64 },
+            loss: if loss == Loss::Squares { total } else { total / table.count(&(0..trained.len())) },
             validation: history.get(at).and_then(|step| step.validation),
             reason,
             iterations,

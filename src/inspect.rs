@@ -129,8 +129,10 @@ pub fn trace(func: &Func, args: &[f64]) -> Vec<Step> {
     // What the sweeps added stands behind the function's own values.
     let values = interp::values(sweeps.builder.func(), args);
     let relevant = relevant(func, &values, func.results.iter().map(|result| result.value));
+    let unsigned = unsigned(func);
     let is_shown = |val: &Val| {
-        matches!(func.inst(*val), Inst::Param(_)) || (relevant[val.index()] && func.inst(*val).op().is_some())
+        let is_step = relevant[val.index()] && func.inst(*val).op().is_some() && !unsigned[val.index()];
+        matches!(func.inst(*val), Inst::Param(_)) || is_step
     };
     let step = |val: Val| Step {
         val,
@@ -140,6 +142,17 @@ pub fn trace(func: &Func, args: &[f64]) -> Vec<Step> {
         adjoints: sweeps.bars(val).map(|bar| bar.map_or(0.0, |bar| values[bar.index()].as_f64())).collect(),
     };
     func.vals().filter(is_shown).map(step).collect()
+}
+
+/// What is negated at its own place of the text: `w*u` in `-w*u`, whose sign the graph has moved outward. It would be a second row with that text.
+fn unsigned(func: &Func) -> Vec<bool> {
+    let mut unsigned = vec![false; func.len()];
+    for val in func.vals() {
+        if let Inst::Unary(Op::Neg, operand) = func.inst(val) {
+            unsigned[operand.index()] = func.inst(operand).op().is_some() && func.span(operand) == func.span(val);
+        }
+    }
+    unsigned
 }
 
 /// A value of a function with arrays: a number or an array, and its adjoints.

@@ -56,9 +56,7 @@ pub fn fit(
 ) -> Result<Reason, Error> {
     let rows = objective.rows();
     let in_order = training.batch >= rows;
-    let mean_loss =
-        |objective: &dyn Objective, params: &[f64]| Ok::<f64, Error>(objective.loss(params, 0..rows)? / rows as f64);
-    let loss = mean_loss(objective, &state.params)?;
+    let loss = objective.mean_loss(&state.params)?;
     let mut losses = VecDeque::from([loss]);
     let rate = |epoch: usize| training.rate * training.schedule.factor(epoch, training.epochs);
     let step = |epoch: usize, loss: f64| Step { iteration: epoch, loss, validation: None, rate: Some(rate(epoch)) };
@@ -72,10 +70,10 @@ pub fn fit(
         let mut next = state.clone();
         for start in (0..rows).step_by(training.batch) {
             let batch = start..rows.min(start + training.batch);
-            let share = batch.len() as f64;
+            let count = objective.count(&batch);
             let mut gradient = vec![0.0; state.params.len()];
             objective.gradient(&next.params, batch, &mut gradient)?;
-            gradient.iter_mut().for_each(|slope| *slope /= share);
+            gradient.iter_mut().for_each(|slope| *slope /= count);
             next.descend(training, rate(state.epoch), &gradient);
             bounds.project(&mut next.params);
             if monitor.is_interrupted() {
@@ -83,7 +81,7 @@ pub fn fit(
             }
         }
         next.epoch += 1;
-        let loss = mean_loss(objective, &next.params)?;
+        let loss = objective.mean_loss(&next.params)?;
         if !loss.is_finite() {
             return Ok(Reason::Diverged);
         }

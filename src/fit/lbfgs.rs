@@ -109,10 +109,11 @@ pub fn fit(
 }
 
 fn point(objective: &dyn Objective, params: Vec<f64>) -> Result<Point, Error> {
-    let rows = objective.rows();
+    let all = 0..objective.rows();
+    let count = objective.count(&all);
     let mut gradient = vec![0.0; params.len()];
-    let loss = objective.gradient(&params, 0..rows, &mut gradient)? / rows as f64;
-    gradient.iter_mut().for_each(|slope| *slope /= rows as f64);
+    let loss = objective.gradient(&params, all, &mut gradient)? / count;
+    gradient.iter_mut().for_each(|slope| *slope /= count);
     Ok(Point { params, loss, gradient })
 }
 

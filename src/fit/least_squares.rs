@@ -177,7 +177,8 @@ impl<'a> Search<'a> {
     }
 
     fn step(&self, iteration: usize) -> Step {
-        Step { iteration, loss: self.loss / self.objective.rows() as f64, validation: None, rate: None }
+        let all = 0..self.objective.rows();
+        Step { iteration, loss: self.loss / self.objective.count(&all), validation: None, rate: None }
     }
 
     fn scaled_length(&self, vector: &[f64]) -> f64 {

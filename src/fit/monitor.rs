@@ -27,7 +27,7 @@ impl Monitor<'_, '_> {
     /// Where a validation row has no result.
     pub fn step(&mut self, params: &[f64], mut step: Step) -> Result<Option<Reason>, Error> {
         if let Some(validation) = self.validation {
-            step.validation = Some(validation.loss(params, 0..validation.rows())? / validation.rows() as f64);
+            step.validation = Some(validation.mean_loss(params)?);
         }
         if let Some(observer) = &mut self.observer {
             observer(&step);

@@ -1,6 +1,6 @@
 //! The seam between what is minimised and how: methods know an objective only by [`Objective`].
 //!
-//! All values are sums over rows; who wants a mean divides. A program of numbers that is applied to each row of a table is [`Table`]; a
+//! Values are sums over rows; who wants a mean divides by [`Objective::count`]. A program of numbers that is applied to each row of a table is [`Table`]; a
 //! program with arrays is [`Calls`], of one row where arrays hold all the data.
 //!
 //! [`Table`]: super::table::Table
@@ -14,6 +14,11 @@ use crate::error::Error;
 /// A loss that is a sum over rows.
 pub trait Objective {
     fn rows(&self) -> usize;
+
+    /// What the loss of some rows is divided by for their mean: how many they are, or 1 where it is a mean already.
+    fn count(&self, rows: &Range<usize>) -> f64 {
+        rows.len() as f64
+    }
 
     /// The loss of some rows.
     ///
@@ -32,6 +37,15 @@ pub trait Objective {
     /// # Errors
     /// As [`Objective::loss`].
     fn jacobian(&self, params: &[f64]) -> Result<Triangle, Error>;
+
+    /// The mean loss of all rows.
+    ///
+    /// # Errors
+    /// As [`Objective::loss`].
+    fn mean_loss(&self, params: &[f64]) -> Result<f64, Error> {
+        let all = 0..self.rows();
+        Ok(self.loss(params, all.clone())? / self.count(&all))
+    }
 
     /// The first row whose loss isn't finite, and the loss.
     ///

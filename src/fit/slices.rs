@@ -9,7 +9,7 @@
 //!           …       │ the next one
 //! ```
 //!
-//! An objective is a sum over rows: residuals give the sum of their squares, and a loss counts once for each of the rows that it was given.
+//! Residuals give the sum of their squares; a loss that is one number is taken as a mean, and so counts as it is.
 //! Code is made for a number of rows: for batches, for the last one, which may be smaller, and for all.
 
 use std::borrow::Cow;
@@ -181,14 +181,6 @@ impl<'a> Slices<'a> {
         };
         self.places.iter().enumerate().map(argument).collect()
     }
-
-    /// How often the program's value counts: a loss once for each row, a sum of squares is one already.
-    fn weight(&self, rows: &Range<usize>) -> f64 {
-        match self.codes.loss {
-            Loss::Mean => rows.len() as f64,
-            Loss::Squares => 1.0,
-        }
-    }
 }
 
 /// These rows of an array that has `all`.
@@ -207,12 +199,19 @@ impl Objective for Slices<'_> {
     fn loss(&self, params: &[f64], rows: Range<usize>) -> Result<f64, Error> {
         let mut value = [0.0];
         self.codes.of(rows.len())?.value()?.call_arrays(&self.arguments(params, &rows), &mut [&mut value])?;
-        Ok(self.weight(&rows) * value[0])
+        Ok(value[0])
+    }
+
+    fn count(&self, rows: &Range<usize>) -> f64 {
+        match self.codes.loss {
+            Loss::Mean => 1.0,
+            Loss::Squares => rows.len() as f64,
+        }
     }
 
     fn gradient(&self, params: &[f64], rows: Range<usize>, gradient: &mut [f64]) -> Result<f64, Error> {
         let code = self.codes.of(rows.len())?;
-        let (mut value, mut rest) = ([0.0], &mut *gradient);
+        let (mut value, mut rest) = ([0.0], gradient);
         let mut results: Vec<&mut [f64]> = vec![&mut value];
         for result in &code.gradient()?.graph().results[1..] {
             let len = code.gradient()?.graph().shape(result.value).iter().product();
@@ -221,9 +220,7 @@ impl Objective for Slices<'_> {
             rest = others;
         }
         code.gradient()?.call_arrays(&self.arguments(params, &rows), &mut results)?;
-        let weight = self.weight(&rows);
-        gradient.iter_mut().for_each(|slope| *slope *= weight);
-        Ok(weight * value[0])
+        Ok(value[0])
     }
 
     fn jacobian(&self, params: &[f64]) -> Result<Triangle, Error> {

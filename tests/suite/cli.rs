@@ -411,6 +411,15 @@ exp(a - 6)      1.0      1.0
 exp(a - 6) + a  7.0      1.0
 "
     );
+    // A sign that the graph moves outward is no step of its own, but what has a place of its own is.
+    let expressions = |formula: &str| {
+        let answer = json(&["trace", formula, "--at", "w=2,u=3", "--format", "json"]);
+        let steps = answer["steps"].as_array().unwrap().iter();
+        steps.map(|step| step["expression"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(expressions("-w*u^2"), ["w", "u", "u^2", "-w*u^2"]);
+    assert_eq!(expressions("p = w*u; p - exp(-p)"), ["w", "u", "w*u", "-p", "exp(-p)", "p - exp(-p)"]);
+    assert_eq!(expressions("-w*u + w*u"), ["w", "u", "-w*u", "-w*u + w*u"]);
     let answer = json(&["trace", "if(x > 0, x^2, ln(x))", "--at", "x=2", "--format", "json"]);
     let steps: Vec<&str> =
         answer["steps"].as_array().unwrap().iter().map(|step| step["expression"].as_str().unwrap()).collect();

@@ -1,7 +1,7 @@
 //! Fits of programs with arrays: against closed forms, the same models written row by row, and known levels.
 
 use chainrule::fit::{Error, Fit, Fitted, Loss, Method, Settings};
-use chainrule::{Array, ArrayView, Binding, Program};
+use chainrule::{Array, ArrayView, Binding, Functions, Program};
 use proptest::prelude::*;
 
 fn program(text: &str) -> Program {
@@ -176,6 +176,28 @@ fn batches_of_whole_arrays_are_those_of_a_table() {
             assert_eq!((fit.rows, fit.batch_dimension.as_deref()), (24, Some(size)));
         }
         assert_eq!(expected.batch_dimension, None);
+    }
+}
+
+/// The gradient by which a step goes is that of the front door, to the bit, for rows, batches and whole arrays; `check` compares the same
+/// functions with differences.
+#[test]
+fn a_step_goes_by_the_gradient_that_is_asked_for() {
+    let text = "param w[D], c; data x[N, D], y[N]; mean[i](softplus(c + sum[j](w[j]*x[i, j])) - y[i]*sum[j](w[j]*sin(x[i, j])))";
+    let program = program(text);
+    let x: Vec<[f64; 3]> = (0..11).map(|i| [1.0, f64::from(i) * 0.3, f64::from(i * i) * 0.07]).collect();
+    let y: Vec<f64> = (0..11).map(|i| f64::from(i % 3) * 0.4).collect();
+    let (w, rate) = ([0.3, -0.2, 0.1], 0.37);
+    let answer = program.gradient().functions(Functions::Portable).by_name();
+    let answer = answer.with("w", &w).with("c", 0.5).with("x", &x).with("y", &y).run().unwrap();
+    let slopes = answer["d_w"].data.iter().zip(&w).chain(answer["d_c"].data.iter().zip(&[0.5]));
+    let expected: Vec<u64> = slopes.map(|(slope, start)| (start - rate * slope).to_bits()).collect();
+    let sgd = Settings { batch: Some(11), ..settings(Method::Sgd) };
+    for settings in [settings(Method::Gd), sgd] {
+        let settings = Settings { rate: Some(rate), iterations: Some(1), seed: Some(2), ..settings };
+        let fit = Fit::new(&program).data("x", &x).data("y", &y).with("w", &w).with("c", 0.5).settings(settings);
+        let found = fit.run().unwrap().state.params;
+        assert_eq!(found.iter().map(|value| value.to_bits()).collect::<Vec<_>>(), expected);
     }
 }
 

@@ -164,6 +164,10 @@ fn truncation_by_chance_has_the_right_mean() {
     assert_near(&json!(mean), &json!(whole), 1e-15, "mean");
     let cut = recurrent(&[0.0, 1.0, 1.0, 0.0, 1.0, 1.0]);
     assert!((cut[0] - whole[0]).abs() > 1e-5, "truncated it is another");
+    let options = ["--args", "examples/lectures/recurrent_windows.json", "--wrt", "A"];
+    let windows = ask("grad", "recurrent_windows.chain", &options);
+    let windows = windows["gradient"]["A"].as_array().expect("rows").iter().filter_map(Value::as_array).flatten();
+    assert_near(&json!(windows.collect::<Vec<_>>()), &json!(cut), 1e-16, "windows");
 }
 
 /// The stationary point of a quadratic cost, solved for exactly with fractions.
