@@ -1,7 +1,7 @@
 //! Fits of programs with arrays: against closed forms, the same models written row by row, and known levels.
 
 use chainrule::fit::{Error, Fit, Fitted, Loss, Method, Settings};
-use chainrule::{Array, ArrayView, Binding, Functions, Program};
+use chainrule::{Array, ArrayView, Binding, Program};
 use proptest::prelude::*;
 
 fn program(text: &str) -> Program {
@@ -188,7 +188,7 @@ fn a_step_goes_by_the_gradient_that_is_asked_for() {
     let x: Vec<[f64; 3]> = (0..11).map(|i| [1.0, f64::from(i) * 0.3, f64::from(i * i) * 0.07]).collect();
     let y: Vec<f64> = (0..11).map(|i| f64::from(i % 3) * 0.4).collect();
     let (w, rate) = ([0.3, -0.2, 0.1], 0.37);
-    let answer = program.gradient().functions(Functions::Portable).by_name();
+    let answer = program.gradient().by_name();
     let answer = answer.with("w", &w).with("c", 0.5).with("x", &x).with("y", &y).run().unwrap();
     let slopes = answer["d_w"].data.iter().zip(&w).chain(answer["d_c"].data.iter().zip(&[0.5]));
     let expected: Vec<u64> = slopes.map(|(slope, start)| (start - rate * slope).to_bits()).collect();
