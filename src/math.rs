@@ -140,7 +140,7 @@ pub trait Number:
     fn scale(self, k: Self) -> Self;
     /// Floor of the binary logarithm of the size: -inf of 0, inf of an infinity.
     fn exponent(self) -> Self;
-    /// `self*2^-exponent`, from 1 to 2 with the sign of `self`; 1 with that sign of 0 and infinity.
+    /// Of the size, times a power of 2, from 3/4 to 3/2; 1 of 0 and infinity.
     fn significand(self) -> Self;
     /// The size of `self` with the sign of `sign`.
     fn copysign(self, sign: Self) -> Self;

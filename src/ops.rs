@@ -362,8 +362,8 @@ operators! {
         known: &[(&[8.5], 3.0), (&[5e-324], -1074.0), (&[0.0], -INF), (&[-INF], INF)], cost: 2,
         doc: "floor of the binary logarithm of the size" }
     Significand { name: "significand", surface: Surface::Internal, eval: Eval::F1(special::significand), rule: &[""],
-        domain: &[NONZERO], known: &[(&[-12.0], -1.5), (&[5e-324], 1.0), (&[INF], 1.0), (&[-0.0], -1.0)], cost: 2,
-        doc: "a*2^-exponent(a), from 1 to 2 with the sign of a; 1 of 0 and infinity" }
+        domain: &[NONZERO], known: &[(&[-12.0], 0.75), (&[5.0], 1.25), (&[5e-324], 1.0), (&[INF], 1.0), (&[-0.0], 1.0)], cost: 2,
+        doc: "the size of a times a power of 2, from 3/4 to 3/2; 1 of 0 and infinity" }
     Copysign { name: "copysign", surface: Surface::Internal, args: &[F, F], eval: Eval::F2(f64::copysign), rule: &["", ""],
         domain: &[REAL, NONZERO], known: &[(&[2.0, -0.0], -2.0)], cost: 1, doc: "the size of a with the sign of b" }
     SinFar { name: "sin_far", surface: Surface::Internal, eval: Eval::F1(math::sin_far), rule: &["g*cos_far(a)"], domain: &[REAL],

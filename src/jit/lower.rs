@@ -243,9 +243,14 @@ impl<'a, 'b> Lowering<'a, 'b> {
             let exponent = self.builder.ins().isub(field, bias);
             self.builder.ins().fcvt_from_sint(types::F64, exponent)
         } else {
-            let (keep, one) = (self.int_const(!(0x7ff << 52)), self.int_const(0x3ff << 52));
-            let bits = self.builder.ins().band(bits, keep);
+            // The exponent of 1, or where the fraction's first bit is set, that of 1/2.
+            let (fraction, first) = (self.int_const((1 << 52) - 1), self.int_const(1 << 51));
+            let (one, left) = (self.int_const(0x3ff << 52), self.int_const(1));
+            let upper = self.builder.ins().band(bits, first);
+            let upper = self.builder.ins().ishl(upper, left);
+            let bits = self.builder.ins().band(bits, fraction);
             let bits = self.builder.ins().bor(bits, one);
+            let bits = self.builder.ins().bxor(bits, upper);
             self.builder.ins().bitcast(types::F64, MemFlagsData::new(), bits)
         };
         self.or_call(is_simple, simple, Symbol::Value(op), &[x])

@@ -61,14 +61,18 @@ fn exponent_any(x: f64) -> f64 {
     }
 }
 
-/// `x*2^-exponent(x)`: from 1 to 2, with the sign of `x`; 1 with that sign of a zero or an infinity, NaN of NaN.
+/// `|x|` times a power of two, from 3/4 to 3/2; 1 of 0 and infinity, NaN of NaN.
 #[inline(always)]
 pub fn significand(x: f64) -> f64 {
-    if is_normal(field(x)) {
-        f64::from_bits(x.to_bits() & !(FIELD << SHIFT) | BIAS << SHIFT)
-    } else {
-        significand_any(x)
-    }
+    if is_normal(field(x)) { significand_of_normal(x) } else { significand_any(x) }
+}
+
+/// The fraction with the exponent of 1, or where its first bit is set, with that of 1/2.
+#[inline(always)]
+fn significand_of_normal(x: f64) -> f64 {
+    let fraction = x.to_bits() & ((1 << SHIFT) - 1);
+    let upper = fraction >> (SHIFT - 1);
+    f64::from_bits(fraction | (BIAS - upper) << SHIFT)
 }
 
 #[cold]
@@ -76,8 +80,8 @@ fn significand_any(x: f64) -> f64 {
     if x.is_nan() {
         x
     } else if x == 0.0 || x.is_infinite() {
-        1f64.copysign(x)
+        1.0
     } else {
-        scale_any(x, -exponent_any(x))
+        significand_of_normal(x * (1_u64 << 54) as f64)
     }
 }

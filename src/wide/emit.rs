@@ -245,7 +245,8 @@ impl<'a> Emitter<'a> {
             }
             Low::Significand => {
                 self.unary(id, SIGNIFICAND, a);
-                self.registers.asm.code.push(0);
+                // From 3/4 to 3/2, without sign.
+                self.registers.asm.code.push(7);
             }
             Low::ShiftLeft(bits) => self.shift(id, LEFT, a, bits),
             Low::ShiftRight(bits) => self.shift(id, RIGHT, a, bits),

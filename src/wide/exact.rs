@@ -384,14 +384,18 @@ impl Lowering<'_> {
             return self.add(Low::Significand, &[x]);
         }
         let (normal, _) = self.normal(x);
-        let fraction = self.program.bits(0x800f_ffff_ffff_ffff);
+        let (fraction, first) = (self.program.bits((1 << 52) - 1), self.program.bits(1 << 51));
         let one = self.f64(1.0);
+        let upper = self.add(Low::And, &[normal, first]);
+        let upper = self.add(Low::ShiftLeft(1), &[upper]);
         let fraction = self.add(Low::And, &[normal, fraction]);
         let significand = self.add(Low::Or, &[fraction, one]);
+        // Where the fraction's first bit is set, the exponent of 1/2.
+        let significand = self.add(Low::Xor, &[significand, upper]);
         self.domain(x, significand)
     }
 
-    /// A subnormal number times 2^54, another as its size; and where that was done. The significand's sign comes along.
+    /// A subnormal number times 2^54, another as it is; and where that was done.
     fn normal(&mut self, x: Id) -> (Id, Id) {
         let (least, up) = (self.f64(f64::MIN_POSITIVE), self.f64(18_014_398_509_481_984.0));
         let size = self.abs(x);

@@ -89,7 +89,7 @@ fn range(func: &Func, val: Val, effort: &mut u32) -> Range {
             let range = range(a);
             Range::new(range.low.floor(), range.high.ceil())
         }
-        Inst::Unary(Op::Significand, _) => Range::within(2.0),
+        Inst::Unary(Op::Significand, _) => Range::new(0.75, 1.5),
         Inst::Binary(Op::Copysign, a, _) => Range::within(range(a).size()),
         Inst::Binary(Op::Domain, _, a) => range(a),
         Inst::Binary(Op::Add, a, b) => range(a).plus(range(b)).rounded(),

@@ -95,8 +95,8 @@ POLYNOMIALS = {
     "EXP": (exp_rest, lambda r: r**3, -HALF_LN2, HALF_LN2, 8),
     # 2^f = 1 + f*LN2 + f^2*EXP2(f), with LN2 a double
     "EXP2": (exp2_rest, lambda f: f**2, -0.5, 0.5, 9),
-    # ln((1 + s)/(1 - s)) = 2s + s^3*LN(s^2) for |s| <= (sqrt(2) - 1)^2
-    "LN": (ln_rest, lambda z: z / 2, 0, (mp.sqrt(2) - 1) ** 4 + 1e-6, 6),
+    # ln((1 + s)/(1 - s)) = 2s + s^3*LN(s^2) for |s| <= 1/5
+    "LN": (ln_rest, lambda z: z / 2, 0, mpf(1) / 25 + mpf(10) ** -6, 7),
     # sin(r) = r + r^3*SIN(r^2)
     "SIN": (sin_rest, lambda z: z, 0, R * R, 5),
     # cos(r) = 1 - r^2/2 + r^4*COS(r^2)
@@ -110,8 +110,8 @@ POLYNOMIALS = {
     "ATAN": (atan_rest, lambda z: z, 0, (mp.sqrt(2) - 1) ** 2 + mpf(2) ** -30, 11),
     # asin(s) = s + s^3*ASIN(s^2) for |s| <= 1/2
     "ASIN": (asin_rest, lambda z: z, 0, 0.25, 13),
-    # ln((1 + s)/(1 - s)) = 2s + s^3*(2/3 + s^2*ATANH(s^2)) for |s| <= (sqrt(2) - 1)^2
-    "ATANH": (atanh_rest, lambda z: z**2, 0, (mp.sqrt(2) - 1) ** 4 + mpf(2) ** -24, 8),
+    # ln((1 + s)/(1 - s)) = 2s + s^3*(2/3 + s^2*ATANH(s^2)) for |s| <= 1/5
+    "ATANH": (atanh_rest, lambda z: z**2, 0, mpf(1) / 25 + mpf(10) ** -6, 8),
     # erf(x) = x + x*ERF(x^2) for |x| <= 0.6
     "ERF": (erf_rest, ONE, 0, 0.61**2, 10),
     # erfc(a) = exp(-a^2)*(5/4 + ERFC((a - 3)/(a + 3)))/(2a + 1) from 0.47 to 28

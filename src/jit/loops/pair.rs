@@ -776,9 +776,15 @@ impl<'a> Emitter<'a, '_, '_> {
             let number = self.as_numbers(number);
             self.builder().ins().fsub(number, bias)
         } else {
-            let (keep, one) = (self.bits_const(!(0x7ff << 52), I64X2), self.bits_const(0x3ff << 52, I64X2));
-            let bits = self.builder().ins().band(bits, keep);
+            // See `Lowering::field`.
+            let (fraction, first) = (self.bits_const((1 << 52) - 1, I64X2), self.bits_const(1 << 51, I64X2));
+            let one = self.bits_const(0x3ff << 52, I64X2);
+            let left = self.builder().ins().iconst(types::I32, 1);
+            let upper = self.builder().ins().band(bits, first);
+            let upper = self.builder().ins().ishl(upper, left);
+            let bits = self.builder().ins().band(bits, fraction);
             let bits = self.builder().ins().bor(bits, one);
+            let bits = self.builder().ins().bxor(bits, upper);
             self.as_numbers(bits)
         };
         self.or_calls(good, simple, op, &[x])
