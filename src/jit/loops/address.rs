@@ -136,13 +136,12 @@ impl<'a> Emitter<'a, '_, '_> {
     }
 
     /// The place of an element that is so many elements and multiples of integers away.
-    pub fn away(&mut self, array: &Array, elements: i64, terms: &[(Val, i64)]) -> Array {
-        let offset = array.offset + ELEMENT as i64 * elements;
-        let mut sum = Vec::new();
-        for &(val, factor) in terms {
-            self.atom(val, ELEMENT as i64 * factor, &mut sum);
+    pub fn away(&mut self, array: &Array, elements: i64, sum: &[(Val, i64)]) -> Array {
+        let (mut terms, mut offset) = (Vec::new(), array.offset + ELEMENT as i64 * elements);
+        for &(val, factor) in sum {
+            self.affine(val, ELEMENT as i64 * factor, &mut terms, &mut offset);
         }
-        let (base, level) = self.sum(array.base, array.level, sum);
+        let (base, level) = self.sum(array.base, array.level, terms);
         Array { base, level, offset, ..*array }
     }
 

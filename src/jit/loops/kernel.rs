@@ -8,7 +8,6 @@ use hashbrown::{HashMap, HashSet};
 use super::linear::{Axes, Linear, Ranges};
 use super::plan::BufferId;
 use crate::ir::{Builder, Func, Inst, Output, Val};
-use crate::math::is_elementary;
 use crate::ops::{Op, Type};
 use crate::wide::rows::{self, Kernel, Read, Write, WriteKind};
 use crate::wide::{Unsupported, Width};
@@ -301,10 +300,6 @@ impl Maker<'_, '_> {
         let func = self.func;
         let op = func.inst(val).op()?;
         let operands = func.operands(val).as_slice().to_vec();
-        let is_call = is_elementary(op) || op.row().cost > 5 && op != Op::Powi;
-        if is_call {
-            return None;
-        }
         let integers: Vec<Val> = operands.iter().copied().filter(|&operand| func.ty(operand) == Type::Int).collect();
         if integers.is_empty() {
             let args: Option<Vec<Val>> = operands.iter().map(|operand| self.body.made.get(operand).copied()).collect();

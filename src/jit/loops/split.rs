@@ -178,6 +178,8 @@ struct Splitting<'a, 's> {
     sums: Vec<BufferId>,
 }
 
+type Phases = HashMap<Val, usize>;
+
 /// A kernel of it.
 struct Part {
     draft: Draft,
@@ -310,7 +312,7 @@ impl<'s> Splitting<'_, 's> {
     }
 
     /// The phase of each value of a turn, and the regions inside with theirs.
-    fn phases(&self, each: Steps) -> Option<(HashMap<Val, usize>, Vec<(usize, &'s Nest)>)> {
+    fn phases(&self, each: Steps) -> Option<(Phases, Vec<(usize, &'s Nest)>)> {
         let (mut phases, mut inside) = (HashMap::new(), Vec::new());
         for step in &self.nest.levels[self.region.loops.len()].steps {
             match step {
@@ -355,7 +357,7 @@ impl<'s> Splitting<'_, 's> {
     }
 
     /// What the turns make for the outside, with its phase; without what regions inside make in its place.
-    fn roots(&self, phases: &HashMap<Val, usize>) -> Option<Vec<(usize, Root)>> {
+    fn roots(&self, phases: &Phases) -> Option<Vec<(usize, Root)>> {
         let mut roots = Vec::new();
         for (number, cell) in self.region.cells.iter().enumerate() {
             let inside = (0..cell.updates.len()).filter(|&at| self.nest.in_place.contains(&(number, at))).count();
@@ -590,6 +592,6 @@ fn push(buffers: &mut Vec<Buffer>, buffer: Buffer) -> BufferId {
 }
 
 /// The latest phase of some values.
-fn latest(phases: &HashMap<Val, usize>, vals: impl Iterator<Item = Val>) -> usize {
+fn latest(phases: &Phases, vals: impl Iterator<Item = Val>) -> usize {
     vals.filter_map(|val| phases.get(&val).copied()).max().unwrap_or(0)
 }
