@@ -417,6 +417,12 @@ pub enum Problem {
         low: i64,
         high: i64,
     },
+    /// The range of an array that ends before 0.
+    NegativeCount {
+        name: String,
+        at: Span,
+        extent: i64,
+    },
     /// A range after `for` whose index isn't on the left.
     RangeOfNothing {
         name: String,

@@ -103,8 +103,14 @@ impl Vjp {
         for (name, value) in values::parse("--weights", &[text.to_owned()])? {
             let name = canonical_name(&name).into_owned();
             if !names.contains(&name) {
-                let nearest = nearest(&name, names.iter().map(String::as_str));
-                faults.push(report(text, &name, "is not a result of the formula", nearest));
+                let help = match nearest(&name, names.iter().map(String::as_str)) {
+                    Some(nearest) => format!("did you mean `{nearest}`?"),
+                    None => {
+                        let names: Vec<String> = names.iter().map(|name| format!("`{}`", shorten(name))).collect();
+                        format!("weights are of its results: {}", names.join(", "))
+                    }
+                };
+                faults.push(report(text, &name, "is not a result of the formula", Some(help)));
             } else if weights.iter().any(|(given, _)| *given == name) {
                 faults.push(report(text, &name, "has two weights", None));
             } else {
@@ -115,9 +121,8 @@ impl Vjp {
     }
 }
 
-fn report(text: &str, name: &str, what: &str, nearest: Option<&str>) -> Report {
+fn report(text: &str, name: &str, what: &str, help: Option<String>) -> Report {
     let at = text.rfind(name).unwrap_or(0);
-    let help = nearest.map(|nearest| format!("did you mean `{nearest}`?"));
     Report {
         message: format!("`{}` {what}", shorten(name)),
         at: Span::new(at, at + name.len()),

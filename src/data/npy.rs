@@ -147,9 +147,33 @@ impl Decode for Fields {
     }
 }
 
-pub(super) fn header(path: &Path, reader: impl Read) -> Result<NpyHeader, Error> {
-    NpyHeader::from_reader(reader)
-        .map_err(|error| Error::Unsupported { path: path.to_owned(), what: format!("is no NPY file: {error}") })
+pub(super) fn header(path: &Path, mut reader: impl Read) -> Result<NpyHeader, Error> {
+    let unsupported = |what: String| Error::Unsupported { path: path.to_owned(), what };
+    let no_file = |error: std::io::Error| unsupported(format!("is no NPY file: {error}"));
+    let mut head = Vec::new();
+    let mut take = |count: u64| {
+        let start = head.len();
+        reader.by_ref().take(count).read_to_end(&mut head).map(|_| head[start..].to_vec())
+    };
+    // The magic word, the version, the length of the text in 2 or 4 bytes, the text.
+    let version = take(8).map_err(no_file)?.get(6).copied();
+    let length = take(if version == Some(1) { 2 } else { 4 }).map_err(no_file)?;
+    let length = length.iter().rev().fold(0, |length, &byte| length << 8 | u64::from(byte));
+    let text = take(length).map_err(no_file)?;
+    // Extents are multiplied where the header is read, unchecked.
+    if elements(&String::from_utf8_lossy(&text)).is_none() {
+        return Err(unsupported("has an impossible shape".to_owned()));
+    }
+    NpyHeader::from_reader(head.as_slice()).map_err(no_file)
+}
+
+/// How many elements the shape in a header's text announces, if that is a number.
+fn elements(text: &str) -> Option<u64> {
+    let shape = text.split_once("shape").map_or("", |(_, rest)| rest);
+    let shape = shape.split_once('(').map_or("", |(_, rest)| rest);
+    let shape = shape.split_once(')').map_or("", |(shape, _)| shape);
+    let mut extents = shape.split(',').map(str::trim).filter(|extent| extent.bytes().any(|byte| byte.is_ascii_digit()));
+    extents.try_fold(1u64, |elements, extent| elements.checked_mul(extent.trim_end_matches('L').parse().ok()?))
 }
 
 type Record = (Vec<String>, Vec<(Number, u64)>, u64);

@@ -460,6 +460,10 @@ impl Problem {
                     report.help(format!("let `{name}` go through 0..{}, and write `{name} - {}` for it", high - low, -low))
                 }
             }
+            Problem::NegativeCount { name, at, extent } => {
+                report("an array has no negative number of elements", *at, format!("`{}` goes through 0..{extent}", shorten(name)))
+                    .help("0..0 is empty; if it may be less, write `max(…, 0)`")
+            }
             Problem::RangeOfNothing { name, at, left } => {
                 report(format!("`{}` has a range and does not stand on the left", shorten(name)), *at, "which subscript?")
                     .other(*left, "not here")

@@ -47,6 +47,8 @@ struct Plan {
     test: Vec<Val>,
     /// The checks of each level.
     checks: Vec<Vec<Check>>,
+    /// The guards of the checks that don't depend on what the region binds.
+    around: Vec<Val>,
     /// Cells of regions inside that add in place: the region, its cell, our cell, our update.
     in_place: Vec<(Val, usize, usize, usize)>,
 }
@@ -154,6 +156,7 @@ impl<'a> Machine<'a> {
                 plan
             }
         };
+        self.prepare(val, &plan.around);
         // A name that a region outside binds too has its value back afterwards, and so has what depends on it.
         let shadows = plan.binds.iter().any(|name| self.open.contains(name));
         let computed = || plan.binds.iter().chain(plan.levels.iter().flatten()).copied();
@@ -194,6 +197,19 @@ impl<'a> Machine<'a> {
             self.values[val.index()] = value;
         }
         (results, turn.goes_on)
+    }
+
+    /// Computes guards that stand around a region and are younger than it.
+    fn prepare(&mut self, region: Val, guards: &[Val]) {
+        let (mut needed, mut stack) = (HashSet::new(), guards.to_vec());
+        while let Some(val) = stack.pop() {
+            if val > region && !matches!(self.func.inst(val), Inst::Bound(_)) && needed.insert(val) {
+                stack.extend(self.func.operands(val).iter());
+            }
+        }
+        let mut needed: Vec<Val> = needed.into_iter().collect();
+        needed.sort_unstable();
+        self.all(&needed);
     }
 
     fn new_cell(&mut self, cell: &Cell) -> Place {
@@ -391,6 +407,8 @@ impl Plan {
                 }
             }
         }
+        let guards = checks.iter().flatten().map(|check| check.guard);
+        let around = guards.filter(|&guard| !func.depends(guard, &binds)).collect();
         let mut test = Vec::new();
         if let Some(going) = region.going {
             test = body.iter().copied().filter(|&val| leads_to(func, val, &[going])).collect();
@@ -403,7 +421,7 @@ impl Plan {
         }
         test.retain(|&val| level(val) == depth);
         let in_place = in_place(func, region, &body, |val| level(val) == depth);
-        Plan { binds, levels, test, checks, in_place }
+        Plan { binds, levels, test, checks, around, in_place }
     }
 }
 

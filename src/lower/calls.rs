@@ -7,8 +7,8 @@ use super::{Body, Function, Lowering, Task, Value};
 use crate::ad;
 use crate::ast::{Name, Node, NodeKind};
 use crate::error::Problem;
-use crate::ir::Val;
-use crate::ops::Type;
+use crate::ir::{Builder, Val};
+use crate::ops::{Op, Type};
 use crate::span::Span;
 
 impl Lowering<'_> {
@@ -52,6 +52,13 @@ impl Lowering<'_> {
             let Body::Builtin(builtin) = function.body else { return Ok(()) };
             self.builder.span = at;
             check_arity(builtin.arity(), args.len(), at)?;
+            // What only says how an array counts is of arrays, too.
+            if let (Builtin::Op(Op::Stop), [Operand { value: Value::Array(array), at }]) = (builtin, args.as_slice()) {
+                self.check_complete(*array, *at)?;
+                let call = |builder: &mut Builder, args: &[Operand]| arith::call(builder, builtin, args);
+                let value = arrays::map(&mut self.builder, &[&args[0]], call)?;
+                return self.push(value, root);
+            }
             arrays::check_arguments(&args)?;
             let value = arith::call(&mut self.builder, builtin, &args)?;
             return self.push(value, root);

@@ -183,6 +183,9 @@ impl Lowering<'_> {
             for &each in clauses[number..last].iter().rev() {
                 let guard = self.unclaimed(plan, each, &sets[each].places);
                 if self.builder.func().inst(guard) == Inst::Bool(false) {
+                    if is_empty(self.builder.func(), &sets[each]) {
+                        continue;
+                    }
                     let (name, at) = (plan.name.clone(), sets[each].at);
                     return Err(Problem::UnusedClause { name, at, other: sets[0].at });
                 }
@@ -256,6 +259,17 @@ impl Lowering<'_> {
                 let Some((low, high)) = self.reach(equation, set, dimension)? else { continue };
                 if low < 0 && low < high {
                     return Err(Problem::NegativePlace { at: set.at, low });
+                }
+                let indices = equation.closed.iter().flat_map(|closed| &closed.indices);
+                let index = indices.filter(|index| index.val == set.places[dimension]).find(|index| {
+                    index.range.is_some_and(|(low, high)| {
+                        let func = self.builder.func();
+                        matches!((func.inst(low), func.inst(high)), (Inst::Int(0), Inst::Int(high)) if high < 0)
+                    })
+                });
+                if let Some(index) = index {
+                    let name = self.ast.name(index.name).to_owned();
+                    return Err(Problem::NegativeCount { name, at: index.at, extent: high });
                 }
                 *extent = usize::try_from(high).unwrap_or(0).max(*extent);
             }
@@ -431,7 +445,7 @@ impl Lowering<'_> {
 /// What clauses cover together.
 struct Coverage {
     complete: bool,
-    /// A clause all of whose elements belong to clauses before it.
+    /// A clause all of whose elements belong to clauses before it. One that has no elements goes as far as the sizes let it.
     unused: Option<usize>,
 }
 
@@ -461,6 +475,12 @@ fn fixed_place(func: &Func, set: &Set) -> Option<i64> {
     }
 }
 
+/// Whether an equation certainly defines no element.
+fn is_empty(func: &Func, set: &Set) -> bool {
+    let mut is_empty = true;
+    each_place(func, set, &mut COUNTED.clone(), &mut |_| is_empty = false).is_some() && is_empty
+}
+
 /// Marks the elements that each equation defines, if they can be counted. A single box that is the whole array needs no counting.
 fn coverage(func: &Func, sets: &[Set], extents: &[usize]) -> Coverage {
     let is_whole = |set: &Set| {
@@ -484,8 +504,9 @@ fn coverage(func: &Func, sets: &[Set], extents: &[usize]) -> Coverage {
     let mut left = 4 * COUNTED;
     let mut unused = None;
     for (number, set) in sets.iter().enumerate() {
-        let mut is_used = false;
+        let (mut is_used, mut is_empty) = (false, true);
         let counted = each_place(func, set, &mut left, &mut |place| {
+            is_empty = false;
             let mut element = 0;
             for (&subscript, &extent) in place.iter().zip(extents) {
                 element = element * extent + usize::try_from(subscript).unwrap_or(0);
@@ -498,7 +519,7 @@ fn coverage(func: &Func, sets: &[Set], extents: &[usize]) -> Coverage {
         if counted.is_none() {
             return unknown;
         }
-        if !is_used && count > 0 {
+        if !is_used && !is_empty {
             unused = unused.or(Some(number));
         }
     }

@@ -255,7 +255,11 @@ impl Lowering<'_> {
                 let name = self.ast.name(index.name).to_owned();
                 return Err(Problem::StartsLater { name, at: index.at, low, high: extent });
             }
-            loops.push((index.val, usize::try_from(extent).unwrap_or(0)));
+            let Ok(turns) = usize::try_from(extent) else {
+                let name = self.ast.name(index.name).to_owned();
+                return Err(Problem::NegativeCount { name, at: index.at, extent });
+            };
+            loops.push((index.val, turns));
         }
         let body = match closed.body.value {
             Value::Scalar(val) | Value::Array(val) => val,

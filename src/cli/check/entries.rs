@@ -4,7 +4,8 @@
 //! is 1 at the argument's element, reverse mode by a weight that is 1 at the result's, the difference by moving the element.
 
 use chainrule::difference::{Estimate, of_calls};
-use chainrule::ir::Inst;
+use chainrule::interp;
+use chainrule::ir::{Builder, Func, Inst, Output};
 use chainrule::ops::Op;
 use chainrule::{Array, Backend, Compiled, Error, Kind, Program, Request, Value};
 
@@ -57,12 +58,12 @@ pub fn rows(check: &Check, program: &Program, given: &Given) -> Result<Vec<Row>,
     });
     let adjoints: Vec<Sweep> = adjoints.collect::<Result<_, Error>>()?;
 
-    let is_stopped = has_stop(program);
+    let (is_stopped, turns) = (has_stop(program), turns(program));
     let mut rows = Vec::new();
     for (element, tangent) in by.iter().zip(&tangents) {
         let estimates = match is_stopped {
             true => vec![None; of.len()],
-            false => differences(&value, given, names[element.array], element.place, &of, &base),
+            false => differences((&value, turns.as_ref()), given, names[element.array], element.place, &of, &base),
         };
         for ((result, adjoint), difference) in of.iter().zip(&adjoints).zip(estimates) {
             let forward = tangent.arrays[result.array].data[result.place];
@@ -79,9 +80,26 @@ pub fn rows(check: &Check, program: &Program, given: &Given) -> Result<Vec<Row>,
     Ok(rows)
 }
 
-/// The derivatives of elements of the results by an element of an argument, from calls of the value.
+/// How often the `while`s of a program turn, if it has any: the same program with these numbers for results.
+fn turns(program: &Program) -> Option<Func> {
+    let graph = program.graph();
+    let mut builder = Builder::resume(graph.clone());
+    let mut results = Vec::new();
+    for val in graph.vals().filter(|&val| graph.free(val).is_empty()) {
+        if let Inst::Region(region) = graph.inst(val)
+            && graph.region(region).going.is_some()
+        {
+            let value = builder.result(val, graph.region(region).turns());
+            results.push(Output { name: String::new(), value });
+        }
+    }
+    (!results.is_empty()).then(|| builder.finish(results))
+}
+
+/// The derivatives of elements of the results by an element of an argument, from calls of the value. Where a `while` turns more or
+/// less often than at the point, the function is another one.
 fn differences(
-    value: &Compiled<Value>,
+    (value, turns): (&Compiled<Value>, Option<&Func>),
     given: &Given,
     argument: &str,
     place: usize,
@@ -93,8 +111,21 @@ fn differences(
     let numbers: Vec<f64> = pick(base);
     let rounding: Vec<f64> = numbers.iter().map(|number| ULPS * f64::EPSILON * number.abs()).collect();
     let mut moved = array.clone();
+    let count = |moved: &Array| {
+        let turns = turns?;
+        let arg = |name: &str| match name == argument {
+            true => Some(moved.data.as_slice()),
+            false => given.values.iter().find(|value| value.0 == name).map(|value| value.1.data.as_slice()),
+        };
+        let args = turns.params.iter().map(|param| arg(&param.name)).collect::<Option<Vec<&[f64]>>>()?;
+        interp::call(turns, &args).ok()
+    };
+    let same_turns = count(array);
     of_calls(array.data[place], &rounding, |x| {
         moved.data[place] = x;
+        if count(&moved) != same_turns {
+            return None;
+        }
         let others = given.views().filter(|(name, _)| *name != argument);
         let answer = value.by_name().with_all(others).with(argument, &moved).run();
         answer.ok().map(|answer| pick(&results(answer)))
