@@ -152,7 +152,11 @@ impl<'a, K> Batch<'a, K> {
         let spare = n_wanted - placed;
         let task = Task { kernel: &kernel, columns: &columns, outs: layout.outs, wanted: n_wanted, gathered, spare };
 
-        let threads = if points.saturating_mul(func.operations()) < 2 * kernel.worth_a_thread() { 1 } else { threads };
+        let threads = if points.saturating_mul(func.operations()) < 2 * kernel.worth_a_thread() {
+            1
+        } else {
+            threads::count(threads)
+        };
         let blocks = points.div_ceil(BLOCK);
         let mut partial = vec![0.0; if summed { blocks * n_wanted } else { 0 }];
         let mut rest = partial.as_mut_slice();
@@ -174,7 +178,7 @@ impl<'a, K> Batch<'a, K> {
 fn job_len(points: usize, threads: usize) -> usize {
     match threads {
         1 => points,
-        _ => (points.div_ceil(BLOCK) / (8 * threads.clamp(4, 64))).clamp(1, 16) * BLOCK,
+        _ => (points.div_ceil(BLOCK) / (8 * threads.min(64))).clamp(1, 16) * BLOCK,
     }
 }
 

@@ -10,6 +10,12 @@ pub fn count(threads: usize) -> usize {
     if threads == 0 { rayon::current_num_threads() } else { threads.min(MOST) }
 }
 
+/// Without threads there is one.
+#[cfg(not(feature = "threads"))]
+pub fn count(_: usize) -> usize {
+    1
+}
+
 /// Does the jobs, each worker with a state of its own, on at most `threads` threads; 0 is as many as the machine has.
 ///
 /// # Errors
@@ -21,11 +27,8 @@ pub fn each<J: Send, S, E: Send>(
     work: impl Fn(&mut S, J) -> Result<(), E> + Sync,
 ) -> Result<(), E> {
     #[cfg(feature = "threads")]
-    {
-        let threads = count(threads);
-        if threads > 1 {
-            return shared::each(jobs, threads, state, work);
-        }
+    if count(threads) > 1 {
+        return shared::each(jobs, count(threads), state, work);
     }
     let _ = threads;
     let mut state = state();
@@ -67,7 +70,8 @@ mod shared {
                 }
             }
         };
-        rayon::scope(|scope| {
+        // The caller works as well, at once, rather than wait for a thread of the pool to do what it could do itself.
+        rayon::in_place_scope(|scope| {
             for _ in 1..threads {
                 scope.spawn(|_| worker());
             }
