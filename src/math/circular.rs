@@ -107,8 +107,9 @@ impl<V: Number> Reduced<V> {
     #[inline(always)]
     fn cos_of_rest(self) -> V {
         let Reduced { s, over, z, .. } = self;
-        // cos(s - over) = cos s + over·s
-        z.fma(z.fma(polynomial(z, &COS), z.constant(-0.5)), s * over) + 1.0
+        // cos(s - over) = cos s + over·s. The square is taken anew, because the rounding of `z` would count.
+        let rest = (z * z).fma(polynomial(z, &COS), s * over);
+        (s * -0.5).fma(s, rest) + 1.0
     }
 
     #[inline(always)]
