@@ -90,7 +90,12 @@ pub fn emit(nest: &Nest, built: Built) -> Result<Emitted, Unsupported> {
     let mut pointers = POINTERS.into_iter().filter(|pointer| !has_calls || KEPT.contains(pointer));
     let is_array = |number: usize| nest.reads.get(number).is_none_or(|read| matches!(read, Read::Element { .. }));
     let mut order: Vec<usize> = (0..arrays.len()).filter(|&number| is_array(number)).collect();
-    order.sort_by_key(|&number| !arrays[number].is_strided());
+    // What moves most comes first.
+    order.sort_by_key(|&number| match &arrays[number] {
+        array if array.is_strided() => 0,
+        array if array.is_vector() => 1,
+        array => 2 + u8::from(array.row == 0),
+    });
     order.iter().for_each(|&number| arrays[number].pointer = pointers.next());
     if built.looped && arrays.iter().any(|array| array.is_strided() && array.pointer.is_none()) {
         return Err(Unsupported("more strides than registers"));
