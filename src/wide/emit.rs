@@ -210,7 +210,7 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    pub fn leave(&mut self) {
+    fn leave(&mut self) {
         let asm = &mut self.registers.asm;
         asm.zero_upper();
         KEPT.iter().rev().for_each(|&gpr| asm.pop(gpr));

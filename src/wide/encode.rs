@@ -103,6 +103,7 @@ pub const STORE: Form = arithmetic(0x11);
 pub const MOVE: Form = form(1, 0x28);
 pub const BROADCAST: Form = form(2, 0x19);
 /// One double of the lowest lane.
+const LOAD_SCALAR: Form = Form { prefix: 3, ..form(1, 0x10) };
 const STORE_SCALAR: Form = Form { prefix: 3, ..form(1, 0x11) };
 
 /// The first of two lanes in both, and the second of two operands' lanes.
@@ -249,6 +250,18 @@ impl Assembler {
             }
             (false, 1) => self.vex(STORE_SCALAR, 0, from, 0, Place::Mem(mem)),
             (false, _) => self.vex(STORE, u8::from(lanes > 2), from, 0, Place::Mem(mem)),
+        }
+    }
+
+    /// The lowest lanes from memory, as many as [`Self::store_lanes`] stores; the others are 0.
+    pub fn load_lanes(&mut self, to: u8, mem: Mem, lanes: usize) {
+        let (form, length) = match lanes {
+            1 => (LOAD_SCALAR, 0),
+            _ => (LOAD, (lanes.ilog2() - 1) as u8),
+        };
+        match self.width.has_masks() {
+            true => self.evex_bytes(form, length, to, 0, Place::Mem(mem), Masking::None, 8 * lanes as i32, false),
+            false => self.vex(form, length, to, 0, Place::Mem(mem)),
         }
     }
 
@@ -546,8 +559,20 @@ impl Assembler {
     }
 
     pub fn align_to(&mut self, bytes: usize) {
+        // From 1 to 8 bytes that do nothing, as processors decode them best.
+        const NOTHING: [&[u8]; 8] = [
+            &[0x90],
+            &[0x66, 0x90],
+            &[0x0f, 0x1f, 0x00],
+            &[0x0f, 0x1f, 0x40, 0],
+            &[0x0f, 0x1f, 0x44, 0, 0],
+            &[0x66, 0x0f, 0x1f, 0x44, 0, 0],
+            &[0x0f, 0x1f, 0x80, 0, 0, 0, 0],
+            &[0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0],
+        ];
         while !self.code.len().is_multiple_of(bytes) {
-            self.code.push(0x90);
+            let left = bytes - self.code.len() % bytes;
+            self.code.extend(NOTHING[left.min(8) - 1]);
         }
     }
 

@@ -118,6 +118,10 @@ pub enum RowOp {
     SetVariable(u8),
     /// Elements in the lanes where a condition holds, 0 in others.
     LoadWhere(At),
+    /// The elements of so many lanes from the first one on, 0 in others; 1, 2 or 4.
+    LoadFirst(At, u8),
+    /// As many elements from a value.
+    PutFirst(At, u8),
     /// Elements from a value, where a condition holds if there is one.
     Put(At),
     /// So many sums, one for each row.

@@ -158,8 +158,26 @@ fn machine(nest: &Nest, width: Width) -> Result<emit::Emitted, Unsupported> {
     if width.lanes() == 1 {
         return Err(Unsupported("loops over arrays are made of vectors"));
     }
-    let built = build::build(nest, width)?;
-    emit::emit(nest, built)
+    let nest = nest.flat();
+    let built = build::build(&nest, width)?;
+    emit::emit(&nest, built)
+}
+
+impl<'a> Nest<'a> {
+    /// As one row, where each row lies behind the one before and the body doesn't know in which it is.
+    fn flat(&self) -> Nest<'a> {
+        let (Some(rows @ 2..), Some(len)) = (self.rows, self.len) else { return self.clone() };
+        let follows = |row: isize| usize::try_from(row) == Ok(len);
+        let reads = self.reads.iter().all(|read| match *read {
+            Read::Element { row, turn } => (row, turn) == (0, 0) || turn == 1 && follows(row),
+            Read::Row | Read::Turn => false,
+        });
+        let writes = self.writes.iter().all(|write| write.kind != WriteKind::Sum && follows(write.row));
+        match rows.checked_mul(len) {
+            Some(all) if reads && writes => Nest { rows: Some(1), len: Some(all), ..self.clone() },
+            _ => self.clone(),
+        }
+    }
 }
 
 impl fmt::Debug for Kernel {

@@ -17,7 +17,7 @@ pub fn latency(op: Low) -> u32 {
     match op {
         Low::Div => 14,
         Low::Sqrt => 20,
-        Low::Store { .. } | Low::Row(RowOp::Put(_) | RowOp::PutSums { .. }) => 0,
+        Low::Store { .. } | Low::Row(RowOp::Put(_) | RowOp::PutFirst(..) | RowOp::PutSums { .. }) => 0,
         Low::And | Low::AndNot | Low::Or | Low::Xor | Low::Bits(_) | Low::Blend => 1,
         _ => 4,
     }

@@ -249,6 +249,15 @@ fn examples() -> Vec<(Func, Vec<Read>, Vec<Write>)> {
         (pair(), vec![element(1, 43), element(0, 1)], vec![write(Sum, 1, 0, Some(1))]),
         (pair(), vec![element(1, 43), element(1, -41)], vec![write(Store, 40, 1, None), write(Sum, 1, 0, Some(1))]),
         (pair(), vec![element(45, -1), element(0, 2)], vec![write(Add, 0, 0, None), write(Sum, 1, 1, None)]),
+        // Element by element.
+        (
+            body(3, |b, x| {
+                let product = b.binary(Op::Mul, x[0], x[2]);
+                vec![product, b.binary(Op::Sub, x[1], product)]
+            }),
+            vec![element(40, 1), element(41, 1), element(0, 0)],
+            vec![write(Store, 43, 0, None), write(Add, 44, 1, None)],
+        ),
         // Elementary functions.
         (
             body(2, |b, x| {
@@ -311,6 +320,19 @@ fn loops_are_what_the_interpreter_says_at_every_length() {
         }
         for rows in 1..6 {
             assert_right(&nest, rows, random.below(40), &mut random);
+        }
+        for _ in 0..3 {
+            // Rows one behind the other.
+            let (rows, len) = (random.below(8), random.below(30));
+            let row = len as isize;
+            let behind = |stride: isize| if stride.abs() > 2 { row } else { stride };
+            let reads = nest.reads.iter().map(|read| match *read {
+                Read::Element { row, turn } => element(behind(row), turn),
+                number => number,
+            });
+            let writes = nest.writes.iter().map(|write| Write { row: behind(write.row), ..*write });
+            let nest = Nest { reads: reads.collect(), writes: writes.collect(), ..nest.clone() };
+            assert_right(&nest, rows, len, &mut random);
         }
         for (rows, len) in [(3, 64), (9, 100), (1, 517), (17, 160)] {
             assert_right(&nest, rows, len, &mut random);

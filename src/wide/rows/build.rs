@@ -93,6 +93,13 @@ struct Vector {
     turns: usize,
 }
 
+impl Vector {
+    /// Whether it is as long as shorter vectors are, which need no condition in memory.
+    fn is_short(self, lanes: usize) -> bool {
+        self.turns < lanes && self.turns.is_power_of_two()
+    }
+}
+
 struct Builder<'a> {
     nest: &'a Nest<'a>,
     lanes: usize,
@@ -214,10 +221,10 @@ impl<'a> Builder<'a> {
             left -= vectors;
             for vector in self.vectors() {
                 let at = At { array: self.written(number), row: 0, vector: vector.at };
-                let before = self.element(at, vector.mask);
+                let before = self.element(at, vector);
                 let accumulator = self.push(RowOp::Accumulator, &[before]);
                 once.push(accumulator);
-                after.push(self.put(at, accumulator, vector.mask));
+                after.push(self.put(at, accumulator, vector));
                 self.over_rows[number].push(accumulator);
             }
         }
@@ -290,18 +297,18 @@ impl<'a> Builder<'a> {
                     match write.kind {
                         WriteKind::Add if write.row == 0 => {
                             let at = At { row: 0, ..at };
-                            let before = if row == 0 { self.element(at, vector.mask) } else { shared };
+                            let before = if row == 0 { self.element(at, vector) } else { shared };
                             shared = self.plus_product(value, factor, before);
                             if row + 1 == rows {
-                                roots.push(self.put(at, shared, vector.mask));
+                                roots.push(self.put(at, shared, vector));
                             }
                         }
                         WriteKind::Add => {
-                            let before = self.element(at, vector.mask);
+                            let before = self.element(at, vector);
                             let sum = self.plus_product(value, factor, before);
-                            roots.push(self.put(at, sum, vector.mask));
+                            roots.push(self.put(at, sum, vector));
                         }
-                        WriteKind::Store => roots.push(self.put(at, value, vector.mask)),
+                        WriteKind::Store => roots.push(self.put(at, value, vector)),
                         WriteKind::Sum => unreachable!("sums have accumulators"),
                     }
                 }
@@ -432,7 +439,7 @@ impl<'a> Builder<'a> {
                     let transposes = stride == 1 && self.at_once == self.lanes;
                     return if transposes { self.transposed(at, vector) } else { self.collected(at, vector) };
                 }
-                self.element(At { array, row, vector: vector.at }, vector.mask)
+                self.element(At { array, row, vector: vector.at }, vector)
             }
             Read::Turn if !self.looped => {
                 let (offset, lanes) = (RowOp::Offset(array), RowOp::Lanes(vector.at * self.lanes as u16));
@@ -499,12 +506,19 @@ impl<'a> Builder<'a> {
         self.program.add(Low::Add, &[number, more])
     }
 
-    fn element(&mut self, at: At, mask: Id) -> Id {
-        if mask == NONE { self.row(RowOp::Element(at), &[]) } else { self.row(RowOp::LoadWhere(at), &[mask]) }
+    fn element(&mut self, at: At, vector: Vector) -> Id {
+        match vector.mask {
+            NONE => self.row(RowOp::Element(at), &[]),
+            _ if vector.is_short(self.lanes) => self.row(RowOp::LoadFirst(at, vector.turns as u8), &[]),
+            mask => self.row(RowOp::LoadWhere(at), &[mask]),
+        }
     }
 
-    fn put(&mut self, at: At, value: Id, mask: Id) -> Id {
-        self.push(RowOp::Put(at), &[value, mask])
+    fn put(&mut self, at: At, value: Id, vector: Vector) -> Id {
+        if vector.is_short(self.lanes) {
+            return self.push(RowOp::PutFirst(at, vector.turns as u8), &[value]);
+        }
+        self.push(RowOp::Put(at), &[value, vector.mask])
     }
 
     fn row(&mut self, op: RowOp, args: &[Id]) -> Id {
@@ -534,9 +548,13 @@ fn dependence(nest: &Nest, program: &Program) -> Vec<u8> {
     };
     for inst in &program.insts {
         let own = match inst.op {
-            Low::Row(RowOp::Element(at) | RowOp::LoadWhere(at) | RowOp::Single(at, _) | RowOp::Across(at, _)) => {
-                of_array(at)
-            }
+            Low::Row(
+                RowOp::Element(at)
+                | RowOp::LoadWhere(at)
+                | RowOp::LoadFirst(at, _)
+                | RowOp::Single(at, _)
+                | RowOp::Across(at, _),
+            ) => of_array(at),
             Low::Row(RowOp::Variable(variable)) if rows(variable) => ROW,
             Low::Row(RowOp::Offset(_) | RowOp::Lanes(_) | RowOp::Tail(_) | RowOp::Pick(_)) => 0,
             Low::Row(_) => ROW | TURN,

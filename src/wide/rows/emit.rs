@@ -90,7 +90,12 @@ pub fn emit(nest: &Nest, built: Built) -> Result<Emitted, Unsupported> {
     let mut pointers = POINTERS.into_iter().filter(|pointer| !has_calls || KEPT.contains(pointer));
     let is_array = |number: usize| nest.reads.get(number).is_none_or(|read| matches!(read, Read::Element { .. }));
     let mut order: Vec<usize> = (0..arrays.len()).filter(|&number| is_array(number)).collect();
-    order.sort_by_key(|&number| !arrays[number].is_strided());
+    // What moves most comes first.
+    order.sort_by_key(|&number| match &arrays[number] {
+        array if array.is_strided() => 0,
+        array if array.is_vector() => 1,
+        array => 2 + u8::from(array.row == 0),
+    });
     order.iter().for_each(|&number| arrays[number].pointer = pointers.next());
     if built.looped && arrays.iter().any(|array| array.is_strided() && array.pointer.is_none()) {
         return Err(Unsupported("more strides than registers"));
@@ -157,6 +162,12 @@ impl<'a> Loops<'a> {
     /// Conditions that are known when the loops begin.
     fn n_tails(&self) -> usize {
         if self.nest.len.is_none() { LANES / self.width().lanes() } else { 0 }
+    }
+
+    /// How many turns the last vector has where it isn't filled.
+    fn rest(&self) -> usize {
+        let lanes = self.width().lanes();
+        self.nest.len.map_or(0, |len| if self.built.looped { len % LANES % lanes } else { len % lanes })
     }
 
     fn constant(&self, offset: usize) -> Mem {
@@ -243,7 +254,7 @@ impl<'a> Loops<'a> {
         }
         self.segment(&built.after, &[])?;
         self.asm().bind(done);
-        self.emitter.leave();
+        self.leave();
         self.emitter.cold(false)?;
         let end = self.asm().code.len();
         self.constants();
@@ -257,8 +268,9 @@ impl<'a> Loops<'a> {
         let pool = self.pool;
         let waiting = self.save_bytes() + frame::VECTOR * self.n_waiting() as i32 + frame::SPILLS_BIAS;
         let begin = 8 * (self.left() + 1) + LINE - 1;
+        let kept = self.kept();
         let asm = self.asm();
-        KEPT.iter().for_each(|&gpr| asm.push(gpr));
+        kept.iter().for_each(|&gpr| asm.push(gpr));
         asm.copy(RBX, RDI);
         asm.address_of_label(R14, pool);
         asm.address(RBP, Mem::at(RBX, begin));
@@ -269,6 +281,25 @@ impl<'a> Loops<'a> {
                 self.asm().load_pointer(pointer, Mem::at(RBX, 8 * (ARRAYS + number as i32)));
             }
         }
+    }
+
+    /// The registers that are used and belong to the caller; all of them if there are calls, so that the stack is aligned.
+    fn kept(&self) -> Vec<Gpr> {
+        let has_calls = !self.built.program.calls.is_empty();
+        let is_used = |gpr: Gpr| match gpr {
+            R12 => self.built.looped,
+            R13 | R15 => self.arrays.iter().any(|array| array.pointer == Some(gpr)),
+            _ => true,
+        };
+        KEPT.into_iter().filter(|&gpr| has_calls || is_used(gpr)).collect()
+    }
+
+    fn leave(&mut self) {
+        let kept = self.kept();
+        let asm = self.asm();
+        asm.zero_upper();
+        kept.iter().rev().for_each(|&gpr| asm.pop(gpr));
+        asm.ret();
     }
 
     /// How far the inner loop goes, and which of the last turns there are.
@@ -439,6 +470,11 @@ impl<'a> Loops<'a> {
             | RowOp::Lanes(_)
             | RowOp::Tail(_)
             | RowOp::Variable(_) => {}
+            RowOp::LoadFirst(at, lanes) => {
+                let result = self.registers().define(id);
+                let from = self.element_now(at);
+                self.asm().load_lanes(result, from, usize::from(lanes));
+            }
             RowOp::LoadWhere(at) => {
                 let mask = self.registers().in_register(a);
                 self.registers().release([a].into_iter());
@@ -450,6 +486,12 @@ impl<'a> Loops<'a> {
                     true => asm.masked(LOAD, result, 0, from, Masking::Zero(mask)),
                     false => asm.vector(LOAD_WHERE, result, mask, from),
                 }
+            }
+            RowOp::PutFirst(at, lanes) => {
+                let value = self.registers().in_register(a);
+                let to = self.element_now(at);
+                self.asm().store_lanes(to, value, usize::from(lanes));
+                self.registers().release([a].into_iter());
             }
             RowOp::Put(at) => {
                 let value = self.registers().in_register(a);
@@ -555,7 +597,7 @@ impl<'a> Loops<'a> {
         let program: &Program = &self.built.program;
         let (has_masks, len) = (self.width().has_masks(), self.nest.len);
         let lanes = self.width().lanes();
-        let looped = self.built.looped;
+        let rest = self.rest();
         let asm = self.asm();
         asm.align_to(LINE as usize);
         let begin = asm.code.len();
@@ -567,8 +609,7 @@ impl<'a> Loops<'a> {
         asm.code.resize(begin + extra, 0);
         (0..tails / 8).for_each(|number| asm.code.extend((number as f64).to_le_bytes()));
         match (len, has_masks) {
-            (Some(len), _) => {
-                let rest = if looped { len % LANES } else { len } % lanes;
+            (Some(_), _) => {
                 if has_masks {
                     asm.code.push(((1u32 << rest) - 1) as u8);
                 } else {
