@@ -74,6 +74,7 @@ const PROGRAMS: &[(&str, usize, usize)] = &[
     ("param x[N]; sum[i in 2..N-1]((x[i+1] - 2*x[i-1] + x[i-2])^2*x[i])", 1, 3),
     ("param x[N], c; sum[i if x[i] > c](x[i]*c) + sum[i](exp(x[i]) - i*x[i])", 1, 1),
     ("param x[N]; y[i] = sum[j in 0..i](x[j]*x[i]); sum[i](y[i]^2)", 1, 1),
+    ("param A[N, M]; sum[i](max[j](A[i, j])*sum[k in 1..M](A[i, k]*A[i, k-1]))", 1, 1),
     ("param x[N], y[M]; o[i, j] = x[i]*y[j]; sum[i](exp(sum[j](o[i, j]*o[i, j] + o[i, j])))", 2, 2),
     (
         "param W[N, N], x[M, N]; h[0, j] = x[0, j]; h[t, j] = tanh(x[t, j] + sum[k](W[j, k]*h[t-1, k])) for t in 1..M
