@@ -102,7 +102,7 @@ enum Command {
     Emit(emit::Emit),
     Functions(functions::Functions),
     Batch(batch::Batch),
-    Fit(fit::Fit),
+    Fit(Box<fit::Fit>),
     Bench(bench::Bench),
     Completions(completions::Completions),
 }

@@ -294,12 +294,15 @@ pub struct State {
     pub first: Vec<f64>,
     /// Means of squares of slopes.
     pub second: Vec<f64>,
+    /// The best parameters so far, and the epoch after which they were met.
+    pub best: Vec<f64>,
+    pub best_epoch: usize,
 }
 
 impl State {
     fn new(params: Vec<f64>) -> State {
         let zeros = vec![0.0; params.len()];
-        State { epoch: 0, steps: 0, params, first: zeros.clone(), second: zeros }
+        State { epoch: 0, steps: 0, best: params.clone(), best_epoch: 0, params, first: zeros.clone(), second: zeros }
     }
 }
 
@@ -554,6 +557,10 @@ impl<'a> Fit<'a> {
             history: Vec::new(),
             best: None,
         };
+        if state.best_epoch < state.epoch {
+            let loss = table.mean_loss(&state.best)?;
+            monitor.recall(&state.best, Step { iteration: state.best_epoch, loss, validation: None, rate: None })?;
+        }
         let (reason, iterations) = minimise(&mut *table, &mut state, &bounds, settings, loss, &mut monitor)?;
 
         let Monitor { history, best, .. } = monitor;
@@ -561,6 +568,8 @@ impl<'a> Fit<'a> {
         if !settings.method.is_descent() {
             state.params.clone_from(&best);
         }
+        state.best.clone_from(&best);
+        state.best_epoch = history.get(at).map_or(0, |step| step.iteration).min(state.epoch);
         table.reorder(None);
         let total = table.loss(&best, 0..trained.len())?;
         let squares = match loss {
@@ -629,7 +638,7 @@ impl<'a> Fit<'a> {
         };
         let what = if has_batches { "gradient descent in batches" } else { "validation" };
         if !self.program.has_arrays() || !self.columns.is_empty() {
-            let why = "no arrays hold all of its data".to_owned();
+            let why = "it counts those of whole arrays, and there are none".to_owned();
             return size.map_or(Ok(None), |_| Err(Error::NeedsRows { what: "a batch dimension", why }));
         }
         if size.is_none() && !has_batches && validation == 0.0 {
@@ -684,10 +693,10 @@ impl<'a> Fit<'a> {
     /// Where the parameters begin.
     fn start(&self, layout: &Layout, bounds: &Bounds) -> Result<Vec<f64>, Error> {
         if let Some(state) = &self.state {
-            let lengths = [&state.params, &state.first, &state.second].map(Vec::len);
+            let lengths = [&state.params, &state.first, &state.second, &state.best].map(Vec::len);
             let mut start = state.params.clone();
             bounds.project(&mut start);
-            return if lengths == [layout.len(); 3] { Ok(start) } else { Err(Error::OtherState) };
+            return if lengths == [layout.len(); 4] { Ok(start) } else { Err(Error::OtherState) };
         }
         let given = |slot: &Slot| self.at.iter().find(|(name, _)| *name == slot.name).map(|(_, value)| value.to_vec());
         let without: Vec<&Slot> = layout.0.iter().filter(|slot| given(slot).is_none()).collect();

@@ -11,7 +11,7 @@ mod rows;
 mod saved;
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -190,7 +190,7 @@ impl Fit {
             fit = fit.resume(state.for_method(self.method)?);
         }
         // What can't be written or drawn is found now, not after the fit.
-        let place = self.save.as_ref().map(|path| Whole::create(path)).transpose()?;
+        let place = self.save.as_ref().map(|path| place(path)).transpose()?;
         let given = Given { program: &program, columns: &rows.columns, arrays: &arrays, at: &at, sizes: &sizes };
         let pictures = self.pictures.begin(&fit, given)?;
         let fitted = fit.run();
@@ -308,6 +308,15 @@ impl Fit {
         let hint = arguments::advice(fitted.reason)?;
         Some(format!("hint: {hint}"))
     }
+}
+
+/// The place of a file that the fit writes.
+fn place(path: &Path) -> Result<Whole, Fault> {
+    if data::is_stream(path) {
+        let help = "name a file, as in `--save fit.json` and `--loss-curve loss.svg`";
+        return Err(Fault::usage("the answer goes to the standard output, and nothing else does", help));
+    }
+    Ok(Whole::create(path)?)
 }
 
 impl From<Error> for Fault {

@@ -56,7 +56,7 @@ pub fn fit(
 ) -> Result<Reason, Error> {
     let rows = objective.rows();
     let in_order = training.batch >= rows;
-    let loss = objective.mean_loss(&state.params)?;
+    let (loss, mut slopes) = measured(objective, &state.params, in_order)?;
     let mut losses = VecDeque::from([loss]);
     let rate = |epoch: usize| training.rate * training.schedule.factor(epoch, training.epochs);
     let step = |epoch: usize, loss: f64| Step { iteration: epoch, loss, validation: None, rate: Some(rate(epoch)) };
@@ -71,8 +71,14 @@ pub fn fit(
         for start in (0..rows).step_by(training.batch) {
             let batch = start..rows.min(start + training.batch);
             let count = objective.count(&batch);
-            let mut gradient = vec![0.0; state.params.len()];
-            objective.gradient(&next.params, batch, &mut gradient)?;
+            let mut gradient = match slopes.take() {
+                Some(gradient) => gradient,
+                None => {
+                    let mut gradient = vec![0.0; state.params.len()];
+                    objective.gradient(&next.params, batch, &mut gradient)?;
+                    gradient
+                }
+            };
             gradient.iter_mut().for_each(|slope| *slope /= count);
             next.descend(training, rate(state.epoch), &gradient);
             bounds.project(&mut next.params);
@@ -81,7 +87,8 @@ pub fn fit(
             }
         }
         next.epoch += 1;
-        let loss = objective.mean_loss(&next.params)?;
+        let loss;
+        (loss, slopes) = measured(objective, &next.params, in_order)?;
         if !loss.is_finite() {
             return Ok(Reason::Diverged);
         }
@@ -96,6 +103,17 @@ pub fn fit(
         }
     }
     Ok(Reason::Iterations)
+}
+
+/// The mean loss of all rows, and the gradient for the next step if that goes by all of them: both come from one pass.
+fn measured(objective: &dyn Objective, params: &[f64], with_gradient: bool) -> Result<(f64, Option<Vec<f64>>), Error> {
+    if !with_gradient {
+        return Ok((objective.mean_loss(params)?, None));
+    }
+    let all = 0..objective.rows();
+    let mut gradient = vec![0.0; params.len()];
+    let loss = objective.gradient(params, all.clone(), &mut gradient)?;
+    Ok((loss / objective.count(&all), Some(gradient)))
 }
 
 /// Whether losses are all the same, to the tolerance.

@@ -21,6 +21,19 @@ pub struct Monitor<'a, 'o> {
 }
 
 impl Monitor<'_, '_> {
+    /// Takes note of the best parameters of a fit that goes on.
+    ///
+    /// # Errors
+    /// Where a validation row has no result.
+    pub fn recall(&mut self, params: &[f64], mut step: Step) -> Result<(), Error> {
+        step.validation = self.validation.map(|validation| validation.mean_loss(params)).transpose()?;
+        if step.judged().is_finite() {
+            self.best = Some((params.to_vec(), self.history.len()));
+            self.history.push(step);
+        }
+        Ok(())
+    }
+
     /// Takes note of a step. Whether there is a reason to stop.
     ///
     /// # Errors

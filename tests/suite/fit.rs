@@ -115,6 +115,34 @@ fn levenberg_marquardt_finds_what_nist_certifies() {
     }
 }
 
+/// In units from 10^-10 to 10^6 the parameters are as far apart, and the certified values are the same.
+#[test]
+fn units_do_not_matter() {
+    for reference in Reference::all() {
+        let certified = reference.numbers("certified");
+        let units: Vec<f64> = (0..certified.len()).map(|place| [1e-10, 1e6, 1e3, 1e-7][place % 4]).collect();
+        let names: Vec<String> = (0..certified.len()).map(|place| format!("q{place}")).collect();
+        let turned = certified.iter().zip(&units).zip(&names);
+        let turned: Vec<String> = turned.map(|(((name, _), unit), q)| format!("{name} = {unit:e}*{q}")).collect();
+        let columns = reference.columns();
+        let data: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+        let (response, model) = (reference.0["response"].as_str().unwrap(), reference.0["model"].as_str().unwrap());
+        let head = format!("param {}; data {}", names.join(", "), data.join(", "));
+        let program = Program::parse(&format!("{head}; {}; {response} - ({model})", turned.join("; "))).unwrap();
+        for start in ["start1", "start2"] {
+            let numbers = reference.numbers(start);
+            let at =
+                numbers.iter().zip(&units).zip(&names).map(|(((_, value), unit), name)| (name.as_str(), value / unit));
+            let columns = columns.iter().map(|(name, values)| (*name, values));
+            let fit = Fit::new(&program).columns(columns).at(at).run().unwrap();
+            let found = values(&fit).into_iter().zip(&units).map(|(value, unit)| value * unit);
+            let digits = digits(found.zip(&certified));
+            let name = reference.name();
+            assert!(fit.reason.converged() && digits > 6.0, "{name} from {start}: {digits} digits, {}", fit.reason);
+        }
+    }
+}
+
 #[test]
 fn the_quasi_newton_method_finds_the_same_minima() {
     for name in ["Misra1a", "DanWood", "Chwirut2", "Gauss1", "Rat42"] {

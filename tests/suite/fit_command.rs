@@ -348,6 +348,32 @@ fn pictures_of_a_fit() {
     let flat = ["y - a*x", "--at", "a=1", "--data", "flat.csv", "--fitted-curve", "none.svg"];
     assert!(place.wrong(&flat).contains("no two different numbers"));
     assert!(place.wrong(&with(&["--loss-curve", "none/loss.svg"])).contains("can't be written"));
+    assert!(place.wrong(&with(&["--loss-curve", "a.svg", "--fitted-curve", "a.svg"])).contains("the same file"));
+    for option in ["--loss-curve", "--fitted-curve", "--save"] {
+        assert!(place.wrong(&with(&[option, "-"])).contains("the standard output"));
+    }
+}
+
+/// A fit that goes on remembers what was best before, although it began elsewhere.
+#[test]
+fn a_resumed_fit_is_no_worse_than_what_was_saved() {
+    let place = Place::new();
+    let words =
+        ["(y/80 - a*x/800)^2", "--data", "misra.csv", "--at", "a=1", "--wrt", "a", "--method", "sgd", "--seed", "1"];
+    let run = |more: &[&str]| {
+        let (code, out, err) = place.run(&[&words[..], &["--batch", "1", "--format", "json"], more].concat());
+        assert_eq!(code, 1, "{err}");
+        serde_json::from_str::<Value>(&out).unwrap()
+    };
+    // So great a rate that every epoch is worse than the start.
+    let wild = ["--rate", "1.99", "--schedule", "exponential:1.2"];
+    let part = run(&[&wild[..], &["--epochs", "2", "--save", "part.json"]].concat());
+    let state = &place.saved("part.json")["state"];
+    assert!(state["params"]["a"] != part["params"]["a"]["value"] && state["best_epoch"].as_u64() < Some(2));
+    let resumed = run(&[&wild[..], &["--epochs", "4", "--resume", "part.json"]].concat());
+    let whole = run(&[&wild[..], &["--epochs", "4"]].concat());
+    assert_eq!((&resumed["params"], &resumed["loss"]), (&whole["params"], &whole["loss"]));
+    assert_eq!(resumed["loss"], part["loss"]);
 }
 
 #[test]

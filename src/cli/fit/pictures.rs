@@ -49,11 +49,14 @@ pub struct Given<'a> {
 impl Options {
     /// Finds what can be drawn, before the fit begins.
     pub fn begin<'a>(&self, fit: &Fit, given: Given<'a>) -> Result<Pictures<'a>, Fault> {
+        if self.loss_curve.is_some() && self.loss_curve == self.fitted_curve {
+            return Err(Fault::usage("both pictures go to the same file", "give each a name of its own"));
+        }
         let curve = match &self.fitted_curve {
-            Some(path) => Some((Whole::create(path)?, Curve::new(fit, given)?)),
+            Some(path) => Some((super::place(path)?, Curve::new(fit, given)?)),
             None => None,
         };
-        let loss_curve = self.loss_curve.as_ref().map(|path| Whole::create(path)).transpose()?;
+        let loss_curve = self.loss_curve.as_ref().map(|path| super::place(path)).transpose()?;
         Ok(Pictures { loss_curve, fitted_curve: curve })
     }
 }

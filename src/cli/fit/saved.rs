@@ -56,7 +56,8 @@ impl Saved {
         let names: Vec<&str> = params.iter().map(|(name, _)| name.as_str()).collect();
         let state = match value.get("state") {
             Some(state) => {
-                Some(read_state(state, &names).ok_or_else(|| wrong("the state can't be understood".to_owned()))?)
+                let best: Vec<f64> = params.iter().flat_map(|(_, array)| &array.data).copied().collect();
+                Some(read_state(state, &names, best).ok_or_else(|| wrong("the state can't be understood".to_owned()))?)
             }
             None => None,
         };
@@ -69,7 +70,8 @@ fn arrays(object: Map<String, Value>) -> Result<Vec<(String, Array)>, String> {
     nested::read(Value::Object(object).to_string().as_bytes())
 }
 
-fn read_state(state: &Value, names: &[&str]) -> Option<SavedState> {
+/// A state; the best parameters are those that the fit answered.
+fn read_state(state: &Value, names: &[&str], best: Vec<f64>) -> Option<SavedState> {
     let count = |key: &str| usize::try_from(state.get(key)?.as_u64()?).ok();
     let list = |key: &str| {
         let list = arrays(state.get(key)?.as_object()?.clone()).ok()?;
@@ -84,6 +86,8 @@ fn read_state(state: &Value, names: &[&str]) -> Option<SavedState> {
             params: list("params")?,
             first: list("first")?,
             second: list("second")?,
+            best,
+            best_epoch: count("best_epoch")?,
         },
     })
 }
@@ -103,6 +107,7 @@ pub fn state(state: &State, method: MethodOption, shapes: &[(String, Vec<usize>)
         "method": method.name(),
         "epoch": state.epoch,
         "steps": state.steps,
+        "best_epoch": state.best_epoch,
         "params": list(&state.params),
         "first": list(&state.first),
         "second": list(&state.second),
