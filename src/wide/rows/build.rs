@@ -173,7 +173,7 @@ impl<'a> Builder<'a> {
         let n_variables = nest.reads.iter().filter(|read| matches!(read, Read::Row | Read::Turn)).count();
         let dependence = dependence(nest, &program);
         let mut division = Division { program, dependence, looped, single, waiting: Vec::new(), over_rows };
-        let (once, pinned, passes) = division.divide(once, &after, &passes, parts);
+        let (once, pinned, passes) = division.divide(once, &passes, parts);
         let Division { program, waiting, .. } = division;
         Built { program, once, after, pinned, passes, waiting, n_variables, looped }
     }
@@ -625,11 +625,9 @@ impl Division {
     fn divide(
         &mut self,
         mut once: Vec<Id>,
-        after: &[Id],
         passes: &[(usize, Turns)],
         parts: Vec<Parts>,
     ) -> (Vec<Id>, Vec<Id>, Vec<Pass>) {
-        _ = after;
         let mut gathered = Vec::new();
         for part in parts {
             let turn = self.gather(&part.turn, |id| self.is_early(id));
