@@ -17,6 +17,7 @@ use crate::code::Code;
 use crate::error::{Error, Problem};
 use crate::interp::{self, Failure};
 use crate::ir::{Func, Output};
+use crate::ops::Fault;
 use crate::parts::Parts;
 use crate::program::{
     Backend, Gradient, Hessian, HessianVector, Jacobian, Jvp, Kind, Nth, Program, Value, Vjp, is_int, is_whole,
@@ -287,6 +288,11 @@ impl Inner {
     /// A failure in words.
     fn told(&self, failure: Failure) -> Error {
         let at = self.func.span(failure.site);
+        // Of nothing there is no place; in the graph that is a subscript which is outside.
+        let text = at.text(self.program.source());
+        if failure.fault == Fault::Outside && (text.starts_with("argmax[") || text.starts_with("argmin[")) {
+            return self.program.problem(Problem::PlaceOfNothing { at });
+        }
         self.program.problem(Problem::NoInteger { at, fault: failure.fault })
     }
 
