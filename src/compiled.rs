@@ -288,6 +288,11 @@ impl Inner {
 
     /// A failure in words.
     fn told(&self, at: Span, fault: Fault) -> Error {
+        // Of nothing there is no place; in the graph that is a subscript which is outside.
+        let text = at.text(self.program.source());
+        if fault == Fault::Outside && (text.starts_with("argmax[") || text.starts_with("argmin[")) {
+            return self.program.problem(Problem::PlaceOfNothing { at });
+        }
         self.program.problem(Problem::NoInteger { at, fault })
     }
 

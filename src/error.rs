@@ -483,6 +483,10 @@ pub enum Problem {
         at: Span,
         fault: Fault,
     },
+    /// `argmax` over nothing, at run time.
+    PlaceOfNothing {
+        at: Span,
+    },
     /// `let x = 3`
     UselessWord {
         at: Span,

@@ -136,19 +136,14 @@ impl Reach {
 
 impl Reach {
     /// The reach of a result of a region: a condition, or an array of conditions.
-    fn of_result(
-        &self,
-        builder: &mut Builder,
-        active: &Active,
-        region: &Region,
-        number: usize,
-        part: Part,
-    ) -> Val {
+    fn of_result(&self, builder: &mut Builder, active: &Active, region: &Region, number: usize, part: Part) -> Val {
         let reach = |val: Val| active.contains(val).then(|| part(self.conditions[active.place(val)]));
         if let Some(reduction) = number.checked_sub(region.first_reduction()).and_then(|at| region.reductions.get(at)) {
             let terms = [Some(reduction.value), reduction.factor].into_iter().flatten().filter_map(reach);
             let is_number = !builder.func().is_array(reduction.value);
-            let Some(term) = terms.reduce(|a, b| either(builder, a, b)).filter(|_| is_number) else { return self.always };
+            let Some(term) = terms.reduce(|a, b| either(builder, a, b)).filter(|_| is_number) else {
+                return self.always;
+            };
             let may_be_of_nothing = may_be_of_nothing(builder.func(), region, reduction);
             if term == self.always && !may_be_of_nothing {
                 return self.always;
@@ -196,11 +191,10 @@ impl Reach {
 
 /// Whether a sum may have no terms.
 fn may_be_of_nothing(func: &Func, region: &Region, reduction: &Reduction) -> bool {
-    let has_turns = region.loops.iter().all(|each| {
-        matches!((func.inst(each.low), func.inst(each.high)), (Inst::Int(low), Inst::Int(high)) if low < high)
-    });
-    reduction.op == Op::Add
-        && (func.inst(reduction.guard) != Inst::Bool(true) || !has_turns || region.going.is_some())
+    let has_turns = region.loops.iter().all(
+        |each| matches!((func.inst(each.low), func.inst(each.high)), (Inst::Int(low), Inst::Int(high)) if low < high),
+    );
+    reduction.op == Op::Add && (func.inst(reduction.guard) != Inst::Bool(true) || !has_turns || region.going.is_some())
 }
 
 /// Whether it is a number that is finite wherever it is computed.

@@ -538,6 +538,10 @@ impl Problem {
                 };
                 report(message, *at, here).help(help)
             }
+            Problem::PlaceOfNothing { at } => {
+                report("over nothing there is no greatest and no least, so no place of it", *at, "no index is left here")
+                    .help("guard it: what stands in the branch of an `if` that is not taken does not matter")
+            }
             Problem::UselessWord { at, word } => {
                 report(format!("`{word}` is no word of the language"), *at, "not needed")
                     .help("write `a = …` to define, and the result as the last statement")

@@ -11,6 +11,7 @@ use crate::ast::BlockId;
 use crate::error::Problem;
 use crate::ir::{Check, Func, Inst, Loop, Val, guard};
 use crate::ops::Op;
+use crate::span::Span;
 
 /// So many alternatives of a guard are looked at one by one.
 const ALTERNATIVES: usize = 8;
@@ -114,6 +115,15 @@ impl Lowering<'_> {
         let (&array, subscripts) = operands.as_slice().split_first()?;
         let ranges = Ranges::new(func, loops);
         for (&subscript, &extent) in subscripts.iter().zip(func.shape(array)) {
+            if let Some(low) = constants(func, loops, subscript).into_iter().find(|&place| !is_inside(place, extent)) {
+                return Some(Problem::Outside {
+                    at: self.subscript_at(site, subscript),
+                    low,
+                    high: low,
+                    extent,
+                    range: None,
+                });
+            }
             let sum = Affine::of(func, subscript);
             // The ends of a range are reached if it is the same in every turn, and not empty.
             let is_reached = |val: Val| {
@@ -129,11 +139,8 @@ impl Lowering<'_> {
             if low >= 0 && high < extent as i128 {
                 continue;
             }
-            let span = func.span(site);
-            let inside = |at: crate::span::Span| span.start <= at.start && at.end <= span.end;
-            let known = self.subscripts.iter().find(|known| known.val == subscript && inside(known.at));
             return Some(Problem::Outside {
-                at: known.map_or(span, |known| known.at),
+                at: self.subscript_at(site, subscript),
                 low: low as i64,
                 high: high as i64,
                 extent,
@@ -141,6 +148,14 @@ impl Lowering<'_> {
             });
         }
         None
+    }
+
+    /// The place of a subscript in the text, or of what reads with it.
+    fn subscript_at(&self, site: Val, subscript: Val) -> Span {
+        let span = self.builder.func().span(site);
+        let inside = |at: Span| span.start <= at.start && at.end <= span.end;
+        let known = self.subscripts.iter().find(|known| known.val == subscript && inside(known.at));
+        known.map_or(span, |known| known.at)
     }
 
     /// The range of the only index of a subscript for which it stays inside.
@@ -153,6 +168,33 @@ impl Lowering<'_> {
         let (low, high) = (ranges.lowest(&own)?.max(-shift), ranges.highest(&own)?.min(extent as i128 - 1 - shift));
         (low <= high).then(|| (self.ast.name(*name).to_owned(), low as i64, high as i64 + 1))
     }
+}
+
+/// The integers that a subscript takes from a list that is written down, where it goes through them by an index.
+fn constants(func: &Func, loops: &HashMap<Val, Loop>, subscript: Val) -> Vec<i64> {
+    let int = |val: Val| match func.inst(val) {
+        Inst::Int(value) => Some(value),
+        _ => None,
+    };
+    let found = || {
+        let operands = func.operands(subscript);
+        let ([list, index], Inst::Read(_)) = (operands.as_slice(), func.inst(subscript)) else { return None };
+        let (region, Inst::Result(_, number)) = (func.region_of(*list)?, func.inst(*list)) else { return None };
+        let cell = region.cells.get((number as usize).checked_sub(region.first_cell())?)?;
+        let turns = loops.get(index).filter(|_| region.loops.is_empty() && cell.init.is_none())?;
+        let (low, high) = (int(turns.low)?, int(turns.high)?);
+        let mut all = Vec::new();
+        for update in &cell.updates {
+            let ([place], Inst::Bool(true)) = (&*update.subscripts, func.inst(update.guard)) else { return None };
+            all.extend(int(update.value).filter(|_| int(*place).is_some_and(|place| low <= place && place < high)));
+        }
+        Some(all)
+    };
+    found().unwrap_or_default()
+}
+
+fn is_inside(place: i64, extent: usize) -> bool {
+    usize::try_from(place).is_ok_and(|place| place < extent)
 }
 
 /// Whether something holds wherever a guard does: in each of its alternatives.

@@ -8,6 +8,7 @@ use chainrule::ir::verify::verify;
 use chainrule::lower::{Binding, Lowered, lower};
 use chainrule::ops::Fault;
 use chainrule::syntax::{Limits, parse};
+use chainrule::{Array, Backend, Mode, Program};
 
 /// A text and what it means at two indices.
 type Named<T> = (&'static str, fn(i64, i64) -> T);
@@ -441,4 +442,51 @@ fn subscripts_are_checked_as_counting_says() {
         }
     }
     assert!(proved > 40 && checked > 40, "{proved} proved, {checked} checked");
+}
+
+#[test]
+fn what_is_not_reached_contributes_nothing_in_either_mode() {
+    let x = Array::new(&[3], vec![1.0, -2.0, 4.0]);
+    for (text, by_x) in [
+        // Elements whose condition is false, read at another place, by rows and one by one.
+        ("param x[n]; data z; y[i] = if(x[i] > 0, x[i], 0); z*sum[i in 0..n-1](sqrt(y[i+1]))", [0.0, 0.0, 0.75]),
+        (
+            "param x[n]; data z; y[i,k] = if(x[i] > 0, x[i], 0) for i in 0..n, k in 0..2; f(v) = sqrt(v[1]); z*sum[i in 1..n](f(y[i]))",
+            [0.0, 0.0, 0.75],
+        ),
+        ("param x[n]; data z; y = [if(x[i] > 0, x[i], 0) for i]; z*(sqrt(y[1]) + sqrt(y[2]))", [0.0, 0.0, 0.75]),
+        // Sums over nothing.
+        ("param x[n]; data z; sqrt(sum[i if x[i] > 5](x[i]*z^2)) + x[2]", [0.0, 0.0, 1.0]),
+        ("param x[n]; data z; z*sum[i in 0..n](sqrt(sum[j in 2..=i](x[j])))", [0.0, 0.0, 0.75]),
+        // Means of nothing that aren't asked for.
+        ("param x[n]; data z; z*sum[i in 0..n](if(i > 0, mean[j in 0..i](x[j]^2), 0))", [9.0, -6.0, 0.0]),
+        ("param x[n]; data z; m[i] = mean[j in 0..i](x[j]^2) for i in 0..n; z*sum[i in 1..n](m[i])", [9.0, -6.0, 0.0]),
+    ] {
+        let program = Program::parse(text).unwrap_or_else(|error| panic!("{text}\n{error}"));
+        for mode in [Mode::Forward, Mode::Reverse] {
+            for backend in [Backend::Interpreter, Backend::Auto] {
+                let request = program.jacobian().mode(mode).backend(backend).by_name();
+                let answer = request.with("x", &x).with("z", 3.0).run();
+                let answer = answer.unwrap_or_else(|error| panic!("{text}\n{error}"));
+                let slopes = &answer.get("d_x").expect("slopes").data;
+                assert!(
+                    slopes.iter().zip(by_x).all(|(a, b)| (a - b).abs() < 1e-14),
+                    "{text}\n{mode:?}, {backend:?}: {slopes:?}, not {by_x:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn over_nothing_there_is_no_place() {
+    let program = Program::parse("index n; argmax[i in 0..n](sin(i))").expect("a program");
+    let error = program.value().by_name().with("n", 0.0).run().map(|_| ()).expect_err("no place").to_string();
+    assert!(error.contains("over nothing there is no greatest"), "{error}");
+}
+
+#[test]
+fn a_stopped_array_counts_as_constant() {
+    let x: Argument = ("x", &[2], &[3.0, 5.0]);
+    gives("param x[n]; y = stop(x); grad(sum[i](y[i]*x[i]^2), x)", &[x], &[18.0, 50.0]);
 }

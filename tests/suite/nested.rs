@@ -212,6 +212,7 @@ fn what_is_wrong_with_files_is_told_with_its_place() {
         .with("half.csv", "a,1\n1,2\n")
         .with("gap.csv", "1,2\n3,\n")
         .with("short.npy", npy("<f8", false, "(3,)", &doubles(&[1.0, 2.0])))
+        .with("vast.npy", npy("<f8", false, "(4294967296, 4294967296, 4294967296)", &[]))
         .with("huge.npy", npy("<f8", false, "(1152921504606846976, 2)", &[]))
         .with("text.npy", npy("<U5", false, "(1,)", &[0; 20]))
         .with("no.npy", "no")
@@ -227,6 +228,7 @@ fn what_is_wrong_with_files_is_told_with_its_place() {
         ("--data", "x=gap.csv", "`gap.csv`, line 2, column 2 (`x`): the cell is empty"),
         ("--data", "x=short.npy", "ends early: 24 bytes of numbers are announced, 16 are there"),
         ("--data", "x=huge.npy", "impossible shape"),
+        ("--data", "x=vast.npy", "impossible shape"),
         ("--data", "x=text.npy", "numbers of type <U5"),
         ("--data", "x=no.npy", "is no NPY file"),
         ("--data", "x=nothing.npy", "no such file"),

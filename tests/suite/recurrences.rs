@@ -496,3 +496,29 @@ fn second_derivatives() {
     close(answer.get("d_a_b"), by(&|h| slopes(a, b + h)[0]));
     close(answer.get("d_b_b"), by(&|h| slopes(a, b + h)[1]));
 }
+
+#[test]
+fn sizes_may_be_so_small_that_clauses_have_no_elements() {
+    // Of one element a triangular matrix has no rows beside its diagonal.
+    let text = "param A[N,N], b[N]
+                L[i,j] = (A[i,j] - sum[k in 0..j](L[i,k]*L[j,k]*D[k]))/D[j] for i in 0..N, j in 0..i
+                D[i] = A[i,i] - sum[k in 0..i](L[i,k]^2*D[k])
+                y[i] = b[i] - sum[k in 0..i](L[i,k]*y[k])
+                sum[i](y[i]^2/D[i])";
+    let args = [("A", &[1, 1][..], vec![2.0]), ("b", &[1], vec![3.0])];
+    is(text, &args, |at| at[1][0].powi(2) / at[0][0]);
+    gives("x[0] = 1.5; x[t] = 2*x[t-1] for t in 1..1; x[0]", 1.5);
+}
+
+#[test]
+fn arrays_whose_clauses_stand_among_those_of_others() {
+    // `s` needs `x`, which doesn't need `s` and ends below it.
+    gives("x[0] = 1; s[0] = 1; s[t] = s[t-1] + x[t] for t in 1..5; x[t] = 2*x[t-1] for t in 1..5; s[4]", 31.0);
+}
+
+#[test]
+fn an_element_that_depends_on_itself_through_another_rank() {
+    let message = |text: &str| Program::parse(text).expect_err(text).to_string();
+    let text = "D[i] = 1 + sum[k in 0..3](L[i,k]) for i in 0..3\nL[i,k] = D[i]*k for i in 0..3, k in 0..3\nD[2]";
+    assert!(message(text).contains("depends on itself"), "{}", message(text));
+}

@@ -1,7 +1,9 @@
 //! The meaning of regions: what the interpreter computes, against loops written in Rust.
 
 use chainrule::interp::{Value, call};
-use chainrule::ir::{Builder, Cell, Direction, Func, Loop, Output, Reduction, Region, State, Update, UpdateKind, Val};
+use chainrule::ir::{
+    Builder, Cell, Check, Direction, Func, Loop, Output, Reduction, Region, State, Update, UpdateKind, Val,
+};
 use chainrule::ops::{Op, Type};
 
 fn finish(builder: Builder, value: Val) -> Func {
@@ -190,4 +192,24 @@ fn substitution_renames_what_would_be_captured() {
     let all = b.array(&[(k, 3)], replaced);
     let func = finish(b, all);
     assert_eq!(run(&func, &[&[1.0, 2.0, 4.0]]), [7.0, 14.0, 28.0]);
+}
+
+#[test]
+fn the_guard_of_a_check_may_be_younger_than_the_loops_around() {
+    let mut b = Builder::new("f");
+    let x = b.array_param("x", Type::F64, &[3]);
+    let flags = ["p", "q"].map(|name| b.param(name, Type::Bool));
+    let (i, j) = (b.index(), b.index());
+    let (zero, three) = (b.int(0), b.int(3));
+    let place = b.binary(Op::IAdd, i, j);
+    let site = b.read(x, &[place]);
+    let inner = b.sum(j, zero, three, site);
+    let outer = b.sum(i, zero, three, inner);
+    let guard = b.binary(Op::And, flags[0], flags[1]);
+    b.check(Check { guard, site, missing: false });
+    let func = b.finish(vec![Output { name: String::new(), value: outer }]);
+    for (p, q) in [(0.0, 1.0), (1.0, 0.0), (1.0, 1.0)] {
+        let answer = call(&func, &[&[1.0, 2.0, 3.0], &[p], &[q]]);
+        assert_eq!(answer.is_err(), p + q == 2.0, "{p}, {q}: {answer:?}");
+    }
 }

@@ -16,8 +16,11 @@ use crate::error::Problem;
 use crate::ir::{Builder, Cell, Direction, Inst, Loop, Region, Update, UpdateKind, Val};
 use crate::ops::{Op, Type};
 
-/// From where to before where each clause of each array goes, in each dimension.
-type Spans = Vec<Vec<Vec<(i64, i64)>>>;
+/// From where to before where a clause goes, in each dimension.
+type Reaches = Vec<(i64, i64)>;
+
+/// Those of each clause of each array.
+type Spans = Vec<Vec<Reaches>>;
 
 /// Arrays while their loops are made.
 struct Unfolding<'a> {
@@ -116,7 +119,7 @@ impl Lowering<'_> {
     }
 
     /// From where to before where each clause goes in each dimension.
-    fn spans(&mut self, equations: &[Equation], plan: &Plan) -> Result<Vec<Vec<(i64, i64)>>, Problem> {
+    fn spans(&mut self, equations: &[Equation], plan: &Plan) -> Result<Vec<Reaches>, Problem> {
         let mut spans = Vec::new();
         for (equation, set) in equations.iter().zip(&plan.sets) {
             let mut all = Vec::new();
@@ -139,7 +142,7 @@ impl Lowering<'_> {
         dimensions: &[Vec<usize>],
     ) -> Result<Option<Vec<Val>>, Problem> {
         let (turned, names) = self.turned(plans, bounds, dimensions);
-        let turn = |(clauses, dimensions): (&Vec<Vec<(i64, i64)>>, &Vec<usize>)| {
+        let turn = |(clauses, dimensions): (&Vec<Reaches>, &Vec<usize>)| {
             clauses.iter().map(|span| dimensions.iter().map(|&dimension| span[dimension]).collect()).collect()
         };
         let spans: Spans = spans.iter().zip(dimensions).map(turn).collect();
