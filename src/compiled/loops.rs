@@ -10,7 +10,7 @@ use crate::jit::loops::{self, LoopCode, Workspace};
 use crate::program::Backend;
 
 /// A graph with arrays, ready to be called from any number of threads.
-pub(super) struct Loops {
+pub struct Loops {
     #[cfg(feature = "jit")]
     code: Option<LoopCode>,
     /// Workspaces that no call is using: as many as there have been calls at the same time.

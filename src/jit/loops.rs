@@ -20,6 +20,7 @@ mod range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cranelift::codegen::Context;
+use cranelift::codegen::ir::UserFuncName;
 use cranelift::prelude::{AbiParam, Signature, types};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::Module;
@@ -28,12 +29,12 @@ use memmap2::MmapMut;
 use super::link::Imports;
 use super::shims::Symbol;
 use super::target::Target;
-use super::{Effort, Error, Unfinished, free};
+use super::{Effort, Error, Unfinished, dump, free};
 use crate::interp::{self, Failure, Value};
 use crate::ir::{Func, Inst};
 use crate::ops::Fault;
 use emit::{Layout, RECORD};
-use plan::size;
+use plan::{Plan, size};
 
 /// Takes the address of the workspace; 0, or the number of the check that failed, plus one.
 ///
@@ -113,16 +114,7 @@ impl Workspace {
 /// # Errors
 /// Where the host is none that Cranelift knows, memory for code is refused, or the function is too large for one piece of code.
 pub fn compile(func: &Func) -> Result<LoopCode, Error> {
-    if func.operations() > LARGEST {
-        return Err(Error::Backend(format!("more than {LARGEST} operations beside loops")));
-    }
-    let plan = plan::plan(func);
-    let layout = Layout::new(func, &plan);
-    if i32::try_from(layout.buffers).is_err() {
-        return Err(Error::Backend("too many arguments and results".to_owned()));
-    }
-    let effort = if func.operations() <= THOROUGH { Effort::Registers } else { Effort::Quick };
-    let target = Target::host(effort)?;
+    let (target, plan, layout) = prepare(func)?;
     let mut builder = JITBuilder::with_isa(target.isa.clone(), cranelift_module::default_libcall_names());
     builder.symbol_lookup_fn(Box::new(|name| Symbol::by_name(name)?.address()));
     let mut unfinished = Unfinished(Some(JITModule::new(builder)));
@@ -146,6 +138,49 @@ pub fn compile(func: &Func) -> Result<LoopCode, Error> {
         func: func.clone(),
         module: Mutex::new(unfinished.0.take()),
     })))
+}
+
+/// The code as Cranelift gets it, as text.
+///
+/// # Errors
+/// As [`compile`].
+pub fn clif(func: &Func) -> Result<String, Error> {
+    let (_, context) = unlinked(func)?;
+    Ok(format!("{}\n", context.func.display()))
+}
+
+/// The finished code, in the host's assembly language.
+///
+/// # Errors
+/// As [`compile`].
+pub fn asm(func: &Func) -> Result<String, Error> {
+    let (target, mut context) = unlinked(func)?;
+    let mut text = String::new();
+    dump::assembly(&*target.isa, &mut context, &mut text)?;
+    Ok(text)
+}
+
+/// The code where functions are called by name.
+fn unlinked(func: &Func) -> Result<(Target, Context), Error> {
+    let (target, plan, layout) = prepare(func)?;
+    let mut context = Context::new();
+    context.func.name = UserFuncName::testcase(&func.name);
+    context.func.signature = signature(&target);
+    emit::emit(func, &plan, &layout, &target, &mut context.func, &mut Imports::new(None));
+    Ok((target, context))
+}
+
+fn prepare(func: &Func) -> Result<(Target, Plan, Layout), Error> {
+    if func.operations() > LARGEST {
+        return Err(Error::Backend(format!("more than {LARGEST} operations beside loops")));
+    }
+    let plan = plan::plan(func);
+    let layout = Layout::new(func, &plan);
+    if i32::try_from(layout.buffers).is_err() {
+        return Err(Error::Backend("too many arguments and results".to_owned()));
+    }
+    let effort = if func.operations() <= THOROUGH { Effort::Registers } else { Effort::Quick };
+    Ok((Target::host(effort)?, plan, layout))
 }
 
 fn signature(target: &Target) -> Signature {

@@ -690,3 +690,72 @@ fn hostile_words_never_panic() {
         assert!(!run.err.contains("panicked"), "{:.80?}: {}", words, run.err);
     }
 }
+
+/// A program of numbers with loops inside is a program of numbers, whatever the command.
+#[test]
+fn loops_inside_are_no_arrays_outside() {
+    let newton = "r = iterate r from 1 for k in 0..20 do r - (r^2 - (x*z)^2 - 1)/(2*r); r";
+    let rows =
+        ok(&["batch", newton, "--data", "examples/points.csv", "--what", "value,gradient,hessian", "--out", "-"]);
+    let mut lines = rows.lines();
+    assert_eq!(lines.next(), Some("value,d_x,d_z,d_x_x,d_x_z,d_z_z"));
+    let points = std::fs::read_to_string("examples/points.csv").unwrap();
+    for (line, point) in lines.zip(points.lines().skip(1)) {
+        let [numbers, point] = [line, point].map(|line| line.split(',').map(|cell| cell.parse().unwrap()).collect());
+        let (numbers, point): (Vec<f64>, Vec<f64>) = (numbers, point);
+        let product = point[0] * point[1];
+        let root = product.hypot(1.0);
+        let expected = [root, point[1] * product / root, product / root + product / root.powi(3)];
+        for (found, expected) in [numbers[0], numbers[1], numbers[4]].into_iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-12, "{line}");
+        }
+    }
+    let while_loop = "iterate r from 1 while abs(r^2 - x) > 1e-12 do r - (r^2 - x)/(2*r)";
+    let picture = ok(&["plot", while_loop, "--over", "x=1..4", "--derivatives", "0,1,2", "--out", "-"]);
+    assert!(picture.starts_with("<svg"), "{picture}");
+    let fitted = ok(&["fit", "y - sum[i in 0..3](b*x^i)", "--data", "examples/misra.csv", "--at", "b=1"]);
+    assert!(fitted.contains("converged"), "{fitted}");
+}
+
+/// Arrays may stand beside the rows of a table and the axis of a picture; array results are a column or a curve an element.
+#[test]
+fn arrays_that_are_the_same_for_all_points() {
+    let text = "data w[N]; param x, z; y[i] = w[i]*x^i*z; y";
+    let rows = ok(&["batch", text, "--data", "examples/points.csv", "--data", "w=examples/vector.csv", "--out", "-"]);
+    assert!(rows.starts_with("value[0],value[1],value[2],d_x[0],d_x[1],d_x[2],d_z[0],"), "{rows}");
+    let wrt = ["batch", "x*sum[i](w[i]*z^i)", "--data", "examples/points.csv", "--args", "-", "--what", "hessian"];
+    let run = run_with_input(&[&wrt[..], &["--wrt", "x,w", "--out", "-"]].concat(), b"{\"w\": [1, 2]}");
+    assert!(
+        run.out.starts_with("d_x_x,d_x_w[0],d_x_w[1],\"d_w_w[0, 0]\",\"d_w_w[0, 1]\",\"d_w_w[1, 1]\"\n"),
+        "{}",
+        run.out
+    );
+
+    let alone = wrong(&["batch", "x*w[0]", "--data", "examples/points.csv", "--out", "-"]);
+    assert!(alone.contains("`w` is an array, and a row has numbers") && alone.contains("--args"), "{alone}");
+    let second =
+        wrong(&["batch", "x*z", "--data", "examples/points.csv", "--data", "examples/points.csv", "--out", "-"]);
+    assert!(second.contains("there is a second table"), "{second}");
+
+    let curve = "c + t*sum[i](w[i]*cos(x[i]*t))";
+    let picture =
+        ok(&["plot", curve, "--over", "t=-3..3", "--args", "examples/line.json", "--derivatives", "0,1", "--out", "-"]);
+    assert!(picture.contains("f′(t)"), "{picture}");
+    let two = ok(&["plot", "[sin(t), cos(t)]", "--over", "t=0..6", "--out", "-"]);
+    assert!(two.contains("f[0](t)") && two.contains("f[1](t)"), "{two}");
+}
+
+/// The machine code of arrays and loops is shown like that of formulas.
+#[test]
+fn code_of_loops_is_shown() {
+    let text = "param x[N]; sum[i](exp(x[i])^2)";
+    let clif = ok(&["emit", text, "--size", "N=300", "--stage", "clif"]);
+    assert!(clif.starts_with("function %f(i64) -> i64") && clif.contains("brif") && clif.contains("call "), "{clif}");
+    let asm = ok(&["emit", text, "--size", "N=300", "--stage", "asm"]);
+    assert!(asm.starts_with("; cranelift\n") && asm.contains("ret"), "{asm}");
+    assert!(asm.lines().count() < 2000, "a loop is a loop");
+    let unbound = wrong(&["emit", text, "--stage", "asm"]);
+    assert!(unbound.contains("--size N=…"), "{unbound}");
+    let dot = ok(&["emit", text, "--size", "N=3", "--stage", "dot", "--graph", "reverse"]);
+    assert!(dot.contains("label=\"loop\""), "{dot}");
+}
