@@ -759,3 +759,56 @@ fn code_of_loops_is_shown() {
     let dot = ok(&["emit", text, "--size", "N=3", "--stage", "dot", "--graph", "reverse"]);
     assert!(dot.contains("label=\"loop\""), "{dot}");
 }
+
+/// `--explain` looks into loops: which turn doesn't matter, and what a branch that isn't taken computes isn't told.
+#[test]
+fn explanations_of_loops() {
+    let kinks = "param x[3]; sum[i](abs(x[i])) + sum[i](if(x[i] > 0, sqrt(x[i]), 0))";
+    let args = |json: &str, text: &str, command: &str| {
+        let words = [command, text, "--args", "-", "--explain"];
+        let run = run_with_input(&words, json.as_bytes());
+        assert_eq!((run.code, run.err.as_str()), (0, ""), "{text}");
+        run.out
+    };
+    let told = args("{\"x\": [1, 0, -4]}", kinks, "grad");
+    assert!(told.contains("the point is at a kink of `abs`") && told.contains("abs(x[i])"), "{told}");
+    assert!(!told.contains("is born"), "{told}");
+    let told = args("{\"x\": [1, 2, -4]}", kinks, "grad");
+    assert!(told.contains("The point hits no kink, and everything is finite."), "{told}");
+    let told = args("{\"x\": [1, -2, 4]}", "param x[3]; sum[i](ln(x[i]))", "eval");
+    assert!(told.contains("`value` is not finite: its NaN is born here") && told.contains("ln(-2.0) is NaN"), "{told}");
+    let told = args("{\"x\": [1, 0, 4]}", "param x[3]; sum[i](sqrt(x[i]))", "grad");
+    assert!(told.contains("in the derivative of this"), "{told}");
+    let told = args("{\"x\": [1e308, 1e308, 1e308]}", "param x[3]; sum[i](x[i])", "eval");
+    assert!(told.contains("a sum of finite numbers is too great"), "{told}");
+}
+
+/// A computation with arrays is drawn by its names.
+#[test]
+fn pictures_of_computations_with_arrays() {
+    let text = "param W[H, D], b[H]; data x[D]; z[h] = tanh(b[h] + sum[d](W[h,d]*x[d])); loss = sum[h](z[h]^2); loss";
+    let args = b"{\"W\": [[1, 0, 2], [0.5, -1, 1]], \"b\": [0, 1], \"x\": [0.25, -1, 2]}";
+    let run = run_with_input(&["trace", text, "--args", "-", "--format", "svg"], args);
+    assert_eq!((run.code, run.err.as_str()), (0, ""));
+    for part in ["<svg", ">W<", ">2×3<", ">z<", ">loss<", ">[0.25, −1, 2]<", "−1 … 2", "← adjoint"] {
+        assert!(run.out.contains(part), "{part}: {}", run.out);
+    }
+    assert_eq!(run.out.matches("marker-end").count(), 5, "W, b and x into z, z into loss, loss into the result");
+}
+
+/// The derivative of arrays and loops as a text, for sizes or arguments that have them.
+#[test]
+fn derivatives_of_arrays() {
+    let words = ["derive", "param x[N]; sum[i](x[i]^2)/N", "--size", "N=4"];
+    assert_eq!(ok(&words), "param x[4]\nd_x[i] = x[i]/2\n\nsizes: N = 4\n");
+    let latex = ok(&["derive", "param x[N]; sum[i](x[i]^2*sum[j](x[j]))", "--size", "N=4", "--format", "latex"]);
+    assert!(latex.contains("\\sum_{") && latex.contains("x_{i}"), "{latex}");
+    let unknown = wrong(&["derive", "param x[N]; sum[i](x[i]^2)"]);
+    assert!(unknown.contains("--size N=…"), "{unknown}");
+    let second = ok(&["derive", "param x[N]; sum[i](x[i]^3)", "--size", "N=4", "--order", "2"]);
+    assert!(second.contains("d_x_x[i, j] ="), "{second}");
+    let third = wrong(&["derive", "param x[N]; sum[i](x[i]^3)", "--size", "N=4", "--order", "3"]);
+    assert!(third.contains("by arrays the orders are 1 and 2"), "{third}");
+    let json = ok(&["derive", "param x[N], c; c*sum[i](x[i]^3)", "--size", "N=4", "--format", "json"]);
+    assert!(json.contains("\"x\":\"param x[4], c\\nd_x[i] = 3*c*x[i]^2\""), "{json}");
+}
