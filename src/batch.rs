@@ -16,7 +16,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The numbers are those of single calls, bit for bit.
+//! The numbers are those of single calls, bit for bit. Programs with arrays and loops are computed one point at a time; an
+//! array is as many columns as it has elements, row by row, and [`Program::columns`](crate::Program::columns) takes it by name.
 //!
 //! - [`points`] and [`output`] say where numbers lie; the caller's memory is used as it is.
 //! - [`tile`] takes the points apart, [`kernel`] computes them: the seam to the back ends.
@@ -34,8 +35,9 @@ pub use output::Output;
 pub use points::{Column, Points};
 pub use reduce::Reduced;
 
-use crate::compiled::Compiled;
+use crate::compiled::{Compiled, Layout};
 use crate::error::Error;
+use crate::parts;
 use crate::program::{Gradient, Hessian, HessianVector, Jacobian, Jvp, Nth, Value, Vjp};
 use reduce::BLOCK;
 use tile::{Job, Task};
@@ -63,8 +65,8 @@ impl<K> Compiled<K> {
 
     /// What runs batches for all results, from columns: `avx512`, `avx2`, `cranelift` or `interpreter`.
     pub fn batch_backend(&self) -> &'static str {
-        let (results, params) = (self.graph().results.len(), self.graph().params.len());
-        self.kernel(vec![true; results], vec![false; params]).backend()
+        let Layout { args, seeds, outs } = self.layout();
+        self.kernel(vec![true; outs.iter().sum()], vec![false; args + seeds]).backend()
     }
 }
 
@@ -120,19 +122,17 @@ impl<'a, K> Batch<'a, K> {
     /// How many points there are, and the sums of the results if they are asked for.
     fn compute(self, summed: bool) -> Result<(usize, Vec<f64>), Error> {
         let Batch { compiled, points, seeds, mut outputs, threads } = self;
-        if compiled.has_arrays() {
-            return Err(Error::ArraysInBatch);
-        }
         let (func, layout) = (compiled.graph(), compiled.layout());
         let mut columns = points.resolve("arguments", layout.args)?;
         let none = Points::default();
         columns.extend(seeds.unwrap_or(&none).resolve("seeds", layout.seeds)?);
-        let points = points::count(&columns, |index| &func.params[index].name)?;
+        let points = points::count(&columns, |index| &func.params[owner(&parts::param_lens(func), index)].name)?;
+        let result_lens = parts::result_lens(func);
 
         let mut first = 0;
         let mut wanted = Vec::with_capacity(func.results.len());
         for ((output, &width), what) in outputs.iter().zip(&layout.outs).zip(PARTS) {
-            let name = |index: usize| result_name(&func.results[first + index].name, what, index);
+            let name = |index: usize| result_name(&func.results[owner(&result_lens, first + index)].name, what, index);
             match output {
                 Some(output) => {
                     output.check(what, points, width, name)?;
@@ -180,6 +180,16 @@ fn job_len(points: usize, threads: usize) -> usize {
         1 => points,
         _ => (points.div_ceil(BLOCK) / (8 * threads.min(64))).clamp(1, 16) * BLOCK,
     }
+}
+
+/// The part that a number belongs to, of parts of so many numbers.
+fn owner(lens: &[usize], number: usize) -> usize {
+    let mut end = 0;
+    let is_after = |len: &usize| {
+        end += len;
+        end > number
+    };
+    lens.iter().position(is_after).unwrap_or_default()
 }
 
 /// What messages call a result.

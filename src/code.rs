@@ -93,6 +93,10 @@ impl Code {
 /// # Errors
 /// Where there is no back end for this machine and this graph.
 pub fn asm(func: &Func) -> Result<String, String> {
+    #[cfg(feature = "jit")]
+    if func.has_regions() {
+        return Ok(format!("; cranelift\n{}", jit::asm(func).map_err(|error| error.to_string())?));
+    }
     let code = Code::new(func, Parts::whole(func)).ok_or("there is no machine code for this machine")?;
     let text = match &code {
         #[cfg(feature = "wide")]

@@ -19,12 +19,13 @@ use crate::interp::{self, Failure};
 use crate::ir::{Func, Output};
 use crate::ops::Fault;
 use crate::parts::Parts;
+use crate::parts::{cut, cut_mut, param_lens, result_lens};
 use crate::program::{
     Backend, Gradient, Hessian, HessianVector, Jacobian, Jvp, Kind, Nth, Program, Value, Vjp, is_int, is_whole,
 };
 use crate::span::Span;
-use loops::Loops;
-use slices::{cut, cut_mut, layout, param_lens, result_lens};
+pub(crate) use loops::Loops;
+use slices::layout;
 
 /// How the numbers of a call lie in its slices: how many there are, an array having one for each element.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -142,11 +143,6 @@ impl<K> Compiled<K> {
         self.inner.loops.as_ref().map_or(0, Loops::workspace_bytes)
     }
 
-    /// Whether arguments or results are arrays.
-    pub(crate) fn has_arrays(&self) -> bool {
-        self.inner.loops.is_some()
-    }
-
     /// A call by name, beginning with an argument: `compiled.with("W", &weights).with("rate", 0.1).run()?`.
     pub fn with<'a>(&'a self, name: &'a str, value: impl Into<ArrayView<'a>>) -> Call<'a, K>
     where
@@ -205,16 +201,17 @@ impl<K> Compiled<K> {
     /// What computes the wanted results of many points, of which some arguments and seeds are the same.
     pub(crate) fn kernel(&self, wanted: Vec<bool>, uniform: Vec<bool>) -> Arc<Kernel> {
         let inner = &*self.inner;
-        inner.kernels.get(&inner.func, &inner.ints, Request { wanted, uniform, backend: inner.backend })
+        inner.kernels.get(&inner.func, &inner.int_numbers(), Request { wanted, uniform, backend: inner.backend })
     }
 
     /// Why a point of a batch has no result.
     pub(crate) fn fault_at(&self, index: usize, columns: &[Column]) -> Error {
-        let inner = &*self.inner;
         let args: Vec<f64> = columns.iter().map(|column| column.at(index)).collect();
-        let mut out = vec![0.0; inner.func.results.len()];
-        let fault = inner.check_ints(&args).and_then(|()| inner.interpret(&args, &[], [&mut out, &mut [], &mut []]));
-        let Err(error) = fault else { unreachable!("the interpreter refused the point") };
+        let Layout { args: n_args, outs, .. } = self.layout();
+        let mut outs = outs.map(|len| vec![0.0; len]);
+        let (args, seeds) = args.split_at(n_args);
+        let fault = self.run_checked(args, seeds, outs.each_mut().map(Vec::as_mut_slice));
+        let Err(error) = fault else { unreachable!("the kernel refused the point") };
         Error::AtPoint { index, error: Box::new(error) }
     }
 
@@ -260,6 +257,18 @@ impl<K> Compiled<K> {
 }
 
 impl Inner {
+    /// The numbers of the arguments that must be whole, an array having one for each element.
+    fn int_numbers(&self) -> Vec<usize> {
+        let mut end = 0;
+        let range = |len: usize| {
+            let start = end;
+            end += len;
+            start..end
+        };
+        let ranges: Vec<_> = param_lens(&self.func).into_iter().map(range).collect();
+        self.ints.iter().flat_map(|&index| ranges[index].clone()).collect()
+    }
+
     /// Every argument, seed and result has a slice of its length.
     fn check_slices(&self, args: &[&[f64]], outs: &[&mut [f64]]) -> Result<(), Error> {
         let (params, results) = (&self.func.params, &self.func.results);

@@ -557,9 +557,6 @@ pub enum Error {
     /// The slice of an argument or result has the wrong length.
     #[error("`{name}`: expected {expected} numbers, found {found}")]
     Elements { name: String, expected: usize, found: usize },
-    /// Points of a batch are numbers.
-    #[error("a batch is of programs of numbers, and this one has arrays")]
-    ArraysInBatch,
     /// A slice of a call has the wrong length.
     #[error("{what}: expected {expected} numbers, found {found}")]
     Length { what: &'static str, expected: usize, found: usize },
@@ -607,7 +604,6 @@ impl Error {
             Error::Open { .. } => {
                 Some("`Program::bind` gives them, or `with` takes them from the arguments".to_owned())
             }
-            Error::ArraysInBatch => Some("give the points a dimension of the arrays: `x[N]`".to_owned()),
             Error::NotWhole { .. } => Some("arguments declared `index` are whole numbers".to_owned()),
             Error::RepeatedArgument { .. } => Some("name each argument once".to_owned()),
             Error::Formula(_)

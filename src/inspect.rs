@@ -7,7 +7,7 @@ use crate::ad::{adjoints, contribution};
 use crate::array::Array;
 use crate::error::Report;
 use crate::interp::{self, Value};
-use crate::ir::{Builder, Func, Inst, Val};
+use crate::ir::{Builder, Func, Inst, Val, guard};
 use crate::ops::{Op, Type};
 use crate::span::Span;
 
@@ -77,6 +77,71 @@ pub fn birth(func: &Func, args: &[f64], result: usize) -> Option<Birth> {
     let operands = numbers(func, origin, &values);
     let (op, value) = (func.inst(origin).op(), values[origin.index()].as_f64());
     Some(Birth { op, at: func.span(origin), operands, value })
+}
+
+/// The kinks that the results of a function with arrays and loops hit, each place of the text once.
+pub fn kinks_in_loops(func: &Func, args: &[&[f64]]) -> Vec<Kink> {
+    let has_kink = |func: &Func, val: Val| func.inst(val).op().is_some_and(|op| op.row().kink.is_some());
+    let roots: Vec<Val> = func.results.iter().map(|result| result.value).collect();
+    let mut kinks: Vec<(Val, Kink)> = Vec::new();
+    watched(func, &roots, args, has_kink, |op, val, operands, _| {
+        let is_new = !kinks.iter().any(|(known, _)| *known == val);
+        if is_new && op.row().kink.is_some_and(|is_kink| is_kink(operands)) {
+            kinks.push((val, Kink { op, at: func.span(val), operands: operands.to_vec() }));
+        }
+    });
+    kinks.sort_by_key(|&(val, _)| val);
+    kinks.into_iter().map(|(_, kink)| kink).collect()
+}
+
+/// Where an element of result number `result` turned NaN or infinite, in a function with arrays and loops: the first operator of the
+/// graph that the result needs and that makes one of what is none. `None` where all elements are finite, and where a sum of finite
+/// numbers is too great.
+pub fn birth_in_loops(func: &Func, args: &[&[f64]], result: usize) -> Option<Birth> {
+    let root = func.results.get(result)?.value;
+    let elements = interp::run(func, args).0[root.index()].numbers();
+    let wants_nan = elements.iter().any(|element| element.is_nan());
+    if elements.iter().all(|element| element.is_finite()) {
+        return None;
+    }
+    let given = func.params.iter().zip(args).position(|(_, arg)| arg.iter().any(|number| !number.is_finite()));
+    if let Some(param) = given {
+        let is_param = |val: &Val| func.inst(*val) == Inst::Param(param as u32);
+        let at = func.vals().find(is_param).map_or(Span::default(), |val| func.span(val));
+        let value = args[param].iter().copied().find(|number| !number.is_finite()).unwrap_or(f64::NAN);
+        return Some(Birth { op: None, at, operands: Vec::new(), value });
+    }
+    let is_number = |func: &Func, val: Val| func.ty(val) == Type::F64 && func.inst(val).op().is_some();
+    let mut births: Vec<(bool, Val, Birth)> = Vec::new();
+    watched(func, &[root], args, is_number, |op, val, operands, value| {
+        let made_nan = value.is_nan() && !operands.iter().any(|operand| operand.is_nan());
+        let made_infinity = value.is_infinite() && operands.iter().all(|operand| operand.is_finite());
+        if (made_nan || made_infinity) && !births.iter().any(|(_, known, _)| *known == val) {
+            let birth = Birth { op: Some(op), at: func.span(val), operands: operands.to_vec(), value };
+            births.push((made_nan != wants_nan, val, birth));
+        }
+    });
+    births.into_iter().min_by_key(|&(other, val, _)| (other, val)).map(|(.., birth)| birth)
+}
+
+/// Shows the operators of a kind wherever they matter to the roots, with their operands and values.
+fn watched(
+    func: &Func,
+    roots: &[Val],
+    args: &[&[f64]],
+    is_of_kind: impl Fn(&Func, Val) -> bool,
+    mut sees: impl FnMut(Op, Val, &[f64], f64),
+) {
+    let mut builder = Builder::resume(func.clone());
+    builder.take_checks();
+    guard::add_checks(&mut builder, roots, |func, val| !func.is_array(val) && is_of_kind(func, val));
+    let watched = builder.func();
+    interp::watch(watched, args, |val, operands, value| {
+        let operands: Vec<f64> = operands.iter().map(Value::as_f64).collect();
+        if let Some(op) = watched.inst(val).op() {
+            sees(op, val, &operands, value.as_f64());
+        }
+    });
 }
 
 fn numbers(func: &Func, val: Val, values: &[Value]) -> Vec<f64> {

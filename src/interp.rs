@@ -90,7 +90,24 @@ pub fn values(func: &Func, args: &[f64]) -> Vec<Value> {
 /// The values of all instructions at the top, and the first check inside a region that fails. An argument is its elements, row by
 /// row; a number is a slice of one.
 pub fn run(func: &Func, args: &[&[f64]]) -> (Vec<Value>, Option<Failure>) {
-    let mut machine = Machine::new(func);
+    machine(Machine::new(func), func, args)
+}
+
+/// Shows every operator at which a check looks where the check's guard is true: in loops turn by turn, then those at the top.
+pub fn watch(func: &Func, args: &[&[f64]], mut watch: impl FnMut(Val, &[Value], &Value)) {
+    let mut watching = Machine::new(func);
+    watching.watch = Some(&mut watch);
+    let values = machine(watching, func, args).0;
+    for check in func.checks.iter().filter(|check| func.free(check.site).is_empty()) {
+        if func.inst(check.site).op().is_some() && values[check.guard.index()] == Value::Bool(true) {
+            let operands: Vec<Value> =
+                func.operands(check.site).iter().map(|operand| values[operand.index()].clone()).collect();
+            watch(check.site, &operands, &values[check.site.index()]);
+        }
+    }
+}
+
+fn machine<'a>(mut machine: Machine<'a>, func: &'a Func, args: &[&[f64]]) -> (Vec<Value>, Option<Failure>) {
     let mut operands = Vec::new();
     for val in func.vals() {
         let value = match func.inst(val) {

@@ -403,6 +403,33 @@ impl Func {
         }
     }
 
+    /// What an instruction is computed from; of a result of a region what makes this result, and what its turns hand on.
+    pub fn sources(&self, val: Val) -> Vec<Val> {
+        let Inst::Result(_, number) = self.inst(val) else {
+            let is_region = matches!(self.inst(val), Inst::Region(_));
+            return if is_region { Vec::new() } else { self.operands(val).as_slice().to_vec() };
+        };
+        let Some(region) = self.region_of(val) else { return Vec::new() };
+        let number = number as usize;
+        let bounds = region.loops.iter().flat_map(|each| [each.low, each.high]);
+        let mut sources: Vec<Val> = bounds.chain(region.going).collect();
+        sources.extend(region.states.iter().flat_map(|state| [state.init, state.next]));
+        for (index, cell) in region.cells.iter().enumerate() {
+            if cell.bound.is_some() || index + region.first_cell() == number {
+                sources.extend(cell.init);
+                let parts = cell.updates.iter().flat_map(|update| {
+                    update.subscripts.iter().copied().chain([update.value, update.guard]).chain(update.factor)
+                });
+                sources.extend(parts);
+            }
+        }
+        let reduction = number.checked_sub(region.first_reduction()).and_then(|place| region.reductions.get(place));
+        if let Some(reduction) = reduction {
+            sources.extend([reduction.value, reduction.guard].into_iter().chain(reduction.factor));
+        }
+        sources
+    }
+
     /// Everything that an instruction names: its operands; of a region what its body uses directly, and what it binds.
     pub fn uses(&self, val: Val) -> Vec<Val> {
         match self.inst(val) {

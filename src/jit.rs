@@ -149,6 +149,9 @@ pub fn compile_parts(func: &Func, parts: Parts, options: &Options) -> Result<Cod
 /// # Errors
 /// As [`compile`].
 pub fn clif(func: &Func) -> Result<String, Error> {
+    if func.has_regions() {
+        return loops::clif(func);
+    }
     dump::clif(func, &Options::default())
 }
 
@@ -157,6 +160,9 @@ pub fn clif(func: &Func) -> Result<String, Error> {
 /// # Errors
 /// As [`compile`].
 pub fn asm(func: &Func) -> Result<String, Error> {
+    if func.has_regions() {
+        return loops::asm(func);
+    }
     dump::asm(func, &Options::default())
 }
 

@@ -48,3 +48,22 @@ pub fn place(parts: &[usize], index: usize) -> (usize, usize) {
     }
     unreachable!("`Parts::are_of` was asked, and the verifier knows the arguments")
 }
+
+/// How many numbers each parameter has.
+pub fn param_lens(func: &Func) -> Vec<usize> {
+    func.params.iter().map(|param| param.shape.iter().product()).collect()
+}
+
+/// How many numbers each result has.
+pub fn result_lens(func: &Func) -> Vec<usize> {
+    func.results.iter().map(|result| func.shape(result.value).iter().product()).collect()
+}
+
+/// Pieces of these lengths.
+pub fn cut<'n, T>(mut numbers: &'n [T], lens: &[usize]) -> impl Iterator<Item = &'n [T]> {
+    lens.iter().map_while(move |&len| numbers.split_off(..len))
+}
+
+pub fn cut_mut<'n>(mut numbers: &'n mut [f64], lens: &[usize]) -> impl Iterator<Item = &'n mut [f64]> {
+    lens.iter().map_while(move |&len| numbers.split_off_mut(..len))
+}

@@ -22,7 +22,7 @@ mod graph;
 mod layout;
 mod sample;
 
-pub use graph::{MOST_NODES, TooLarge, computation};
+pub use graph::{MOST_NODES, TooLarge, computation, survey};
 pub use sample::{Sampled, sample};
 
 /// Whether an axis can have these ends.

@@ -273,40 +273,51 @@ impl Program {
     /// # Errors
     /// [`Error::Arguments`] with all names that are unknown, missing, or given twice, and integers that are not whole.
     pub fn point<'n>(&self, values: impl IntoIterator<Item = (&'n str, f64)>) -> Result<Vec<f64>, Error> {
-        self.in_order(values, |&value| if is_whole(value) { None } else { Some(value) })
-    }
-
-    /// The columns of a batch in order, from columns by name, as [`Program::point`].
-    ///
-    /// # Errors
-    /// As [`Program::point`]; the numbers of integers are looked at when the batch runs.
-    pub fn columns<'n, 'c, C: Into<Column<'c>>>(
-        &self,
-        columns: impl IntoIterator<Item = (&'n str, C)>,
-    ) -> Result<Points<'c>, Error> {
-        let columns = columns.into_iter().map(|(name, column)| (name, column.into()));
-        Ok(Points::Columns(self.in_order(columns, |_| None)?))
-    }
-
-    /// What is given by name, in the order of the arguments. `broken` is a number that is no integer.
-    fn in_order<'n, T: Copy>(
-        &self,
-        values: impl IntoIterator<Item = (&'n str, T)>,
-        broken: impl Fn(&T) -> Option<f64>,
-    ) -> Result<Vec<T>, Error> {
         let (given, mut faults) = self.by_name(values.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)));
         for (argument, value) in self.arguments.iter().zip(&given) {
             if !argument.extents.is_empty() {
                 let misfit = Misfit::Rank { expected: argument.extents.clone(), found: Vec::new() };
                 faults.misfits.push((argument.name.clone(), Some(argument.at), misfit));
             } else if argument.role == Role::Index
-                && let Some(number) = value.as_ref().and_then(&broken)
+                && let Some(number) = value.filter(|&number| !is_whole(number))
             {
                 faults.not_whole.push((argument.name.clone(), number));
             }
         }
         self.told(faults)?;
         Ok(given.into_iter().flatten().collect())
+    }
+
+    /// The columns of a batch in order, from columns by name, as [`Program::point`].
+    ///
+    /// For an argument that is an array, the column has its elements row by row: [`Column::array`] the same for all points,
+    /// [`Column::Each`] those of one point after those of the other, [`Column::Every`] those of a point from `i * stride` on.
+    ///
+    /// # Errors
+    /// As [`Program::point`], and [`Error::Rows`] where an array is cut short; the numbers of integers are looked at when the
+    /// batch runs. An [open](Program::is_open) program is [`Error::Open`].
+    pub fn columns<'n, 'c, C: Into<Column<'c>>>(
+        &self,
+        columns: impl IntoIterator<Item = (&'n str, C)>,
+    ) -> Result<Points<'c>, Error> {
+        let columns = columns.into_iter().map(|(name, column)| (Cow::Borrowed(name), column.into()));
+        let (given, mut faults) = self.by_name(columns);
+        for (argument, column) in self.arguments.iter().zip(&given) {
+            if let (false, Some(Column::Same(_))) = (argument.extents.is_empty(), column) {
+                let misfit = Misfit::Rank { expected: argument.extents.clone(), found: Vec::new() };
+                faults.misfits.push((argument.name.clone(), Some(argument.at), misfit));
+            }
+        }
+        self.told(faults)?;
+        self.known()?;
+        let mut columns = Vec::with_capacity(self.arguments.len());
+        for (argument, column) in self.arguments.iter().zip(given.into_iter().flatten()) {
+            match self.shape_of(&argument.name) {
+                None | Some([]) => columns.push(column),
+                Some(shape) => columns.extend(column.elements(&argument.name, shape.iter().product())?),
+            }
+        }
+        Ok(Points::Columns(columns))
     }
 
     /// What is given for each argument, and which names are wrong.
@@ -407,6 +418,14 @@ impl Program {
     }
 
     /// The same program with nothing compiled yet: what code keeps, so that a program and its code don't keep each other.
+    /// That there is a graph.
+    fn known(&self) -> Result<(), Error> {
+        match self.is_open {
+            true => Err(Error::Open { sizes: self.sizes.iter().map(|(name, _)| name.clone()).collect() }),
+            false => Ok(()),
+        }
+    }
+
     pub(crate) fn without_code(&self) -> Program {
         Program { cache: Cache::default(), ..self.clone() }
     }
@@ -576,9 +595,7 @@ impl<'p, K: Kind> Request<'p, K> {
     /// [`Request::wrt`]; [`Error::SeveralResults`] where one result is needed.
     pub fn graph(&self) -> Result<Func, Error> {
         let (program, func) = (self.program, &self.program.func);
-        if program.is_open {
-            return Err(Error::Open { sizes: program.sizes.iter().map(|(name, _)| name.clone()).collect() });
-        }
+        program.known()?;
         if K::ONE_RESULT && func.results.len() != 1 {
             return Err(Error::SeveralResults { found: func.results.len() });
         }

@@ -164,7 +164,7 @@ fn main() {
                 len: Some(case.len),
             };
             if asm {
-                println!("{}", rows::asm(&nest, width).expect("a body of vectors"));
+                println!("{}", rows::compile(&nest, width).expect("a body of vectors").asm());
             }
             measure(&case, &nest, width, library);
         }

@@ -6,12 +6,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::code::Code;
+use crate::compiled::Loops;
 use crate::interp;
 use crate::ir::Func;
 #[cfg(feature = "wide")]
 use crate::math;
 use crate::opt;
-use crate::parts::Parts;
+use crate::parts::{self, Parts};
 use crate::program::{Backend, is_whole};
 #[cfg(feature = "wide")]
 use crate::wide;
@@ -38,13 +39,26 @@ pub struct Kernel {
     wide: Option<wide::Kernel>,
     /// What computes one.
     code: Option<Code>,
+    /// What computes one of a graph with arrays or loops.
+    loops: Option<Arrays>,
+}
+
+/// A graph with arrays or loops, one point at a time.
+struct Arrays {
+    loops: Loops,
+    /// How many numbers each parameter and each result has.
+    params: Vec<usize>,
+    results: Vec<usize>,
+    /// Which of the numbers of the results are wanted.
+    wanted: Vec<bool>,
 }
 
 /// Which results a kernel computes, and what it may rely on.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {
+    /// Of the numbers of the results, element by element.
     pub wanted: Vec<bool>,
-    /// Which parameters are the same for all points.
+    /// Which numbers of the parameters are the same for all points.
     pub uniform: Vec<bool>,
     pub backend: Backend,
 }
@@ -58,11 +72,29 @@ pub struct Scratch {
 
 impl Kernel {
     fn new(func: &Func, ints: &[usize], request: &Request) -> Kernel {
+        let numbers: Vec<&[bool]> = parts::cut(&request.wanted, &parts::result_lens(func)).collect();
         let mut func = func.clone();
-        let mut keep = request.wanted.iter();
-        func.results.retain(|_| keep.next().is_none_or(|&keep| keep));
+        let mut each = numbers.iter();
+        func.results.retain(|_| each.next().is_some_and(|wanted| wanted.contains(&true)));
         let func = opt::compact(&func);
         let ints = ints.to_vec();
+        if func.has_regions() {
+            let wanted: Vec<&[bool]> = numbers.into_iter().filter(|wanted| wanted.contains(&true)).collect();
+            let arrays = Arrays {
+                loops: Loops::new(&func, request.backend),
+                params: parts::param_lens(&func),
+                results: parts::result_lens(&func),
+                wanted: wanted.concat(),
+            };
+            return Kernel {
+                func,
+                ints,
+                #[cfg(feature = "wide")]
+                wide: None,
+                code: None,
+                loops: Some(arrays),
+            };
+        }
         #[cfg(feature = "wide")]
         let wide = if request.backend == Backend::Auto {
             wide::compile(&math::expand(&func), &request.uniform, None).ok()
@@ -79,6 +111,7 @@ impl Kernel {
             #[cfg(feature = "wide")]
             wide,
             code,
+            loops: None,
         }
     }
 
@@ -88,7 +121,8 @@ impl Kernel {
         if let Some(kernel) = &self.wide {
             return kernel.width().name();
         }
-        self.code.as_ref().map_or("interpreter", Code::backend)
+        let loops = || self.loops.as_ref().map_or("interpreter", |arrays| arrays.loops.backend());
+        self.code.as_ref().map_or_else(loops, Code::backend)
     }
 
     /// From so many operations on, over all points, it is worth waking a thread for them.
@@ -97,6 +131,10 @@ impl Kernel {
         #[cfg(feature = "wide")]
         if self.wide.as_ref().is_some_and(|kernel| !kernel.has_calls()) {
             return 1 << 20;
+        }
+        // How many turns a loop makes isn't known from the graph; its shortest call is longer than a formula's.
+        if self.loops.is_some() {
+            return 1 << 12;
         }
         1 << 16
     }
@@ -149,12 +187,30 @@ impl Kernel {
         if !self.ints.iter().all(|&index| is_whole(args[index])) {
             return false;
         }
+        if let Some(arrays) = &self.loops {
+            return arrays.call(&self.func, args, results);
+        }
         if let Some(code) = &self.code
             && code.call([args, &[]], [results, &mut [], &mut []]).is_ok()
         {
             return true;
         }
         interp::eval(&self.func, args, results).is_ok()
+    }
+}
+
+impl Arrays {
+    /// One point; whether it has results.
+    fn call(&self, func: &Func, args: &[f64], results: &mut [f64]) -> bool {
+        let args: Vec<&[f64]> = parts::cut(args, &self.params).collect();
+        let mut all = vec![0.0; self.wanted.len()];
+        let mut outs: Vec<&mut [f64]> = parts::cut_mut(&mut all, &self.results).collect();
+        if self.loops.run(func, &args, &mut outs).is_err() {
+            return false;
+        }
+        let wanted = all.iter().zip(&self.wanted).filter(|(_, wanted)| **wanted);
+        results.iter_mut().zip(wanted).for_each(|(slot, (number, _))| *slot = *number);
+        true
     }
 }
 

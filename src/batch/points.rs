@@ -37,6 +37,28 @@ impl<'a, const N: usize> From<&'a [f64; N]> for Column<'a> {
     }
 }
 
+impl<'a> Column<'a> {
+    /// An array that is the same for all points, its elements row by row.
+    pub fn array(elements: &'a [f64]) -> Column<'a> {
+        Column::Every { values: elements, stride: 0 }
+    }
+
+    /// The columns of the elements of an array argument of this name.
+    pub(crate) fn elements(self, name: &str, len: usize) -> Result<Vec<Column<'a>>, Error> {
+        let (values, stride) = match self {
+            Column::Each(values) => (values, len),
+            Column::Every { values, stride } => (values, stride),
+            Column::Same(_) => (&[][..], 0),
+        };
+        if stride == 0 {
+            let elements = || values.iter().map(|&value| Column::Same(value)).collect();
+            let wrong = || Error::Elements { name: name.to_owned(), expected: len, found: values.len() };
+            return if values.len() == len { Ok(elements()) } else { Err(wrong()) };
+        }
+        Points::rows(values, stride).resolve("the elements of an array", len)
+    }
+}
+
 impl Column<'_> {
     /// For how many points it has a number; `None` if for any number.
     fn len(&self) -> Option<usize> {

@@ -3,36 +3,38 @@
 //! - [`stream`] moves blocks from the source through the batch to the sink.
 //! - [`names`] calls the columns of the output.
 
-mod names;
+pub mod names;
 mod stream;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use chainrule::data::{self, Wanted};
-use chainrule::{Column, Program};
+use chainrule::syntax::canonical_name;
+use chainrule::{Argument, Array, Program};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::answer::Answer;
 use super::fault::Fault;
 use super::options::{Format, ModeOption, Output, Point, Run, Text, Wrt};
-use super::{examples, json, values};
+use super::{examples, inputs, json, values};
 use stream::{Outcome, Stream};
 
 /// Values and derivatives at every row of a CSV, NPY or NPZ file
 ///
-/// Arguments are columns of the file, by name; `--at` gives those that are the same for all rows. The output has the
-/// columns `value`, `d_x`, `d_x_z`, …; of several results their names, and `r_d_x`. Files may be larger than memory, and the
-/// output appears whole or not at all.
+/// Arguments are columns of the file, by name; `--at` gives those that are the same for all rows, and so do `--args` and
+/// `--data NAME=PATH`, also arrays. The output has the columns `value`, `d_x`, `d_x_z`, …; of several results their names, and
+/// `r_d_x`; of arrays a column an element, `d_W[0, 1]`. Files may be larger than memory, and the output appears whole or not at all.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Batch {
     #[command(flatten)]
     text: Text,
-    /// Where the points are: .csv, .tsv, .npy (records, or a matrix with `--columns`), .npz; `-` is CSV on the standard input
-    #[arg(long, value_name = "PATH", allow_hyphen_values = true)]
-    data: PathBuf,
+    /// Where the points are: .csv, .tsv, .npy (records, or a matrix with `--columns`), .npz; `-` is CSV on the standard input.
+    /// With NAME=PATH an array that is the same for all rows
+    #[arg(long, value_name = "PATH", allow_hyphen_values = true, required = true)]
+    data: Vec<PathBuf>,
     /// Where the results go, in the format of the extension; `-` is CSV on the standard output
     #[arg(long, value_name = "PATH", allow_hyphen_values = true)]
     out: PathBuf,
@@ -41,6 +43,12 @@ pub struct Batch {
     what: Vec<What>,
     #[command(flatten)]
     point: Point,
+    /// Arguments that are the same for all rows from a JSON file, numbers and nested lists: {"c": 2, "W": [[1, 2], [3, 4]]}; `-` is the standard input
+    #[arg(long, value_name = "PATH", allow_hyphen_values = true)]
+    args: Option<PathBuf>,
+    /// Sizes of arrays that don't follow from an argument: N=100; may be repeated
+    #[arg(long, value_name = "NAME=SIZE,…")]
+    size: Vec<String>,
     /// The names of the columns of a matrix in NPY
     #[arg(long, value_name = "NAME,…")]
     columns: Option<String>,
@@ -64,6 +72,7 @@ const EXAMPLES: &str = examples!(
     "batch 'exp(x*z) + x*z/ln(x)' --data examples/points.csv --out -",
     "batch 'x^2*z' --data examples/points.csv --at z=3 --what value,gradient,hessian --out -",
     "batch 'x/z' --data examples/points.csv --wrt x --on-error nan --out -",
+    "batch 'z*w[0] + w[1]' --data examples/points.csv --data w=examples/vector.csv --out -",
 );
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -102,15 +111,23 @@ impl Batch {
     pub fn run(&self) -> Result<Answer, Fault> {
         let start = Instant::now();
         let program = self.text.parse()?;
-        let uniform = self.point.values()?;
-        let given = |name: &str| uniform.iter().any(|(given, _)| given == name);
-        let arguments = program.arguments().iter().map(|argument| argument.name.clone());
-        let columns: Vec<String> = arguments.filter(|name| !given(name)).collect();
+        let (arrays, table) = self.sources(&program)?;
+        let mut uniform = inputs::gather(&self.point.values()?, self.args.as_deref())?;
+        uniform.extend(arrays);
+        let given = |argument: &&Argument| uniform.iter().any(|(given, _)| *given == argument.name);
+        let columns: Vec<&Argument> = program.arguments().iter().filter(|argument| !given(argument)).collect();
+        if let Some(argument) = columns.iter().find(|argument| !argument.extents.is_empty()) {
+            let message = format!("`{}` is an array, and a row has numbers", argument.name);
+            let help = "`--data NAME=PATH` or `--args PATH` gives an array that is the same for all rows";
+            return Err(Fault::usage(message, help));
+        }
+        let columns: Vec<String> = columns.into_iter().map(|argument| argument.name.clone()).collect();
         // Names that are none or come twice are found before any file is looked at.
-        let uniform = uniform.iter().map(|(name, value)| (name.as_str(), Column::Same(*value)));
-        let nothing = columns.iter().map(|name| (name.as_str(), Column::Same(1.0)));
-        let uniform: Vec<(&str, Column)> = uniform.collect();
-        program.columns(uniform.iter().copied().chain(nothing))?;
+        let nothing: Vec<(String, Array)> = columns.iter().map(|name| (name.clone(), Array::from(1.0))).collect();
+        let all = uniform.iter().chain(&nothing).map(|(name, array)| (name.as_str(), array.view()));
+        program.binding(all)?;
+        let program = inputs::bind(&program, &uniform, &inputs::sizes(&self.size)?)?.0;
+        let uniform = inputs::columns(&uniform);
         if columns.is_empty() {
             let help = "`--at` is for arguments that are the same in all rows; `chainrule grad` is for one point";
             return Err(Fault::usage("no argument is a column of the data", help));
@@ -122,7 +139,7 @@ impl Batch {
             program: &program,
             uniform,
             columns: &columns,
-            data: &self.data,
+            data: table,
             out: &self.out,
             wanted,
             on_error: self.on_error,
@@ -132,15 +149,37 @@ impl Batch {
         Ok(self.answer(&program, &outcome, start.elapsed().as_secs_f64()))
     }
 
+    /// The arrays that `--data` names, and the path of the table.
+    fn sources(&self, program: &Program) -> Result<(inputs::Named, &Path), Fault> {
+        let is_argument = |name: &str| program.arguments().iter().any(|argument| argument.name == canonical_name(name));
+        let array = |path: &&PathBuf| {
+            let name = path.to_str().and_then(|text| text.split_once('='));
+            name.is_some_and(|(name, _)| is_argument(name.trim()))
+        };
+        let (arrays, tables): (Vec<&PathBuf>, Vec<&PathBuf>) = self.data.iter().partition(array);
+        let [table] = tables[..] else {
+            let message =
+                if tables.is_empty() { "there is no table with the points" } else { "there is a second table" };
+            let help = "one file has the rows, --data points.csv; others are arrays for all rows, --data W=weights.npy";
+            return Err(Fault::usage(message, help));
+        };
+        let mut named = Vec::new();
+        for text in arrays.into_iter().filter_map(|path| path.to_str()) {
+            named.extend(inputs::from_file(text, program)?);
+        }
+        Ok((named, table))
+    }
+
     fn wants(&self, what: What) -> bool {
         self.what.contains(&what)
     }
 
     fn compute(&self, program: &Program, stream: Stream) -> Result<Outcome, Fault> {
-        let several = program.results().len() != 1;
+        let graph = program.graph();
+        let several = graph.results.len() != 1 || graph.is_array(graph.results[0].value);
         if self.wants(What::Hessian) {
             let request = self.run.apply(self.wrt.apply(program.hessian()).mode(self.mode.mode));
-            let names = names::hessian(&request.names()?);
+            let names = names::hessian(program, &request.names()?);
             return stream.run(&request.compile()?, self.pick(names));
         }
         if self.wants(What::Gradient) && several {
@@ -150,7 +189,7 @@ impl Batch {
         }
         if self.wants(What::Gradient) {
             let request = self.run.apply(self.wrt.apply(program.gradient()).mode(self.mode.mode));
-            let names = names::gradient(&request.names()?);
+            let names = names::gradient(program, &request.names()?);
             return stream.run(&request.compile()?, self.pick(names));
         }
         let request = self.run.apply(program.value());

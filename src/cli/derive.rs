@@ -1,20 +1,24 @@
 //! `chainrule derive`: the derivative as a formula.
 
-use chainrule::formula::{self, Names};
+use chainrule::formula::{self, Names, Unsayable};
 use chainrule::ir::Func;
-use chainrule::{Mode, Program};
+use chainrule::{Mode, Program, Role};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::answer::Answer;
 use super::fault::Fault;
+use super::inputs::Inputs;
 use super::options::{self, Text, Wrt};
-use super::{examples, json};
+use super::{examples, json, table};
 
 /// The derivative as a formula, in the language itself or in LaTeX
 ///
 /// By one argument it is one formula; by several, each derivative has its name: `d_x` is the one by `x`. LaTeX is for
 /// mathematical mode, with the commands of amsmath.
+///
+/// Loops become sums, arrays by an index and recurrences. A formula with arrays has a derivative for given sizes: `--size`, or
+/// arguments that have them; the text declares its arrays with these.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Derive {
@@ -22,7 +26,9 @@ pub struct Derive {
     text: Text,
     #[command(flatten)]
     wrt: Wrt,
-    /// The order of the derivative, by one argument
+    #[command(flatten)]
+    inputs: Inputs,
+    /// The order of the derivative, by one argument; by an array 1 or 2
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=20))]
     order: u8,
     /// How the answer is written
@@ -46,56 +52,100 @@ const EXAMPLES: &str = examples!(
     "derive 'exp(x*z) + ln(x)/z' --wrt z",
     "derive 'exp(-x^2)' --order 2 --format json",
     "derive 'sqrt(theta_1^2 + x/2)' --format latex",
+    "derive 'param x[N]; sum[i](x[i]^2)/N' --size N=3",
 );
 
 impl Derive {
     pub fn run(&self) -> Result<Answer, Fault> {
-        let program = self.text.parse()?;
-        if program.has_arrays() {
-            let message = "a derivative of arrays or loops isn't written as a formula";
-            let help = "`chainrule emit --stage reverse` shows it as a graph, `chainrule grad` computes it";
-            return Err(Fault::usage(message, help));
-        }
-        let request = self.wrt.apply(program.jacobian());
-        let names = request.names()?;
-        // Forward mode differentiates as a person does, a sum term by term; reverse mode factors what the terms share, and
-        // doesn't grow with the number of arguments.
-        let short = program.graph().len() * names.len() < SHORT;
-        let request = request.mode(if short { Mode::Forward } else { Mode::Reverse });
+        let (program, _) = self.inputs.bind(&self.text.parse()?)?;
+        let names = self.wrt.apply(program.jacobian());
+        let names = names.names()?;
         if names.is_empty() {
             return Err(Fault::usage(
                 "there is nothing to differentiate by",
                 "the formula has no argument that is a number",
             ));
         }
+        let format = if self.format == Format::Json { options::Format::Json } else { options::Format::Text };
+        let mut refusal = None;
+        for &mode in self.modes(&program, &names) {
+            let (graph, derivatives) = self.derivatives(&program, &names, mode)?;
+            let formula = |results: &[usize]| self.formula(&program, &graph, results);
+            match formula(&derivatives) {
+                Ok(text) => {
+                    let json = || {
+                        let each = |column: usize| {
+                            let formulas = derivatives[column..].iter().step_by(names.len());
+                            let text = |&index: &usize| formula(&[index]).unwrap_or_default().trim_end().into();
+                            formulas.map(text).collect()
+                        };
+                        let columns = (0..names.len()).map(|column| one_or_all(each(column)));
+                        let derivatives = json::named(&names, columns);
+                        Value::Object(json::object([("order", self.order.into()), ("derivative", derivatives)]))
+                    };
+                    return Ok(Answer::about(&program, format, || text, json));
+                }
+                Err(unsayable) => refusal = refusal.or(Some(unsayable)),
+            }
+        }
+        let Some(unsayable) = refusal else { unreachable!("there is a mode") };
+        let at = table::excerpt(unsayable.at.text(program.source()), table::LONGEST);
+        let place = if at.is_empty() { String::new() } else { format!(": `{at}`") };
+        let help = "`chainrule emit --stage reverse` shows the derivative as a graph, `chainrule grad` computes it";
+        Err(Fault::usage(format!("{unsayable}{place}"), help))
+    }
+
+    /// The modes to try. Forward mode differentiates as a person does, a sum term by term; reverse mode factors what the terms share,
+    /// and doesn't grow with the number of arguments. By arrays it makes arrays where forward mode makes loops over directions;
+    /// but it reads the history of a loop, which one with `while` doesn't say.
+    fn modes(&self, program: &Program, names: &[&str]) -> &'static [Mode] {
+        let by_array = names.iter().any(|name| program.shape_of(name).is_some_and(|shape| !shape.is_empty()));
+        let short = program.graph().len() * names.len() < SHORT;
+        match (program.has_arrays(), by_array) {
+            (true, true) => &[Mode::Reverse, Mode::Forward],
+            (true, false) => &[Mode::Forward, Mode::Reverse],
+            (false, _) if short => &[Mode::Forward],
+            (false, _) => &[Mode::Reverse],
+        }
+    }
+
+    /// The graph of the derivatives, and which results they are.
+    fn derivatives(&self, program: &Program, names: &[&str], mode: Mode) -> Result<(Func, Vec<usize>), Fault> {
         let n_results = program.results().len();
-        let (graph, derivatives) = match (self.order, names.as_slice()) {
-            (1, _) => (request.graph()?, n_results..n_results * (1 + names.len())),
+        let is_array = names.iter().any(|name| program.shape_of(name).is_some_and(|shape| !shape.is_empty()));
+        match (self.order, names) {
+            (1, _) => {
+                let graph = self.wrt.apply(program.jacobian()).mode(mode).graph()?;
+                Ok((graph, (n_results..n_results * (1 + names.len())).collect()))
+            }
+            (2, [_]) if is_array => Ok((self.wrt.apply(program.hessian()).mode(mode).graph()?, vec![2])),
+            (order, [name]) if is_array => {
+                let message =
+                    format!("`{name}` is an array, and its derivative of order {order} has too many dimensions");
+                Err(Fault::usage(message, "by arrays the orders are 1 and 2"))
+            }
             (order, [name]) => {
                 let order = usize::from(order);
-                (program.nth(order).wrt([*name]).graph()?, order..order + 1)
+                Ok((program.nth(order).wrt([*name]).graph()?, vec![order]))
             }
             (order, _) => {
                 let message = format!("a derivative of order {order} is by one argument, not by {}", names.len());
-                return Err(Fault::usage(message, "choose one: --wrt NAME"));
+                Err(Fault::usage(message, "choose one: --wrt NAME"))
             }
-        };
-        let derivatives: Vec<usize> = derivatives.collect();
-        let (format, write): (_, Writer) = match self.format {
-            Format::Text => (options::Format::Text, formula::to_text_with_names),
-            Format::Json => (options::Format::Json, formula::to_text_with_names),
-            Format::Latex => (options::Format::Text, formula::to_latex),
-        };
-        let text = || formula_of(&program, &graph, &derivatives, write);
-        let json = || {
-            let each = |column: usize| {
-                let formulas = derivatives[column..].iter().step_by(names.len());
-                formulas.map(|&index| formula_of(&program, &graph, &[index], write).trim_end().into()).collect()
-            };
-            let derivatives = json::named(&names, (0..names.len()).map(|column| one_or_all(each(column))));
-            Value::Object(json::object([("order", self.order.into()), ("derivative", derivatives)]))
-        };
-        Ok(Answer::about(&program, format, text, json))
+        }
+    }
+
+    /// Some results of a derivative as a text, with the names that the user gave to parts of it.
+    fn formula(&self, program: &Program, graph: &Func, results: &[usize]) -> Result<String, Unsayable> {
+        let values: Vec<_> =
+            program.definitions().iter().map(|definition| (definition.name.clone(), definition.value)).collect();
+        let data = program.arguments().iter().filter(|argument| argument.role == Role::Data);
+        let data: Vec<&str> = data.map(|argument| argument.name.as_str()).collect();
+        let names = Some(Names { func: program.graph(), values: &values, source: program.source(), data: &data });
+        match self.format {
+            Format::Text | Format::Json => formula::to_text_with_names(graph, results, names),
+            Format::Latex => formula::to_latex(graph, results, names),
+        }
     }
 }
 
@@ -105,15 +155,4 @@ fn one_or_all(mut formulas: Vec<Value>) -> Value {
         1 => formulas.remove(0),
         _ => formulas.into(),
     }
-}
-
-/// What writes some results of a graph.
-type Writer = fn(&Func, &[usize], Option<Names>) -> String;
-
-/// Some results of a derivative as a text, with the names that the user gave to parts of it.
-fn formula_of(program: &Program, graph: &Func, results: &[usize], write: Writer) -> String {
-    let values: Vec<_> =
-        program.definitions().iter().map(|definition| (definition.name.clone(), definition.value)).collect();
-    let names = Names { func: program.graph(), values: &values };
-    write(graph, results, Some(names))
 }

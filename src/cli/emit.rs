@@ -112,10 +112,6 @@ impl Emit {
     fn code(&self, program: &Program) -> Result<String, Fault> {
         let request = self.relax.apply(self.wrt.apply(program.jacobian())).backend(Backend::Interpreter);
         let compiled = request.compile()?;
-        if program.has_arrays() {
-            let message = "the code of formulas with arrays isn't shown";
-            return Err(Fault::usage(message, "`--stage reverse` shows the graph that it is made of"));
-        }
         let text = if self.stage == Stage::Asm { code::asm(compiled.graph()) } else { clif(compiled.graph()) };
         text.map_err(|message| Fault::usage(message, "the stages before it are there"))
     }

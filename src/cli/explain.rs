@@ -31,6 +31,8 @@ pub struct Explanation<'p> {
     kinks: Vec<Kink>,
     /// With the name of the number that isn't finite.
     births: Vec<(String, Birth)>,
+    /// Whether all numbers of the answer are.
+    finite: bool,
 }
 
 impl Explain {
@@ -43,18 +45,24 @@ impl Explain {
         names: impl IntoIterator<Item = String>,
         answer: &[Array],
     ) -> Result<Explanation<'p>, Fault> {
-        let mut explanation = Explanation { program, asked: self.explain, kinks: Vec::new(), births: Vec::new() };
+        let finite = answer.iter().all(is_finite);
+        let mut explanation =
+            Explanation { program, asked: self.explain, kinks: Vec::new(), births: Vec::new(), finite };
+        let named = names.into_iter().enumerate().zip(answer).filter(|(_, number)| !is_finite(number));
+        let mut named = named.map(|(name, _)| name);
         if self.explain && program.has_arrays() {
-            let message = "`--explain` looks at formulas of numbers, and this one has arrays";
-            return Err(Fault::usage(message, "`chainrule trace` shows every value that has a name"));
-        }
-        if self.explain {
+            let args = given.in_order(program);
+            let args: Vec<&[f64]> = args.iter().map(|array| array.data.as_slice()).collect();
+            let graph = request.graph()?;
+            explanation.kinks = inspect::kinks_in_loops(program.graph(), &args);
+            let birth = |(index, name)| Some((name, inspect::birth_in_loops(&graph, &args, index)?));
+            explanation.births = named.filter_map(birth).take(MOST).collect();
+        } else if self.explain {
             let point = &program.point(given.numbers())?;
             let graph = request.graph()?;
             explanation.kinks = inspect::kinks(program.graph(), point);
             let birth = |(index, name)| Some((name, inspect::birth(&graph, point, index)?));
-            let named = names.into_iter().enumerate().zip(answer).filter(|(_, number)| !is_finite(number));
-            explanation.births = named.map(|(name, _)| name).filter_map(birth).take(MOST).collect();
+            explanation.births = named.by_ref().filter_map(birth).take(MOST).collect();
         }
         Ok(explanation)
     }
@@ -63,7 +71,7 @@ impl Explain {
 impl Explanation<'_> {
     /// A remark where numbers aren't finite and nobody asked why.
     pub fn hint(&self, answer: &[Array]) -> Option<String> {
-        let is_needed = !self.asked && !self.program.has_arrays() && !answer.iter().all(is_finite);
+        let is_needed = !self.asked && !answer.iter().all(is_finite);
         is_needed.then(|| {
             render_plain(
                 "not everything is finite; `--explain` shows where it comes from",
@@ -82,7 +90,8 @@ impl Explanation<'_> {
         let births = self.births.iter().map(|(name, birth)| birth.report(name, self.program.graph()));
         let reports: Vec<Report> = kinks.chain(births).collect();
         match reports.len() {
-            0 => "\nThe point hits no kink, and everything is finite.\n".to_owned(),
+            0 if self.finite => "\nThe point hits no kink, and everything is finite.\n".to_owned(),
+            0 => "\nThe point hits no kink; a sum of finite numbers is too great for a double.\n".to_owned(),
             _ => format!("\n{}\n", join(reports.iter().map(|report| self.render(report)))),
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use chainrule::data::{self, Format};
 use chainrule::error::shorten;
 use chainrule::syntax::canonical_name;
-use chainrule::{Answer, Array, ArrayView, Binding, Compiled, Kind, Program, Role};
+use chainrule::{Answer, Array, ArrayView, Binding, Column, Compiled, Kind, Program, Role};
 use clap::Args;
 
 use super::fault::Fault;
@@ -30,6 +30,9 @@ pub struct Inputs {
     size: Vec<String>,
 }
 
+/// Arguments by name.
+pub type Named = Vec<(String, Array)>;
+
 /// Arguments by name, and the sizes that they and the caller give.
 pub struct Given {
     pub values: Vec<(String, Array)>,
@@ -49,16 +52,7 @@ impl Inputs {
     /// A program with its sizes, and whatever arguments are given.
     pub fn bind(&self, program: &Program) -> Result<(Program, Given), Fault> {
         let values = self.values(program)?;
-        let mut binding = Binding::new();
-        for (name, array) in &values {
-            let is_index = program.arguments().iter().any(|each| each.name == *name && each.role == Role::Index);
-            binding = match array.number() {
-                Some(number) if is_index => binding.index(name, number as i64),
-                Some(_) => binding,
-                None => binding.shape(name, &array.shape),
-            };
-        }
-        let (program, binding) = bound(program, binding, &sizes(&self.size)?)?;
+        let (program, binding) = bind(program, &values, &sizes(&self.size)?)?;
         Ok((program, Given { values, binding }))
     }
 
@@ -66,21 +60,45 @@ impl Inputs {
         !(self.at.is_empty() && self.args.is_none() && self.data.is_empty())
     }
 
-    fn values(&self, program: &Program) -> Result<Vec<(String, Array)>, Fault> {
-        let numbers = values::parse("--at", &self.at)?;
-        let mut values: Vec<(String, Array)> =
-            numbers.into_iter().map(|(name, number)| (name, Array::from(number))).collect();
-        if let Some(path) = &self.args {
-            values.extend(from_json(path)?);
-        }
+    fn values(&self, program: &Program) -> Result<Named, Fault> {
+        let mut values = gather(&values::parse("--at", &self.at)?, self.args.as_deref())?;
         for text in &self.data {
             values.extend(from_file(text, program)?);
         }
-        for (name, _) in &mut values {
-            *name = canonical_name(name).into_owned();
-        }
         Ok(values)
     }
+}
+
+/// What is given by `--at` and by `--args`, with the names that programs know.
+pub fn gather(numbers: &[(String, f64)], args: Option<&Path>) -> Result<Named, Fault> {
+    let mut values: Named = numbers.iter().map(|(name, number)| (name.clone(), Array::from(*number))).collect();
+    if let Some(path) = args {
+        values.extend(from_json(path)?);
+    }
+    for (name, _) in &mut values {
+        *name = canonical_name(name).into_owned();
+    }
+    Ok(values)
+}
+
+/// What is given, as columns of a batch that are the same for all points.
+pub fn columns(given: &Named) -> Vec<(&str, Column<'_>)> {
+    let of = |array| Array::number(array).map_or(Column::array(&array.data), Column::Same);
+    given.iter().map(|(name, array)| (name.as_str(), of(array))).collect()
+}
+
+/// A program with the sizes that whatever is given has, and these.
+pub fn bind(program: &Program, values: &Named, sizes: &[(String, i64)]) -> Result<(Program, Binding), Fault> {
+    let mut binding = Binding::new();
+    for (name, array) in values {
+        let is_index = program.arguments().iter().any(|each| each.name == *name && each.role == Role::Index);
+        binding = match array.number() {
+            Some(number) if is_index => binding.index(name, number as i64),
+            Some(_) => binding,
+            None => binding.shape(name, &array.shape),
+        };
+    }
+    bound(program, binding, sizes)
 }
 
 /// The sizes of all occurrences of `--size`.

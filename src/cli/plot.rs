@@ -6,13 +6,15 @@ use std::path::PathBuf;
 use chainrule::data::whole::Whole;
 use chainrule::data::{self, Wanted, flow};
 use chainrule::plot::{self, Picture, Sampled, Series};
-use chainrule::{Column, Compiled, Error, Kind, Output, Program, Request, Role};
+use chainrule::{Array, Column, Compiled, Error, Kind, Output, Program, Request, Role};
 use clap::Args;
 
 use super::answer::Answer;
+use super::batch::names::elements;
 use super::fault::Fault;
+use super::inputs::Named;
 use super::options::{Format, Point, Text};
-use super::{examples, table, values};
+use super::{examples, inputs, table, values};
 
 /// Draws a function and its derivatives over a range as SVG
 ///
@@ -28,6 +30,12 @@ pub struct Plot {
     over: Option<String>,
     #[command(flatten)]
     point: Point,
+    /// Other arguments from a JSON file, numbers and nested lists: {"c": 2, "W": [[1, 2], [3, 4]]}; `-` is the standard input
+    #[arg(long, value_name = "PATH", allow_hyphen_values = true)]
+    args: Option<PathBuf>,
+    /// Sizes of arrays that don't follow from an argument: N=100; may be repeated
+    #[arg(long, value_name = "NAME=SIZE,…")]
+    size: Vec<String>,
     /// Which derivatives by the argument on the axis are drawn; 0 is the function itself
     #[arg(long, value_name = "ORDER,…", value_delimiter = ',', default_value = "0", conflicts_with = "wrt")]
     #[arg(value_parser = clap::value_parser!(u8).range(0..=20))]
@@ -52,6 +60,7 @@ pub struct Plot {
 const EXAMPLES: &str = examples!(
     "plot 'sin(x)/x' --over x=-20..20 --derivatives 0,1,2 --out -",
     "plot 'x^2*z, 1/(x - z)' --over x=-3..3 --at z=2 --out -",
+    "plot 'c + sum[i](w[i]*cos(x[i]*t))' --over t=-3..3 --args examples/line.json --out -",
     "plot 'x^2*z' --data examples/points.csv --x x --y z --at z=1 --out -",
 );
 
@@ -67,7 +76,13 @@ impl Plot {
             let message = format!("`{name}` is an integer, and a curve is drawn over a number");
             return Err(Fault::usage(message, "give it a value with `--at`, and draw over another argument"));
         }
-        let (names, sampled) = self.curves(&program, &name, from, to)?;
+        let given = inputs::gather(&self.point.values()?, self.args.as_deref())?;
+        // Names that are none, come twice or are missing are told before anything is compiled.
+        let axis = Array::from(0.0);
+        let all = given.iter().map(|(name, array)| (name.as_str(), array.view()));
+        program.binding(all.chain([(name.as_str(), axis.view())]))?;
+        let (program, _) = inputs::bind(&program, &given, &inputs::sizes(&self.size)?)?;
+        let (names, sampled) = self.curves(&program, &given, &name, from, to)?;
         if !sampled.curves.iter().flatten().any(|(_, y)| y.is_finite()) {
             let message = format!("there is nothing to draw: no value over {name} = {from}..{to} is finite");
             let help = format!("`chainrule eval … --at {name}={from} --explain` says why there is none");
@@ -130,10 +145,15 @@ impl Plot {
     }
 
     /// The names of the curves and their points.
-    fn curves(&self, program: &Program, name: &str, from: f64, to: f64) -> Result<(Vec<String>, Sampled), Fault> {
-        let at = self.point.values()?;
-        let at: Vec<(&str, f64)> = at.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-        program.point(at.iter().copied().chain([(name, 0.0)]))?;
+    fn curves(
+        &self,
+        program: &Program,
+        given: &Named,
+        name: &str,
+        from: f64,
+        to: f64,
+    ) -> Result<(Vec<String>, Sampled), Fault> {
+        let at = inputs::columns(given);
         let domain = Domain { program, name, at: &at, from, to };
         let results = results(program);
         let most = self.derivatives.iter().copied().max().unwrap_or(0);
@@ -207,7 +227,7 @@ impl Plot {
 struct Domain<'a> {
     program: &'a Program,
     name: &'a str,
-    at: &'a [(&'a str, f64)],
+    at: &'a [(&'a str, Column<'a>)],
     from: f64,
     to: f64,
 }
@@ -225,8 +245,7 @@ impl Domain<'_> {
     }
 
     fn columns<K>(&self, compiled: &Compiled<K>, xs: &[f64]) -> Result<Vec<Vec<f64>>, Error> {
-        let at = self.at.iter().map(|&(name, value)| (name, Column::Same(value)));
-        let points = self.program.columns(at.chain([(self.name, Column::Each(xs))]))?;
+        let points = self.program.columns(self.at.iter().copied().chain([(self.name, Column::Each(xs))]))?;
         let [n_values, n_slopes, _] = compiled.layout().outs;
         let mut columns = vec![vec![0.0; xs.len()]; n_values + n_slopes];
         let (values, slopes) = columns.split_at_mut(n_values);
@@ -236,10 +255,12 @@ impl Domain<'_> {
     }
 }
 
-/// What the results are called in a picture: by name; a single one is `f`.
+/// What the results are called in a picture: by name; a single one is `f`. An array is a curve an element.
 fn results(program: &Program) -> Vec<String> {
-    let names: Vec<String> = program.results().map(str::to_owned).collect();
-    if names.len() == 1 { vec!["f".to_owned()] } else { names }
+    let graph = program.graph();
+    let name = |name: &str| if graph.results.len() == 1 { "f".to_owned() } else { name.to_owned() };
+    let each = graph.results.iter().flat_map(|result| elements(&name(&result.name), graph.shape(result.value)));
+    each.collect()
 }
 
 fn primes(order: u8) -> String {

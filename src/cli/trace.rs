@@ -20,7 +20,8 @@ use super::{examples, json, table};
 ///
 /// Values are computed downwards. The adjoint says how much the result grows with the value; adjoints are computed
 /// upwards, and those of the arguments are the derivatives. Of a formula with arrays, what has a name is shown. As SVG it is a picture
-/// of the graph: on each edge the value that goes forward and, below it, the adjoint that comes back.
+/// of the graph: on each edge the value that goes forward and, below it, the adjoint that comes back; with arrays, of what has a name,
+/// each with its extents and adjoint.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Trace {
@@ -54,10 +55,6 @@ impl Trace {
     pub fn run(&self) -> Result<Answer, Fault> {
         let (program, given) = self.inputs.of(&self.text.parse()?)?;
         if program.has_arrays() {
-            if self.format == Format::Svg {
-                let help = "`chainrule emit … --stage dot` writes graphs with loops for Graphviz";
-                return Err(Fault::usage("only computations without arrays are drawn", help));
-            }
             return self.arrays(&program, &given);
         }
         let point = program.point(given.numbers())?;
@@ -98,6 +95,10 @@ impl Trace {
         let args = given.in_order(program);
         let args: Vec<&[f64]> = args.iter().map(|array| array.data.as_slice()).collect();
         let sights = inspect::survey(graph, &args, &named.iter().map(|(val, ..)| *val).collect::<Vec<Val>>());
+        if self.format == Format::Svg {
+            let picture = plot::survey(graph, &definitions(program), &args).map_err(too_large)?;
+            return Ok(Answer::about(program, options::Format::Text, || picture, || Value::Null));
+        }
         let results = result_names(program);
         let text = || {
             let last = results.iter().cloned().zip(&values);
@@ -138,11 +139,15 @@ fn one_or_all(adjoints: impl Iterator<Item = Option<Value>>) -> Value {
 }
 
 fn picture(program: &Program, point: &[f64]) -> Result<String, Fault> {
-    let names: Vec<(String, Val)> =
-        program.definitions().iter().map(|definition| (definition.name.clone(), definition.value)).collect();
-    plot::computation(program.graph(), &names, point).map_err(|error| {
-        Fault::usage(error.to_string(), "`chainrule emit … --stage dot` writes graphs of any size for Graphviz")
-    })
+    plot::computation(program.graph(), &definitions(program), point).map_err(too_large)
+}
+
+fn definitions(program: &Program) -> Vec<(String, Val)> {
+    program.definitions().iter().map(|definition| (definition.name.clone(), definition.value)).collect()
+}
+
+fn too_large(error: plot::TooLarge) -> Fault {
+    Fault::usage(error.to_string(), "`chainrule emit … --stage dot` writes graphs of any size for Graphviz")
 }
 
 /// A step in the words of the text.

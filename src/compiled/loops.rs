@@ -1,22 +1,18 @@
 //! What runs a graph with arrays: machine code where there is some, otherwise the interpreter. The choice is made here, once.
 
 #[cfg(feature = "jit")]
-use std::borrow::Cow;
-#[cfg(feature = "jit")]
 use std::sync::{Mutex, PoisonError};
 
 use crate::interp::{self, Failure};
 use crate::ir::Func;
 #[cfg(feature = "jit")]
 use crate::jit::loops::{self, LoopCode, Workspace};
-#[cfg(feature = "jit")]
-use crate::math;
 use crate::ops::Fault;
 use crate::program::Backend;
 use crate::span::Span;
 
 /// A graph with arrays, ready to be called from any number of threads.
-pub(super) struct Loops {
+pub struct Loops {
     #[cfg(feature = "jit")]
     code: Option<LoopCode>,
     /// Workspaces that no call is using: as many as there have been calls at the same time.
@@ -28,7 +24,7 @@ impl Loops {
     #[cfg(feature = "jit")]
     pub fn new(func: &Func, backend: Backend) -> Loops {
         let code = match backend {
-            Backend::Auto | Backend::Scalar => loops::compile(&written_out(func)).ok(),
+            Backend::Auto | Backend::Scalar => loops::compile(func).ok(),
             Backend::Interpreter => None,
         };
         Loops { code, spare: Mutex::default() }
@@ -72,11 +68,4 @@ impl Loops {
         }
         Ok(())
     }
-}
-
-/// The graph with its elementary functions written out, so that loops can make two turns at once; those of a large one are called.
-#[cfg(feature = "jit")]
-fn written_out(func: &Func) -> Cow<'_, Func> {
-    let written_out = math::expand(func);
-    if written_out.operations() <= loops::THOROUGH { Cow::Owned(written_out) } else { Cow::Borrowed(func) }
 }

@@ -145,6 +145,40 @@ impl Dag {
         (joined.len() < terms.len()).then(|| self.sum(joined))
     }
 
+    /// A node of other operands.
+    pub fn with_operands(&mut self, id: Id, node: &Node, get: impl Fn(Id) -> Id) -> Id {
+        let mut same = true;
+        node.for_each_operand(|operand| same &= get(operand) == operand);
+        if same {
+            return id;
+        }
+        let all = |list: &[Id]| list.iter().map(|&each| get(each)).collect::<Vec<Id>>();
+        match node {
+            Node::Scaled(coefficient, of) => self.scaled(*coefficient, get(*of)),
+            Node::Sum(terms) => self.sum(terms.iter().map(|&(coefficient, of)| (coefficient, get(of))).collect()),
+            Node::Product(factors) => {
+                self.product(ONE, factors.iter().map(|&(base, power)| (get(base), get(power))).collect())
+            }
+            Node::Call(op, args) => self.call(*op, all(args)),
+            Node::Compare(relation, a, b) => self.compare(*relation, get(*a), get(*b)),
+            Node::Not(a) => self.not(get(*a)),
+            Node::And(a, b) => self.and(get(*a), get(*b)),
+            Node::Or(a, b) => self.or(get(*a), get(*b)),
+            Node::Choose(c, a, b) => self.choose(get(*c), get(*a), get(*b)),
+            Node::Element(list) => self.intern(Node::Element(all(list).into())),
+            Node::Index(..)
+            | Node::Last(..)
+            | Node::Reduce(..)
+            | Node::Map(..)
+            | Node::Argument(_)
+            | Node::Number(_)
+            | Node::Symbol(_)
+            | Node::Bool(_)
+            | Node::Local(_)
+            | Node::Defined(_) => id,
+        }
+    }
+
     /// A function at its arguments.
     pub fn call(&mut self, op: Op, args: Vec<Id>) -> Id {
         if let Some(value) = self.whole_value(op, &args) {

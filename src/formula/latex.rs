@@ -8,13 +8,21 @@
 //! The commands are those of `amsmath`. Brackets stand where the reader needs them: a bar, a root, an exponent and the bars of
 //! an absolute value hold together what is inside. A product is written without a sign, but for `\cdot` before a digit or a
 //! fraction, which would read as one number with what stands before. `letters` knows how names are written.
+//!
+//! ```text
+//! sum[i in 0..3](x[i]^2)              \sum_{i=0}^{2} x_{i}^{2}
+//! h[t] = e for t in 1..=4             h_{t} &= e \quad (t = 1, \dots, 4)
+//! ```
 
 mod letters;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
-use super::dag::{Dag, Factor, Id, Node, Relation, Symbol};
+use super::arrays::{Arrays, Def};
+use super::dag::{Dag, Factor, Id, Node, Reducer, Relation, Symbol};
 use super::number::{Number, ONE};
+use super::print::{INDICES, Scope, called, opened};
+use super::statements::Statements;
 use crate::ops::Op;
 use letters::Letters;
 
@@ -39,6 +47,12 @@ enum Piece {
     Owned(String),
     Node(Id, Level),
     Times(Times),
+    /// An index by the name that it has here.
+    Index(Id),
+    /// From here on, these indices have names.
+    Open(Box<[Id]>),
+    /// So many have none any more.
+    Close(usize),
 }
 
 /// What stands between two factors depends on how the second begins.
@@ -66,22 +80,147 @@ pub struct Printer<'a> {
     arguments: Vec<&'a str>,
     names: &'a HashMap<Id, String>,
     letters: Letters,
+    arrays: &'a Arrays,
+    taken: &'a HashSet<String>,
+    orders: &'a HashMap<Id, Box<[Id]>>,
 }
 
 impl<'a> Printer<'a> {
-    /// `results` are names that may stand only on the left.
-    pub fn new(
-        dag: &'a Dag,
-        arguments: impl Iterator<Item = &'a str>,
-        names: &'a HashMap<Id, String>,
-        results: &'a [String],
-    ) -> Printer<'a> {
+    pub fn new(statements: &'a Statements, arguments: impl Iterator<Item = &'a str>) -> Printer<'a> {
+        let Statements { dag, names, arrays, taken, orders, .. } = statements;
         let arguments: Vec<&str> = arguments.collect();
         let mut shared: Vec<&str> = names.values().map(String::as_str).collect();
         shared.sort_unstable();
-        let results = results.iter().map(String::as_str);
-        let letters = Letters::of(arguments.iter().copied().chain(results).chain(shared));
-        Printer { dag, arguments, names, letters }
+        // Names of results may stand only on the left.
+        let results = statements.results.iter().map(String::as_str);
+        let mut indices: Vec<&str> = arrays.hints.values().map(String::as_str).chain(INDICES).collect();
+        indices.sort_unstable();
+        let letters = Letters::of(arguments.iter().copied().chain(results).chain(shared).chain(indices));
+        Printer { dag, arguments, names, letters, arrays, taken, orders }
+    }
+
+    /// The left and the right side of `name[places] = value`.
+    pub fn clause(&self, name: &str, places: &[Id], value: Id, guard: Option<Id>) -> (Option<String>, String) {
+        let is_index = |place: &Id| matches!(self.dag.node(*place), Node::Index(..));
+        let indices: Vec<Id> = places.iter().copied().filter(is_index).collect();
+        let mut scope = Scope::new();
+        opened(self.arrays, self.taken, &mut scope, &indices);
+        let letter = |index: Id| self.name(called(&scope, index));
+        let place = |&place: &Id| if is_index(&place) { letter(place) } else { self.text(place, &[]) };
+        let left = format!("{}_{{{}}}", self.base(name), places.iter().map(place).collect::<Vec<_>>().join(", "));
+        let range = |&index: &Id| {
+            let (low, high) = self.dag.bounds(index);
+            let (low, high) = (low.unwrap_or(0), high.unwrap_or(0));
+            let between = if high > low + 1 { ", \\dots, " } else { ", " };
+            format!("{} = {low}{between}{high}", letter(index))
+        };
+        let ranges: Vec<String> = indices.iter().map(range).collect();
+        let mut right = self.text(value, &indices);
+        if let Some(guard) = guard {
+            let guard = self.text(guard, &indices);
+            right =
+                format!("\\begin{{cases}} {right} & \\text{{if }} {guard} \\\\ 0 & \\text{{otherwise}} \\end{{cases}}");
+        }
+        let right = if ranges.is_empty() { right } else { format!("{right} \\quad ({})", ranges.join(";\\ ")) };
+        (Some(left), right)
+    }
+
+    /// A name that gets a subscript: one that has a subscript is held together.
+    fn base(&self, name: &str) -> String {
+        let name = self.name(name);
+        if name.contains('_') { format!("{{{name}}}") } else { name }
+    }
+
+    /// The left and the right side of an `iterate`: where the state begins, how it goes on, and while what.
+    pub fn iterate(&self, def: u32) -> (Option<String>, String) {
+        let (state, pieces) = self.iterated(def);
+        (Some(state), self.joined(pieces, &[]))
+    }
+
+    fn iterated(&self, def: u32) -> (String, Vec<Piece>) {
+        let Def::Loop { states, going, counter, .. } = &self.arrays.defs[def as usize] else {
+            return (String::new(), Vec::new());
+        };
+        let named = states.iter().filter_map(|state| self.names.get(&state.local)).map(|name| self.name(name));
+        let state = tuple_text(&named.collect::<Vec<_>>());
+        let tuple = |ids: Vec<Id>| {
+            let brackets = ids.len() != 1;
+            let mut pieces: Vec<Piece> = brackets.then_some(Text("\\left(")).into_iter().collect();
+            for (place, id) in ids.into_iter().enumerate() {
+                pieces.extend((place > 0).then_some(Text(", ")));
+                pieces.push(whole(id));
+            }
+            pieces.extend(brackets.then_some(Text("\\right)")));
+            pieces
+        };
+        let mut pieces = vec![Text("\\text{from } ")];
+        pieces.extend(tuple(states.iter().map(|state| state.first).collect()));
+        pieces.push(Text(" \\text{ by } "));
+        pieces.extend(counter.map(|index| Piece::Open([index].into())));
+        pieces.extend(tuple(states.iter().map(|state| state.next).collect()));
+        if *self.dag.node(*going) != Node::Bool(true) {
+            pieces.extend([Text(" \\text{ while } "), whole(*going)]);
+        }
+        if let &Some(index) = counter
+            && let Node::Index(_, low, high) = *self.dag.node(index)
+        {
+            pieces.extend([Text(" \\quad ("), Piece::Index(index), Text(" = "), whole(low)]);
+            pieces.extend([Text(", \\dots, "), whole(high), Text(" - 1)"), Piece::Close(1)]);
+        }
+        (state, pieces)
+    }
+
+    /// `\sum_{i=0}^{2} e`
+    fn reduce(&self, reducer: Reducer, binders: &[Id], condition: Id, body: Id) -> (Level, Vec<Piece>) {
+        let mut pieces = vec![Piece::Open(binders.into())];
+        let always = *self.dag.node(condition) == Node::Bool(true);
+        for (place, &binder) in binders.iter().enumerate() {
+            let Node::Index(_, low, high) = *self.dag.node(binder) else { continue };
+            let is_last = place + 1 == binders.len() && !always;
+            pieces.push(Text(match reducer {
+                Reducer::Sum => "\\sum_{",
+                Reducer::Min => "\\min_{",
+                Reducer::Max => "\\max_{",
+            }));
+            pieces.extend(is_last.then_some(Text("\\substack{")));
+            match (reducer, self.dag.as_whole(high)) {
+                (Reducer::Sum, Some(end)) => {
+                    pieces.extend([Piece::Index(binder), Text("="), whole(low)]);
+                    pieces.extend(is_last.then_some(Text(" \\\\ ")));
+                    pieces.extend(is_last.then_some(whole(condition)));
+                    pieces.extend(is_last.then_some(Text("}")));
+                    pieces.push(Owned(format!("}}^{{{}}}", end - 1)));
+                }
+                _ => {
+                    pieces.extend([whole(low), Text(" \\le "), Piece::Index(binder), Text(" < "), whole(high)]);
+                    pieces.extend(is_last.then_some(Text(" \\\\ ")));
+                    pieces.extend(is_last.then_some(whole(condition)));
+                    pieces.push(Text(if is_last { "}}" } else { "}" }));
+                }
+            }
+            pieces.push(Text(" "));
+        }
+        pieces.extend([Piece::Node(body, Level::Product), Piece::Close(binders.len())]);
+        (Level::Product, pieces)
+    }
+
+    /// An array and its subscripts.
+    fn element(&self, list: &[Id]) -> (Level, Vec<Piece>) {
+        let name = match self.dag.node(list[0]) {
+            Node::Argument(argument) => Some(self.arguments[*argument as usize]),
+            _ => self.names.get(&list[0]).map(String::as_str),
+        };
+        let mut pieces = match name {
+            Some(name) => vec![Owned(self.base(name))],
+            None => vec![Piece::Node(list[0], Level::Atom)],
+        };
+        pieces.push(Text("_{"));
+        for (place, &subscript) in list[1..].iter().enumerate() {
+            pieces.extend((place > 0).then_some(Text(", ")));
+            pieces.push(whole(subscript));
+        }
+        pieces.push(Text("}"));
+        (Level::Atom, pieces)
     }
 
     pub fn name(&self, name: &str) -> String {
@@ -90,11 +229,17 @@ impl<'a> Printer<'a> {
 
     /// The name of an expression, or else its text.
     pub fn mention(&self, id: Id) -> String {
-        self.names.get(&id).map_or_else(|| self.text(id), |name| self.name(name))
+        self.names.get(&id).map_or_else(|| self.text(id, &[]), |name| self.name(name))
     }
 
-    /// The text of an expression, written out even if it has a name.
-    pub fn text(&self, root: Id) -> String {
+    /// The text of an expression, written out even if it has a name, where these indices have names.
+    pub fn text(&self, root: Id, indices: &[Id]) -> String {
+        self.joined(self.pieces(root).1, indices)
+    }
+
+    fn joined(&self, pieces: Vec<Piece>, indices: &[Id]) -> String {
+        let mut scope = Scope::new();
+        opened(self.arrays, self.taken, &mut scope, indices);
         let mut text = String::new();
         let mut times = None;
         let mut write = |part: &str, times: &mut Option<Times>| {
@@ -108,16 +253,24 @@ impl<'a> Printer<'a> {
             }
             text.push_str(part);
         };
-        let mut stack: Vec<Piece> = self.pieces(root).1;
+        let mut stack: Vec<Piece> = pieces;
         stack.reverse();
         while let Some(piece) = stack.pop() {
             match piece {
                 Text(part) => write(part, &mut times),
                 Owned(part) => write(&part, &mut times),
                 Piece::Times(between) => times = Some(between),
+                Piece::Index(id) => write(&self.name(called(&scope, id)), &mut times),
+                Piece::Open(indices) => opened(self.arrays, self.taken, &mut scope, &indices),
+                Piece::Close(count) => scope.truncate(scope.len() - count),
                 Piece::Node(id, least) => {
                     if let Some(name) = self.names.get(&id) {
-                        write(&self.name(name), &mut times);
+                        let Some(order) = self.orders.get(&id) else {
+                            write(&self.name(name), &mut times);
+                            continue;
+                        };
+                        let free: Vec<String> = order.iter().map(|&index| self.name(called(&scope, index))).collect();
+                        write(&format!("{}_{{{}}}", self.base(name), free.join(", ")), &mut times);
                         continue;
                     }
                     let (level, pieces) = self.pieces(id);
@@ -178,6 +331,31 @@ impl<'a> Printer<'a> {
             }
             Node::Or(a, b) => (Level::Any, vec![whole(*a), Text(" \\lor "), whole(*b)]),
             Node::Choose(c, a, b) => self.cases(*c, *a, *b),
+            Node::Index(..) => (Level::Atom, vec![Piece::Index(id)]),
+            Node::Local(_) | Node::Defined(_) => (Level::Atom, vec![Text("?")]),
+            Node::Last(def, state, _) => {
+                let (all, rest) = self.iterated(*def);
+                let name = match &self.arrays.defs[*def as usize] {
+                    Def::Loop { states, .. } => self.names.get(&states[*state as usize].local),
+                    Def::Array { .. } => None,
+                };
+                let name = name.map_or_else(String::new, |name| self.name(name));
+                let mut pieces = vec![Owned(format!("\\left({name} \\text{{ of }} {all} "))];
+                pieces.extend(rest);
+                pieces.push(Text("\\right)"));
+                (Level::Atom, pieces)
+            }
+            Node::Element(list) => self.element(list),
+            Node::Reduce(reducer, binders, condition, body) => self.reduce(*reducer, binders, *condition, *body),
+            Node::Map(binders, body) => {
+                let mut pieces = vec![Text("\\left("), Piece::Open(binders.clone()), whole(*body), Text("\\right)_{")];
+                for (place, &binder) in binders.iter().enumerate() {
+                    pieces.extend((place > 0).then_some(Text(", ")));
+                    pieces.push(Piece::Index(binder));
+                }
+                pieces.extend([Text("}"), Piece::Close(binders.len())]);
+                (Level::Atom, pieces)
+            }
         }
     }
 
@@ -333,6 +511,13 @@ impl<'a> Printer<'a> {
             }
             _ => (Level::Power, [Piece::Node(base, Level::Atom)].into_iter().chain(exponent).collect()),
         }
+    }
+}
+
+fn tuple_text(names: &[String]) -> String {
+    match names {
+        [name] => name.clone(),
+        names => format!("\\left({}\\right)", names.join(", ")),
     }
 }
 

@@ -4,10 +4,13 @@
 //! language's levels ask for them, and around whatever is divided by, if it is more than one factor.
 //! The text is written from a stack of pieces, so no depth of nesting is too deep.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
-use super::dag::{Dag, Factor, Id, Node, Relation, Symbol};
+use super::arrays::{Arrays, Def};
+use super::dag::{Dag, Factor, Id, Node, Reducer, Relation, Symbol};
 use super::number::{Number, ONE};
+use super::statements::Statements;
+use crate::ir::Func;
 use crate::ops::Op;
 
 /// How tightly an expression holds together; the levels of the language.
@@ -29,31 +32,211 @@ enum Piece {
     Text(&'static str),
     Owned(String),
     Node(Id, Level),
+    /// An index by the name that it has here.
+    Index(Id),
+    /// From here on, these indices have names.
+    Open(Box<[Id]>),
+    /// So many have none any more.
+    Close(usize),
 }
 
 use Piece::{Owned, Text};
 
+/// What indices are called from the outermost on.
+pub type Scope = Vec<(Id, String)>;
+
+/// What indices are called that the user has no name for.
+pub const INDICES: [&str; 8] = ["i", "j", "k", "l", "m", "n", "o", "p"];
+
 /// How expressions are written: what is called by a name, and what the arguments are called.
 pub struct Printer<'a> {
-    pub dag: &'a Dag,
-    pub arguments: Vec<&'a str>,
-    pub names: &'a HashMap<Id, String>,
+    dag: &'a Dag,
+    arrays: &'a Arrays,
+    arguments: Vec<&'a str>,
+    names: &'a HashMap<Id, String>,
+    taken: &'a HashSet<String>,
+    extents: &'a [Box<[usize]>],
+    orders: &'a HashMap<Id, Box<[Id]>>,
+    circular: &'a HashSet<Id>,
 }
 
-impl Printer<'_> {
-    /// The text of an expression, written out even if it has a name.
-    pub fn text(&self, root: Id) -> String {
+/// The indices of a scope, and these with names that nothing else has there.
+pub fn opened(arrays: &Arrays, taken: &HashSet<String>, scope: &mut Scope, indices: &[Id]) {
+    for &index in indices {
+        let is_free = |name: &String| !taken.contains(name) && !scope.iter().any(|(_, other)| other == name);
+        let letters = INDICES.iter().map(|&letter| letter.to_owned());
+        let numbered = (1u64..).map(|number| format!("i{number}"));
+        let mut names = arrays.hints.get(&index).cloned().into_iter().chain(letters).chain(numbered);
+        let name = names.find(is_free).unwrap_or_default();
+        scope.push((index, name));
+    }
+}
+
+/// What an index is called.
+pub fn called(scope: &Scope, index: Id) -> &str {
+    scope.iter().rev().find(|&&(known, _)| known == index).map_or("?", |(_, name)| name)
+}
+
+impl<'a> Printer<'a> {
+    pub fn new(statements: &'a Statements, func: &'a Func) -> Printer<'a> {
+        Printer {
+            dag: &statements.dag,
+            arrays: &statements.arrays,
+            arguments: func.params.iter().map(|param| param.name.as_str()).collect(),
+            names: &statements.names,
+            taken: &statements.taken,
+            extents: &statements.extents,
+            orders: &statements.orders,
+            circular: &statements.circular,
+        }
+    }
+
+    /// `name[places] = value for i in 0..n`
+    pub fn clause(&self, name: &str, places: &[Id], value: Id, guard: Option<Id>) -> String {
+        let (indices, mut scope) = (self.indices(places), Scope::new());
+        opened(self.arrays, self.taken, &mut scope, &indices);
+        let place = |&place: &Id| match self.dag.node(place) {
+            Node::Index(..) => called(&scope, place).to_owned(),
+            _ => self.text(place, &[]),
+        };
+        let ranges: Vec<String> = indices
+            .iter()
+            .filter(|&&index| !self.is_inferred(index, &[value]))
+            .map(|&index| {
+                let (low, high) = self.dag.bounds(index);
+                format!("{} in {}..{}", called(&scope, index), low.unwrap_or(0), high.map_or(0, |high| high + 1))
+            })
+            .collect();
+        let places: Vec<String> = places.iter().map(place).collect();
+        let ranges = if ranges.is_empty() { String::new() } else { format!(" for {}", ranges.join(", ")) };
+        let text = self.text(value, &indices);
+        let text = match guard {
+            Some(guard) => format!("if({}, {text}, 0)", self.text(guard, &indices)),
+            None => text,
+        };
+        format!("{name}[{}] = {text}{ranges}", places.join(", "))
+    }
+
+    /// The indices among places.
+    fn indices(&self, places: &[Id]) -> Vec<Id> {
+        places.iter().copied().filter(|&place| matches!(self.dag.node(place), Node::Index(..))).collect()
+    }
+
+    /// `(s, v) = iterate (s, v) from (1, 0) while s > 0 do (…)`
+    pub fn iterate(&self, def: u32) -> String {
+        let (state, rest) = self.iterated(def);
+        self.joined(
+            [Owned(format!("{state} = ")), Owned(format!("iterate {state} from "))].into_iter().chain(rest).collect(),
+            &[],
+        )
+    }
+
+    /// The state of a loop by its names, and what follows it.
+    fn iterated(&self, def: u32) -> (String, Vec<Piece>) {
+        let Def::Loop { states, going, counter, .. } = &self.arrays.defs[def as usize] else {
+            return (String::new(), Vec::new());
+        };
+        let named: Vec<&str> =
+            states.iter().filter_map(|state| self.names.get(&state.local)).map(String::as_str).collect();
+        let brackets = named.len() != 1;
+        let state = if brackets { format!("({})", named.join(", ")) } else { named.concat() };
+        let tuple = |each: fn(&super::arrays::State) -> Id| {
+            let mut pieces = Vec::new();
+            pieces.extend(brackets.then_some(Text("(")));
+            for (place, state) in states.iter().enumerate() {
+                pieces.extend((place > 0).then_some(Text(", ")));
+                pieces.push(Piece::Node(each(state), Level::Any));
+            }
+            pieces.extend(brackets.then_some(Text(")")));
+            pieces
+        };
+        let mut pieces = tuple(|state| state.first);
+        let counted = counter.is_some();
+        if let &Some(index) = counter
+            && let Node::Index(_, low, high) = *self.dag.node(index)
+        {
+            pieces.extend([Text(" for "), Piece::Open([index].into()), Piece::Index(index), Text(" in ")]);
+            pieces.extend([Piece::Node(low, Level::Sum), Text(".."), Piece::Node(high, Level::Sum)]);
+        }
+        if *self.dag.node(*going) != Node::Bool(true) {
+            pieces.extend([Text(" while "), Piece::Node(*going, Level::Any)]);
+        }
+        pieces.push(Text(" do "));
+        pieces.extend(tuple(|state| state.next));
+        pieces.extend(counted.then_some(Piece::Close(1)));
+        (state, pieces)
+    }
+
+    /// Whether the range of an index can be seen where it is used: it stands alone as a subscript, of dimensions as long as the
+    /// range.
+    fn is_inferred(&self, index: Id, values: &[Id]) -> bool {
+        let Node::Index(_, Dag::ZERO, high) = *self.dag.node(index) else { return false };
+        let Some(extent) = self.dag.as_whole(high) else { return false };
+        let (mut seen, mut stack, mut found) = (HashSet::new(), values.to_vec(), false);
+        while let Some(id) = stack.pop() {
+            if !seen.insert(id) || !self.dag.facts(id).free.contains(&index) {
+                continue;
+            }
+            if self.names.contains_key(&id) && !values.contains(&id) && !matches!(self.dag.node(id), Node::Element(_)) {
+                // It is mentioned by its name, with the index as a subscript.
+                found |= !self.circular.contains(&id);
+                continue;
+            }
+            match self.dag.node(id) {
+                Node::Element(list) => {
+                    let extents: &[usize] = match self.dag.node(list[0]) {
+                        Node::Argument(argument) => &self.extents[*argument as usize],
+                        Node::Defined(def) => match &self.arrays.defs[*def as usize] {
+                            // A recurrence may look for its own range, and dimensions before its own have none of their own.
+                            Def::Array { around, shape, .. } if around.is_empty() => shape,
+                            _ => &[],
+                        },
+                        _ => &[],
+                    };
+                    for (place, &subscript) in list[1..].iter().enumerate() {
+                        if subscript == index {
+                            match extents.get(place) {
+                                Some(&known) if known as i64 == extent => {
+                                    found |= !self.circular.contains(&list[0]);
+                                }
+                                _ => return false,
+                            }
+                        }
+                    }
+                }
+                Node::Reduce(_, binders, ..) | Node::Map(binders, _) if binders.contains(&index) => continue,
+                _ => {}
+            }
+            self.dag.node(id).for_each_operand(|operand| stack.push(operand));
+        }
+        found
+    }
+
+    /// The text of an expression, written out even if it has a name, where these indices have names.
+    pub fn text(&self, root: Id, indices: &[Id]) -> String {
+        self.joined(self.pieces(root).1, indices)
+    }
+
+    fn joined(&self, pieces: Vec<Piece>, indices: &[Id]) -> String {
+        let mut scope = Scope::new();
+        opened(self.arrays, self.taken, &mut scope, indices);
         let mut text = String::new();
         let mut stack = Vec::new();
-        let (_, pieces) = self.pieces(root);
         stack.extend(pieces.into_iter().rev());
         while let Some(piece) = stack.pop() {
             match piece {
                 Text(part) => text.push_str(part),
                 Owned(part) => text.push_str(&part),
+                Piece::Index(id) => text.push_str(called(&scope, id)),
+                Piece::Open(indices) => opened(self.arrays, self.taken, &mut scope, &indices),
+                Piece::Close(count) => scope.truncate(scope.len() - count),
                 Piece::Node(id, least) => {
                     if let Some(name) = self.names.get(&id) {
                         text.push_str(name);
+                        if let Some(order) = self.orders.get(&id) {
+                            let names: Vec<&str> = order.iter().map(|&index| called(&scope, index)).collect();
+                            text.push_str(&format!("[{}]", names.join(", ")));
+                        }
                         continue;
                     }
                     let (level, pieces) = self.pieces(id);
@@ -70,7 +253,41 @@ impl Printer<'_> {
 
     /// The name of an expression, or else its text.
     pub fn mention(&self, id: Id) -> String {
-        self.names.get(&id).cloned().unwrap_or_else(|| self.text(id))
+        self.names.get(&id).cloned().unwrap_or_else(|| self.text(id, &[]))
+    }
+
+    /// `sum[i in 0..n if c](e)`
+    fn reduce(&self, reducer: Reducer, binders: &[Id], condition: Id, body: Id) -> Vec<Piece> {
+        let mut pieces = vec![
+            Text(match reducer {
+                Reducer::Sum => "sum[",
+                Reducer::Min => "min[",
+                Reducer::Max => "max[",
+            }),
+            Piece::Open(binders.into()),
+        ];
+        pieces.extend(self.ranges(binders, &[body, condition]));
+        if *self.dag.node(condition) != Node::Bool(true) {
+            pieces.extend([Text(" if "), Piece::Node(condition, Level::Any)]);
+        }
+        pieces.extend([Text("]("), Piece::Node(body, Level::Any), Text(")"), Piece::Close(binders.len())]);
+        pieces
+    }
+
+    /// `i, j in 0..i`
+    fn ranges(&self, binders: &[Id], values: &[Id]) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        for (place, &binder) in binders.iter().enumerate() {
+            pieces.extend((place > 0).then_some(Text(", ")));
+            pieces.push(Piece::Index(binder));
+            if let Node::Index(_, low, high) = *self.dag.node(binder)
+                && !self.is_inferred(binder, values)
+            {
+                let (low, high) = (Piece::Node(low, Level::Sum), Piece::Node(high, Level::Sum));
+                pieces.extend([Text(" in "), low, Text(".."), high]);
+            }
+        }
+        pieces
     }
 
     fn pieces(&self, id: Id) -> (Level, Vec<Piece>) {
@@ -119,6 +336,37 @@ impl Printer<'_> {
                 (Level::And, vec![Piece::Node(*a, Level::And), Text(" and "), Piece::Node(*b, Level::And)])
             }
             Node::Or(a, b) => (Level::Any, vec![any(*a), Text(" or "), any(*b)]),
+            Node::Index(..) => (Level::Atom, vec![Piece::Index(id)]),
+            Node::Local(_) | Node::Defined(_) => (Level::Atom, vec![Text("?")]),
+            Node::Last(def, state, _) => {
+                let (all, rest) = self.iterated(*def);
+                let name = match &self.arrays.defs[*def as usize] {
+                    Def::Loop { states, .. } => self.names.get(&states[*state as usize].local).cloned(),
+                    Def::Array { .. } => None,
+                };
+                let mut pieces = vec![Owned(format!("{{ {all} = iterate {all} from "))];
+                pieces.extend(rest);
+                pieces.push(Owned(format!("; {} }}", name.unwrap_or_default())));
+                (Level::Atom, pieces)
+            }
+            Node::Element(list) => {
+                let mut pieces = vec![Piece::Node(list[0], Level::Atom), Text("[")];
+                for (place, &subscript) in list[1..].iter().enumerate() {
+                    pieces.extend((place > 0).then_some(Text(", ")));
+                    pieces.push(any(subscript));
+                }
+                pieces.push(Text("]"));
+                (Level::Atom, pieces)
+            }
+            Node::Reduce(reducer, binders, condition, body) => {
+                (Level::Atom, self.reduce(*reducer, binders, *condition, *body))
+            }
+            Node::Map(binders, body) => {
+                let mut pieces = vec![Text("["), Piece::Open(binders.clone()), any(*body), Text(" for ")];
+                pieces.extend(self.ranges(binders, &[*body]));
+                pieces.extend([Text("]"), Piece::Close(binders.len())]);
+                (Level::Atom, pieces)
+            }
             Node::Choose(c, a, b) => {
                 if let (Some(u), Dag::ONE, Dag::ZERO) = (self.positive(*c), *a, *b) {
                     return (Level::Atom, vec![Text("step("), any(u), Text(")")]);

@@ -46,7 +46,7 @@ impl Dag {
             Node::Number(_) if self.as_whole(power).is_some() => 6,
             Node::Number(_) => 0,
             _ if self.is_constant(base) => 1,
-            Node::Argument(_) => 2,
+            Node::Argument(_) | Node::Element(_) | Node::Index(..) => 2,
             Node::Sum(_) | Node::Product(_) | Node::Scaled(..) => 3,
             Node::Choose(..) => 5,
             _ => 4,

@@ -8,36 +8,81 @@
 //! and divisions. Which of two operands comes first is taken from their places in the user's text, where these are known,
 //! because the graph puts the operands of commutative operators in an order of its own.
 
-use hashbrown::HashSet;
+use std::rc::Rc;
 
+use hashbrown::{HashMap, HashSet};
+
+use super::Unsayable;
+use super::arrays::Arrays;
 use super::dag::{Dag, Factor, Id, Node, Relation, Term};
+use super::loops::Carried;
 use super::number::{MINUS_ONE, Number, ONE};
 use crate::ir::{Func, Inst, Val};
 use crate::ops::Op;
 use crate::span::Span;
 
-/// The expressions of some values of a graph.
-pub fn read(dag: &mut Dag, func: &Func, roots: &[Val]) -> Vec<Id> {
-    let mut reader = Reader::new(dag, func, roots);
-    for val in func.vals() {
-        if reader.live[val.index()] && !reader.absorbed[val.index()] {
-            let id = reader.value(val);
-            reader.ids[val.index()] = Some(id);
+/// The expressions of some values of a graph, with the arrays and loops that they mention; of an array, what it is called. `source` is
+/// the text that the places of the graph are of.
+pub fn read(
+    dag: &mut Dag,
+    arrays: &mut Arrays,
+    func: &Func,
+    source: &str,
+    roots: &[Val],
+) -> Result<Vec<Id>, Unsayable> {
+    let mut reader = Reader::new(dag, arrays, func, source, roots);
+    for val in func.vals().filter(|&val| func.free(val).is_empty()) {
+        if !reader.live[val.index()] || reader.absorbed[val.index()] || reader.problem.is_some() {
+            continue;
+        }
+        match func.inst(val) {
+            Inst::Region(_) => {}
+            // The arrays in their order, so that none waits for a long chain of others.
+            Inst::Result(..) if func.is_array(val) && !reader.copied[val.index()] => _ = reader.decide(val),
+            _ if func.is_array(val) => {}
+            _ => {
+                let id = reader.value(val);
+                reader.remember(val, id);
+            }
         }
     }
-    roots.iter().map(|&root| reader.id(root)).collect()
+    let read = |&root: &Val| if func.is_array(root) { reader.whole(root) } else { reader.compute(root) };
+    let ids = roots.iter().map(read).collect();
+    reader.problem.map_or(Ok(ids), Err)
 }
 
-struct Reader<'a> {
-    func: &'a Func,
-    dag: &'a mut Dag,
+pub(super) struct Reader<'a> {
+    pub(super) func: &'a Func,
+    pub(super) dag: &'a mut Dag,
+    pub(super) arrays: &'a mut Arrays,
+    pub(super) source: &'a str,
+    /// What depends on no name bound by a loop.
     ids: Vec<Option<Id>>,
+    /// What does, with what those names are.
+    memo: HashMap<Key, Id>,
+    /// What names bound by loops are at present.
+    pub(super) env: HashMap<Val, Id>,
+    /// Arrays: the name of each that has one.
+    pub(super) decided: HashMap<Key, Option<Id>>,
+    /// What loops hand from turn to turn.
+    pub(super) carried: HashMap<Key, Rc<Carried>>,
     live: Vec<bool>,
+    /// Arrays that are used once, to begin or to fill another.
+    copied: Vec<bool>,
+    /// Under which condition the element that is read must be there; `None` if always.
+    guards: HashMap<Val, Option<Val>>,
+    /// Reads that stand under such a condition.
+    pub(super) wrapped: HashSet<Id>,
     /// Links of a chain that is read at its end.
     absorbed: Vec<bool>,
     /// What `tanh` is taken of.
     under_tanh: HashSet<Val>,
+    /// The first thing that can't be said.
+    pub(super) problem: Option<Unsayable>,
 }
+
+/// A value, and what the names that it depends on are.
+pub(super) type Key = (Val, Box<[Id]>);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Chain {
@@ -46,29 +91,54 @@ enum Chain {
 }
 
 impl<'a> Reader<'a> {
-    fn new(dag: &'a mut Dag, func: &'a Func, roots: &[Val]) -> Reader<'a> {
+    fn new(dag: &'a mut Dag, arrays: &'a mut Arrays, func: &'a Func, source: &'a str, roots: &[Val]) -> Reader<'a> {
         let mut live = vec![false; func.len()];
         let mut uses = vec![0u32; func.len()];
         for &root in roots {
             live[root.index()] = true;
             uses[root.index()] += 1;
         }
+        // A loop is younger than its body, so one walk is enough.
         for val in func.vals().rev() {
             if live[val.index()] {
-                let operands = func.operands(val);
-                for &operand in visible(func.inst(val), operands.as_slice()) {
+                let operands = func.sources(val);
+                for &operand in visible(func.inst(val), &operands) {
                     live[operand.index()] = true;
                     uses[operand.index()] += 1;
                 }
             }
         }
+        for check in &func.checks {
+            uses[check.guard.index()] += 2;
+        }
+        let mut copied = vec![false; func.len()];
+        for region in func.regions() {
+            let inits = region.cells.iter().filter_map(|cell| cell.init);
+            let values = region.cells.iter().flat_map(|cell| cell.updates.iter().map(|update| update.value));
+            inits.chain(values).for_each(|val| copied[val.index()] = uses[val.index()] == 1);
+        }
+        let is_open = |val: Val| func.inst(val) != Inst::Bool(true);
+        let reads = func.checks.iter().filter(|check| !check.missing && matches!(func.inst(check.site), Inst::Read(_)));
+        let known = |guard: Val, site: Val| func.free(guard).iter().all(|name| func.free(site).contains(name));
+        let guards = reads.filter(|check| known(check.guard, check.site));
+        let guard = |guard: Val| Some(guard).filter(|&guard| is_open(guard));
         let mut reader = Reader {
+            copied,
+            guards: guards.map(|check| (check.site, guard(check.guard))).collect(),
+            wrapped: HashSet::new(),
             func,
             dag,
+            arrays,
+            source,
             ids: vec![None; func.len()],
+            memo: HashMap::new(),
+            env: HashMap::new(),
+            decided: HashMap::new(),
+            carried: HashMap::new(),
             live,
             absorbed: vec![false; func.len()],
             under_tanh: hyperbolic(func),
+            problem: None,
         };
         for val in func.vals() {
             let Some(chain) = reader.chain(val).filter(|_| reader.live[val.index()]) else { continue };
@@ -81,6 +151,68 @@ impl<'a> Reader<'a> {
         reader
     }
 
+    /// A value with what the names that it depends on are at present. A name that means nothing here is a fault of ours.
+    pub(super) fn key(&self, val: Val) -> Key {
+        (val, self.func.free(val).iter().map(|name| self.env.get(name).copied().unwrap_or(Dag::ZERO)).collect())
+    }
+
+    fn known(&self, val: Val) -> Option<Id> {
+        match self.func.free(val) {
+            [] => self.ids[val.index()],
+            _ => self.memo.get(&self.key(val)).copied(),
+        }
+    }
+
+    fn remember(&mut self, val: Val, id: Id) {
+        match self.func.free(val) {
+            [] => self.ids[val.index()] = Some(id),
+            _ => _ = self.memo.insert(self.key(val), id),
+        }
+    }
+
+    /// The expression of a number, from those of whatever it is computed from.
+    pub(super) fn compute(&mut self, root: Val) -> Id {
+        let mut stack = vec![root];
+        while let Some(&val) = stack.last() {
+            if self.known(val).is_some() {
+                stack.pop();
+                continue;
+            }
+            let mut needs = self.needs(val);
+            needs.retain(|&need| self.known(need).is_none());
+            if needs.is_empty() {
+                let id = self.value(val);
+                self.remember(val, id);
+                stack.pop();
+            } else {
+                stack.extend(needs.into_iter().rev());
+            }
+        }
+        self.id(root)
+    }
+
+    /// The numbers that must be known before a value.
+    fn needs(&self, root: Val) -> Vec<Val> {
+        let (mut needs, mut todo) = (Vec::new(), vec![root]);
+        while let Some(val) = todo.pop() {
+            let (inst, operands) = (self.func.inst(val), self.func.operands(val));
+            let numbers = match inst {
+                Inst::Read(_) => {
+                    needs.extend(self.guards.get(&val).copied().flatten());
+                    &operands.as_slice()[1..]
+                }
+                Inst::Region(_) | Inst::Result(..) => &[],
+                _ => visible(inst, operands.as_slice()),
+            };
+            for &operand in numbers.iter().rev() {
+                let is_link = self.chain(val).is_some() && self.absorbed[operand.index()];
+                if is_link { todo.push(operand) } else { needs.push(operand) }
+            }
+        }
+        needs.reverse();
+        needs
+    }
+
     /// Which kind of chain an instruction is a link of.
     fn chain(&self, val: Val) -> Option<Chain> {
         match self.func.inst(val) {
@@ -91,7 +223,7 @@ impl<'a> Reader<'a> {
     }
 
     fn id(&self, val: Val) -> Id {
-        self.ids[val.index()].unwrap_or(Dag::ZERO)
+        self.known(val).unwrap_or(Dag::ZERO)
     }
 
     fn value(&mut self, val: Val) -> Id {
@@ -106,7 +238,25 @@ impl<'a> Reader<'a> {
             Inst::F64(bits) => self.dag.constant(bits.value()),
             Inst::Int(value) => self.dag.whole(value),
             Inst::Bool(value) => self.dag.intern(Node::Bool(value)),
-            Inst::Bound(_) | Inst::Read(_) | Inst::Region(_) | Inst::Result(..) => unreachable!("no loops here"),
+            Inst::Bound(_) => self.env.get(&val).copied().unwrap_or(Dag::ZERO),
+            Inst::Read(list) => {
+                let (func, list) = (self.func, self.func.list(list));
+                debug_assert!(!func.is_array(val), "rows are read by their elements");
+                let subscripts: Vec<Id> = list[1..].iter().map(|&subscript| self.id(subscript)).collect();
+                let inside = self.inside(func.shape(list[0]), &subscripts);
+                let element = self.element(list[0], subscripts);
+                match self.guards.get(&val) {
+                    // It is a fault to read it elsewhere.
+                    Some(None) => element,
+                    Some(&Some(guard)) if *self.dag.node(inside) != Node::Bool(true) => {
+                        let guard = self.compute(guard);
+                        self.guarded(guard, element)
+                    }
+                    _ => self.guarded(inside, element),
+                }
+            }
+            Inst::Region(_) => Dag::ZERO,
+            Inst::Result(..) => self.result(val),
             Inst::Unary(op, a) => self.unary(op, a),
             Inst::Binary(op, a, b) => {
                 let (a, b) = (self.id(a), self.id(b));
@@ -115,7 +265,10 @@ impl<'a> Reader<'a> {
             Inst::Ternary(op, a, b, c) => {
                 let (a, b, c) = (self.id(a), self.id(b), self.id(c));
                 match op {
-                    Op::Select => self.dag.choose(a, b, c),
+                    Op::Select => {
+                        let b = self.under(a, b);
+                        self.dag.choose(a, b, c)
+                    }
                     Op::XlogPow => {
                         let logarithm = self.dag.call(Op::Ln, vec![a]);
                         self.dag.product(ONE, vec![(a, b), (logarithm, c)])
@@ -176,6 +329,11 @@ impl<'a> Reader<'a> {
             Op::IMod => dag.call(Op::Mod, vec![a, b]),
             Op::IMin => dag.call(Op::Min, vec![a, b]),
             Op::IMax => dag.call(Op::Max, vec![a, b]),
+            Op::ILt if let Some(holds) = dag.is_less(a, b) => dag.intern(Node::Bool(holds)),
+            Op::ILe if let Some(holds) = dag.is_less(b, a) => dag.intern(Node::Bool(!holds)),
+            Op::IEq if dag.is_less(a, b) == Some(true) || dag.is_less(b, a) == Some(true) => {
+                dag.intern(Node::Bool(false))
+            }
             Op::Lt | Op::ILt => dag.compare(Relation::Lt, a, b),
             Op::Le | Op::ILe => dag.compare(Relation::Le, a, b),
             Op::Eq | Op::IEq => dag.compare(Relation::Eq, a, b),

@@ -6,10 +6,12 @@
 //!
 //! Lengths are counted in tokens as they would be printed, with a statement's name for one.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
+use super::arrays::{Arrays, Def};
 use super::dag::{Dag, Id, Node, Term};
 use super::number::{Number, ONE};
+use crate::ops::Op;
 
 /// How many tokens repetition may add before a name is better.
 const REPEATED: usize = 8;
@@ -21,7 +23,22 @@ const DEEP: usize = 24;
 const LONG: usize = 120;
 
 /// The expressions to name, operands first.
-pub fn shared(dag: &Dag, roots: &[Id], hints: &HashMap<Id, String>) -> Vec<Id> {
+/// `extents` are those of the arguments.
+pub fn shared(
+    dag: &mut Dag,
+    arrays: &Arrays,
+    extents: &[Box<[usize]>],
+    roots: &[Id],
+    hints: &HashMap<Id, String>,
+) -> Vec<Id> {
+    let mut nameable: Vec<bool> =
+        dag.ids().map(|id| can_be_named(dag, id) && is_safe(dag, arrays, extents, id)).collect();
+    // A part of a recurrence is made where it is needed, which may not be everywhere.
+    for id in parts_of_recurrences(dag, arrays) {
+        nameable[id.index()] &= dag.facts(id).free.is_empty();
+    }
+    let can_be_named = |id: Id| nameable[id.index()];
+    let dag = &*dag;
     let mut uses = vec![0usize; dag.len()];
     for &root in roots {
         uses[root.index()] += 1;
@@ -38,7 +55,7 @@ pub fn shared(dag: &Dag, roots: &[Id], hints: &HashMap<Id, String>) -> Vec<Id> {
         let uses = uses[id.index()];
         let known = uses > 1 && text.length > 1 && hints.contains_key(&id);
         let unreadable = (text.length > LONG || text.depth > DEEP) && !roots.contains(&id);
-        named[id.index()] = can_be_named(dag, id) && (is_repetitive(uses, text.length) || known || unreadable);
+        named[id.index()] = can_be_named(id) && (is_repetitive(uses, text.length) || known || unreadable);
         texts[id.index()] = if named[id.index()] { Text { length: 1, depth: 0 } } else { text };
     }
     // What is used twice by something that is itself written twice stands there four times.
@@ -48,8 +65,7 @@ pub fn shared(dag: &Dag, roots: &[Id], hints: &HashMap<Id, String>) -> Vec<Id> {
     }
     for id in dag.ids().rev().filter(|id| uses[id.index()] > 0) {
         let times = written[id.index()];
-        named[id.index()] |=
-            uses[id.index()] > 1 && can_be_named(dag, id) && is_repetitive(times, texts[id.index()].length);
+        named[id.index()] |= uses[id.index()] > 1 && can_be_named(id) && is_repetitive(times, texts[id.index()].length);
         let times = if named[id.index()] { 1 } else { times.min(1000) };
         dag.node(id).for_each_operand(|operand| written[operand.index()] += times);
     }
@@ -67,7 +83,105 @@ struct Text {
 }
 
 fn can_be_named(dag: &Dag, id: Id) -> bool {
-    !matches!(dag.node(id), Node::Argument(_) | Node::Number(_) | Node::Symbol(_) | Node::Bool(_))
+    let is_short = matches!(
+        dag.node(id),
+        Node::Argument(_)
+            | Node::Number(_)
+            | Node::Symbol(_)
+            | Node::Bool(_)
+            | Node::Index(..)
+            | Node::Local(_)
+            | Node::Defined(_)
+            | Node::Last(..)
+            | Node::Element(_)
+            | Node::Map(..)
+    );
+    // A condition over indices would be an array of conditions; a state is known in its loop only.
+    let is_condition = matches!(dag.node(id), Node::Compare(..) | Node::Not(_) | Node::And(..) | Node::Or(..));
+    let facts = dag.facts(id);
+    !is_short && !facts.is_local && (facts.free.is_empty() || !is_condition)
+}
+
+/// What stands in the clauses of arrays and reads these arrays themselves.
+fn parts_of_recurrences(dag: &Dag, arrays: &Arrays) -> Vec<Id> {
+    // Which arrays and loops each mentions, directly or through others.
+    let mut mentions: Vec<HashSet<u32>> = vec![HashSet::new(); arrays.defs.len()];
+    let direct = |roots: Vec<Id>| {
+        let (mut seen, mut stack, mut found) = (HashSet::new(), roots, HashSet::new());
+        while let Some(id) = stack.pop() {
+            if seen.insert(id) {
+                if let Node::Defined(number) | Node::Last(number, ..) = *dag.node(id) {
+                    found.insert(number);
+                }
+                dag.node(id).for_each_operand(|operand| stack.push(operand));
+            }
+        }
+        (seen, found)
+    };
+    let own: Vec<(HashSet<Id>, HashSet<u32>)> = arrays.defs.iter().map(|def| direct(def.values())).collect();
+    for (number, mentioned) in mentions.iter_mut().enumerate() {
+        let mut stack: Vec<u32> = own[number].1.iter().copied().collect();
+        while let Some(other) = stack.pop() {
+            if mentioned.insert(other) {
+                stack.extend(&own[other as usize].1);
+            }
+        }
+    }
+    let mut parts = Vec::new();
+    for (number, (ids, _)) in own.iter().enumerate().filter(|(number, _)| mentions[*number].contains(&(*number as u32)))
+    {
+        // An expression reads what its nodes read; operands come first.
+        let mut ids: Vec<Id> = ids.iter().copied().collect();
+        ids.sort_unstable();
+        let mut reads: HashSet<Id> = HashSet::new();
+        for id in ids {
+            let is_back = |other: u32| other == number as u32 || mentions[other as usize].contains(&(number as u32));
+            let mut back = matches!(*dag.node(id), Node::Defined(other) | Node::Last(other, ..) if is_back(other));
+            dag.node(id).for_each_operand(|operand| back |= reads.contains(&operand));
+            if back {
+                reads.insert(id);
+            }
+        }
+        parts.extend(reads);
+    }
+    parts
+}
+
+/// Whether an expression over indices has a value for all of them, also where the text may not look: subscripts stay inside by
+/// themselves.
+fn is_safe(dag: &mut Dag, arrays: &Arrays, extents: &[Box<[usize]>], id: Id) -> bool {
+    if dag.facts(id).free.is_empty() {
+        return true;
+    }
+    let (mut seen, mut stack) = (HashSet::new(), vec![id]);
+    while let Some(id) = stack.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        if let Node::Element(list) = dag.node(id).clone() {
+            let (around, shape) = match dag.node(list[0]) {
+                Node::Argument(argument) => (0, extents[*argument as usize].clone()),
+                Node::Defined(def) => match &arrays.defs[*def as usize] {
+                    Def::Array { around, shape, .. } => (around.len(), shape.clone()),
+                    Def::Loop { .. } => return false,
+                },
+                _ => return false,
+            };
+            for (&subscript, &extent) in list[1 + around..].iter().zip(&shape) {
+                let end = dag.whole(extent as i64);
+                if dag.is_less(subscript, Dag::ZERO) != Some(false) || dag.is_less(subscript, end) != Some(true) {
+                    return false;
+                }
+            }
+        }
+        if let Node::Call(Op::DivFloor | Op::Mod, args) = dag.node(id)
+            && dag.as_number(args[1]).is_none()
+        {
+            return false;
+        }
+        dag.node(id).for_each_operand(|operand| stack.push(operand));
+    }
+    true
 }
 
 fn measure(dag: &Dag, id: Id, texts: &[Text]) -> Text {
@@ -75,7 +189,19 @@ fn measure(dag: &Dag, id: Id, texts: &[Text]) -> Text {
     let mut depth = 0;
     dag.node(id).for_each_operand(|operand| depth = depth.max(texts[operand.index()].depth + 1));
     let length = match dag.node(id) {
-        Node::Argument(_) | Node::Symbol(_) | Node::Bool(_) => 1,
+        Node::Argument(_)
+        | Node::Symbol(_)
+        | Node::Bool(_)
+        | Node::Index(..)
+        | Node::Local(_)
+        | Node::Defined(_)
+        | Node::Last(..) => 1,
+        Node::Element(list) => list.iter().map(|&each| length_of(each)).sum::<usize>(),
+        Node::Reduce(_, binders, condition, body) => {
+            let condition = if *dag.node(*condition) == Node::Bool(true) { 0 } else { 1 + length_of(*condition) };
+            2 + binders.len() + condition + length_of(*body)
+        }
+        Node::Map(binders, body) => 1 + binders.len() + length_of(*body),
         Node::Number(value) => match value.text() {
             (_, None) => 1,
             (_, Some(_)) => 3,

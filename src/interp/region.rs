@@ -28,7 +28,12 @@ pub struct Machine<'a> {
     redirected: HashMap<(Val, usize), Place>,
     /// The names that regions bind at this moment.
     open: HashSet<Val>,
+    /// Is shown the operands of every operator at which a check looks, in each turn in which its guard is true.
+    pub watch: Option<&'a mut Watch<'a>>,
 }
+
+/// See [`Machine::watch`]: the operator, its operands, its value.
+pub type Watch<'a> = dyn FnMut(Val, &[Value], &Value) + 'a;
 
 /// A cell, or a row of one: in which buffer, from which element on, of which shape.
 #[derive(Clone)]
@@ -77,6 +82,7 @@ impl<'a> Machine<'a> {
             named: HashMap::new(),
             redirected: HashMap::new(),
             open: HashSet::new(),
+            watch: None,
         }
     }
 
@@ -295,6 +301,9 @@ impl<'a> Machine<'a> {
                         let operands: Vec<Value> =
                             self.func.operands(site).iter().map(|&operand| self.get(operand)).collect();
                         let own = std::slice::from_ref(&self.values[site.index()]);
+                        if let Some(watch) = &mut self.watch {
+                            watch(site, &operands, &own[0]);
+                        }
                         fault(self.func, site, if operands.is_empty() { own } else { &operands })
                             .or_else(|| endless(self.func, site, &own[0]))
                     }

@@ -24,17 +24,20 @@ pub fn clif(func: &Func, options: &Options) -> Result<String, Error> {
 
 /// The finished machine code.
 pub fn asm(func: &Func, options: &Options) -> Result<String, Error> {
-    each_chunk(func, options, |isa, context, text| {
-        _ = writeln!(text, "{}:", context.func.name);
-        context.set_disasm(cfg!(not(all(feature = "cli", target_arch = "x86_64"))));
-        let code =
-            context.compile(isa, &mut Default::default()).map_err(|error| Error::Backend(error.inner.to_string()))?;
-        match &code.vcode {
-            Some(vcode) => text.push_str(vcode),
-            None => disassemble(code, text),
-        }
-        Ok(())
-    })
+    each_chunk(func, options, assembly)
+}
+
+/// One function as finished machine code.
+pub fn assembly(isa: &dyn TargetIsa, context: &mut Context, text: &mut String) -> Result<(), Error> {
+    _ = writeln!(text, "{}:", context.func.name);
+    context.set_disasm(cfg!(not(all(feature = "cli", target_arch = "x86_64"))));
+    let code =
+        context.compile(isa, &mut Default::default()).map_err(|error| Error::Backend(error.inner.to_string()))?;
+    match &code.vcode {
+        Some(vcode) => text.push_str(vcode),
+        None => disassemble(code, text),
+    }
+    Ok(())
 }
 
 type Visit = fn(&dyn TargetIsa, &mut Context, &mut String) -> Result<(), Error>;

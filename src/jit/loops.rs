@@ -22,9 +22,11 @@ mod plan;
 mod range;
 mod split;
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cranelift::codegen::Context;
+use cranelift::codegen::ir::UserFuncName;
 use cranelift::prelude::{AbiParam, Signature, types};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::Module;
@@ -33,14 +35,15 @@ use memmap2::MmapMut;
 use super::link::Imports;
 use super::shims::Symbol;
 use super::target::Target;
-use super::{Effort, Error, Unfinished, free};
+use super::{Effort, Error, Unfinished, dump, free};
 use crate::interp::{self, Failure, Value};
 use crate::ir::{Func, Inst};
+use crate::math;
 use crate::ops::Fault;
 use crate::wide::Width;
 use crate::wide::rows::Kernel;
 use emit::{Layout, RECORD};
-use plan::size;
+use plan::{Plan, size};
 
 /// Takes the address of the workspace; 0, or the number of the check that failed, plus one.
 ///
@@ -49,7 +52,7 @@ use plan::size;
 type Entry = unsafe extern "C" fn(*mut u8) -> u64;
 
 /// Up to so many operations registers are allocated thoroughly.
-pub const THOROUGH: usize = 2000;
+const THOROUGH: usize = 2000;
 
 /// The largest function, in operations: the frame of a larger one would overflow the stack of a thread.
 const LARGEST: usize = 50_000;
@@ -116,8 +119,8 @@ impl Workspace {
     }
 }
 
-/// Compiles a function with arrays. Elementary functions that are written out ([`crate::math::expand`]) become part of loops; others
-/// are calls.
+/// Compiles a function with arrays. Elementary functions become part of loops ([`crate::math::expand`]); those of a large function are
+/// called.
 ///
 /// # Errors
 /// Where the host is none that Cranelift knows, memory for code is refused, or the function is too large for one piece of code.
@@ -130,16 +133,7 @@ pub fn compile(func: &Func) -> Result<LoopCode, Error> {
 /// # Errors
 /// As [`compile`].
 pub fn compile_with(func: &Func, kernels: Option<Width>) -> Result<LoopCode, Error> {
-    if func.operations() > LARGEST {
-        return Err(Error::Backend(format!("more than {LARGEST} operations beside loops")));
-    }
-    let plan = plan::plan(func, kernels.filter(|width| width.is_available()));
-    let layout = Layout::new(func, &plan);
-    if i32::try_from(layout.buffers).is_err() {
-        return Err(Error::Backend("too many arguments and results".to_owned()));
-    }
-    let effort = if func.operations() <= THOROUGH { Effort::Registers } else { Effort::Quick };
-    let target = Target::host(effort)?;
+    let Prepared { func, plan, layout, target } = prepare(func, kernels)?;
     let mut builder = JITBuilder::with_isa(target.isa.clone(), cranelift_module::default_libcall_names());
     builder.symbol_lookup_fn(Box::new(|name| Symbol::by_name(name)?.address()));
     let mut unfinished = Unfinished(Some(JITModule::new(builder)));
@@ -147,7 +141,7 @@ pub fn compile_with(func: &Func, kernels: Option<Width>) -> Result<LoopCode, Err
     let mut context = Context::new();
     let signature = signature(&target);
     context.func.signature = signature.clone();
-    emit::emit(func, &plan, &layout, &target, &mut context.func, &mut Imports::new(Some(module)));
+    emit::emit(&func, &plan, &layout, &target, &mut context.func, &mut Imports::new(Some(module)));
     let id = module.declare_anonymous_function(&signature)?;
     module.define_function(id, &mut context)?;
     module.finalize_definitions()?;
@@ -160,10 +154,72 @@ pub fn compile_with(func: &Func, kernels: Option<Width>) -> Result<LoopCode, Err
         layout,
         args: func.params.iter().map(|param| size(&param.shape)).collect(),
         results: func.results.iter().map(|result| size(func.shape(result.value))).collect(),
-        func: func.clone(),
         kernels: plan.kernels(),
+        func: func.into_owned(),
         module: Mutex::new(unfinished.0.take()),
     })))
+}
+
+/// The code as Cranelift gets it, as text.
+///
+/// # Errors
+/// As [`compile`].
+pub fn clif(func: &Func) -> Result<String, Error> {
+    let (_, _, context) = unlinked(func)?;
+    Ok(format!("{}\n", context.func.display()))
+}
+
+/// The finished code, in the host's assembly language, and the kernels that it calls.
+///
+/// # Errors
+/// As [`compile`].
+pub fn asm(func: &Func) -> Result<String, Error> {
+    let (target, kernels, mut context) = unlinked(func)?;
+    let mut text = String::new();
+    dump::assembly(&*target.isa, &mut context, &mut text)?;
+    for kernel in kernels {
+        text.push_str("kernel:\n");
+        text.push_str(&kernel.asm());
+    }
+    Ok(text)
+}
+
+/// The code where functions are called by name.
+fn unlinked(func: &Func) -> Result<(Target, Vec<Kernel>, Context), Error> {
+    let Prepared { func, plan, layout, target } = prepare(func, Width::best())?;
+    let mut context = Context::new();
+    context.func.name = UserFuncName::testcase(&func.name);
+    context.func.signature = signature(&target);
+    emit::emit(&func, &plan, &layout, &target, &mut context.func, &mut Imports::new(None));
+    Ok((target, plan.kernels(), context))
+}
+
+/// What code is made from.
+struct Prepared<'f> {
+    func: Cow<'f, Func>,
+    plan: Plan,
+    layout: Layout,
+    target: Target,
+}
+
+fn prepare(func: &Func, kernels: Option<Width>) -> Result<Prepared<'_>, Error> {
+    let func = written_out(func);
+    if func.operations() > LARGEST {
+        return Err(Error::Backend(format!("more than {LARGEST} operations beside loops")));
+    }
+    let plan = plan::plan(&func, kernels.filter(|width| width.is_available()));
+    let layout = Layout::new(&func, &plan);
+    if i32::try_from(layout.buffers).is_err() {
+        return Err(Error::Backend("too many arguments and results".to_owned()));
+    }
+    let effort = if func.operations() <= THOROUGH { Effort::Registers } else { Effort::Quick };
+    Ok(Prepared { target: Target::host(effort)?, func, plan, layout })
+}
+
+/// The graph with its elementary functions written out, so that loops can make two turns at once; those of a large one are called.
+fn written_out(func: &Func) -> Cow<'_, Func> {
+    let written_out = math::expand(func);
+    if written_out.operations() <= THOROUGH { Cow::Owned(written_out) } else { Cow::Borrowed(func) }
 }
 
 fn signature(target: &Target) -> Signature {

@@ -4,12 +4,15 @@
 //! goes forward along it, and below it in another colour what comes back: how much the result grows with this value along
 //! this edge. What comes back along all edges of a value adds up to its adjoint, which stands below a node that has several
 //! edges, and below arguments: there it is the derivative.
+//!
+//! A computation with arrays is drawn by what has a name, each with its extents above and its whole adjoint below.
 
 use std::fmt::Write as _;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::layout::{self, Edge, Layout};
+use crate::array::Array;
 use crate::inspect::{self, Step};
 use crate::ir::{Func, Inst, Val};
 use crate::ops::{Op, Type};
@@ -44,6 +47,31 @@ pub fn computation(func: &Func, names: &[(String, Val)], args: &[f64]) -> Result
         return Err(TooLarge { nodes });
     }
     Ok(Drawing::of(func, names, &steps, inspect::uses(func, args)).svg())
+}
+
+/// Draws the computation of a function with arrays by what has a name: arguments, `names`, results. An array is its extents and its
+/// elements, or their least and greatest; an argument is its elements, row by row.
+///
+/// # Errors
+/// [`TooLarge`] beyond [`MOST_NODES`].
+pub fn survey(func: &Func, names: &[(String, Val)], args: &[&[f64]]) -> Result<String, TooLarge> {
+    let params = func.vals().filter(|&val| matches!(func.inst(val), Inst::Param(_)));
+    let mut shown: Vec<(Val, String)> = Vec::new();
+    let named = params.map(|val| (val, String::new())).chain(names.iter().map(|(name, val)| (*val, name.clone())));
+    for (val, name) in named.chain(func.results.iter().map(|result| (result.value, String::new()))) {
+        if func.inst(val).is_made() || matches!(func.inst(val), Inst::Param(_)) {
+            match shown.iter_mut().find(|(known, _)| *known == val) {
+                Some((_, known)) if known.is_empty() => *known = name,
+                Some(_) => {}
+                None => shown.push((val, name)),
+            }
+        }
+    }
+    let nodes = shown.len() + func.results.len();
+    if nodes > MOST_NODES {
+        return Err(TooLarge { nodes });
+    }
+    Ok(Drawing::by_name(func, &shown, args).svg())
 }
 
 struct Drawing {
@@ -116,6 +144,49 @@ impl Drawing {
         }
         let results = func.results.iter().take(n_adjoints).filter(|_| !single).map(|result| result.name.clone());
         Drawing { nodes, edges, results: results.collect() }
+    }
+
+    fn by_name(func: &Func, shown: &[(Val, String)], args: &[&[f64]]) -> Drawing {
+        let vals: Vec<Val> = shown.iter().map(|(val, _)| *val).collect();
+        let sights = inspect::survey(func, args, &vals);
+        let place = |val: Val| vals.iter().position(|&known| known == val);
+        let mut edges: Vec<Flow> = Vec::new();
+        let mut nodes: Vec<Node> = Vec::new();
+        for (to, ((val, name), sight)) in shown.iter().zip(&sights).enumerate() {
+            let adjoints = sight.adjoints.iter().take(BACK.len()).flatten().map(summary).collect();
+            let label = match func.inst(*val) {
+                Inst::Param(index) => func.params[index as usize].name.clone(),
+                _ if !name.is_empty() => name.clone(),
+                inst => inst.op().map_or("loop".to_owned(), |op| op.name().to_owned()),
+            };
+            let shape = if matches!(func.inst(*val), Inst::Param(_)) { Shape::Argument } else { Shape::Operation };
+            nodes.push(Node { shape, label, name: extents(&sight.value), adjoints });
+            let (mut seen, mut stack) = (HashSet::new(), func.sources(*val));
+            while let Some(source) = stack.pop() {
+                if !seen.insert(source) {
+                    continue;
+                }
+                match place(source) {
+                    Some(from) => {
+                        edges.push(Flow { from, to, value: summary(&sights[from].value), adjoints: Vec::new() });
+                    }
+                    None => stack.extend(func.sources(source)),
+                }
+            }
+        }
+        let single = func.results.len() == 1;
+        for result in &func.results {
+            let label = if single || result.name.is_empty() { "f".to_owned() } else { result.name.clone() };
+            if let Some(from) = place(result.value) {
+                let value = summary(&sights[from].value);
+                edges.push(Flow { from, to: nodes.len(), value, adjoints: Vec::new() });
+            }
+            nodes.push(Node { shape: Shape::Result, label, name: String::new(), adjoints: Vec::new() });
+        }
+        edges.sort_by_key(|edge| (edge.from, edge.to));
+        let numbers = func.results.iter().filter(|result| !func.is_array(result.value)).take(BACK.len());
+        let results = numbers.filter(|_| !single).map(|result| result.name.clone()).collect();
+        Drawing { nodes, edges, results }
     }
 
     fn svg(&self) -> String {
@@ -272,6 +343,28 @@ fn label(func: &Func, op: Op, val: Val) -> String {
             let name = if sign.is_empty() { op.name() } else { sign };
             let args: Vec<&str> = constants.iter().map(|constant| constant.as_deref().unwrap_or("·")).collect();
             format!("{name}({})", args.join(", "))
+        }
+    }
+}
+
+/// The extents of an array: `2×3`.
+fn extents(array: &Array) -> String {
+    array.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("×")
+}
+
+/// A number, a short list, or the least and the greatest element.
+fn summary(array: &Array) -> String {
+    match &array.data[..] {
+        [value] if array.shape.is_empty() => number(*value),
+        values if values.len() <= 3 && array.shape.len() == 1 => {
+            format!("[{}]", values.iter().map(|&value| number(value)).collect::<Vec<_>>().join(", "))
+        }
+        [] => "[]".to_owned(),
+        values if values.iter().any(|value| value.is_nan()) => "NaN among them".to_owned(),
+        values => {
+            let (least, greatest) =
+                values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &x| (low.min(x), high.max(x)));
+            format!("{} … {}", number(least), number(greatest))
         }
     }
 }

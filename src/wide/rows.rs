@@ -107,6 +107,8 @@ struct Owner {
     words: usize,
     entry: Entry,
     code: Mmap,
+    /// Where instructions end and constants begin.
+    end: usize,
 }
 
 /// Makes code of loops.
@@ -133,21 +135,8 @@ pub fn compile(nest: &Nest, width: Width) -> Result<Kernel, Unsupported> {
         words: emitted.words,
         entry,
         code,
+        end: emitted.end,
     })))
-}
-
-/// The machine code as text; for any processor. Without the feature `cli`, its bytes.
-///
-/// # Errors
-/// Where the body computes what has no form in vectors.
-///
-/// # Panics
-/// As [`compile`].
-pub fn asm(nest: &Nest, width: Width) -> Result<String, Unsupported> {
-    let emitted = machine(nest, width)?;
-    let mut text = String::new();
-    dump::disassemble(&emitted.code[..emitted.end], 0, &mut text);
-    Ok(text)
 }
 
 fn machine(nest: &Nest, width: Width) -> Result<emit::Emitted, Unsupported> {
@@ -205,6 +194,13 @@ impl Kernel {
     /// How many words a block has.
     pub fn words(&self) -> usize {
         self.0.words
+    }
+
+    /// The machine code as text. Without the feature `cli`, its bytes.
+    pub fn asm(&self) -> String {
+        let mut text = String::new();
+        dump::disassemble(&self.0.code[..self.0.end], 0, &mut text);
+        text
     }
 
     /// How many bytes of code and constants there are.

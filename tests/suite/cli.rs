@@ -697,3 +697,125 @@ fn hostile_words_never_panic() {
         assert!(!run.err.contains("panicked"), "{:.80?}: {}", words, run.err);
     }
 }
+
+/// A program of numbers with loops inside is a program of numbers, whatever the command.
+#[test]
+fn loops_inside_are_no_arrays_outside() {
+    let newton = "r = iterate r from 1 for k in 0..20 do r - (r^2 - (x*z)^2 - 1)/(2*r); r";
+    let rows =
+        ok(&["batch", newton, "--data", "examples/points.csv", "--what", "value,gradient,hessian", "--out", "-"]);
+    let mut lines = rows.lines();
+    assert_eq!(lines.next(), Some("value,d_x,d_z,d_x_x,d_x_z,d_z_z"));
+    let points = std::fs::read_to_string("examples/points.csv").unwrap();
+    for (line, point) in lines.zip(points.lines().skip(1)) {
+        let [numbers, point] = [line, point].map(|line| line.split(',').map(|cell| cell.parse().unwrap()).collect());
+        let (numbers, point): (Vec<f64>, Vec<f64>) = (numbers, point);
+        let product = point[0] * point[1];
+        let root = product.hypot(1.0);
+        let expected = [root, point[1] * product / root, product / root + product / root.powi(3)];
+        for (found, expected) in [numbers[0], numbers[1], numbers[4]].into_iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-12, "{line}");
+        }
+    }
+    let while_loop = "iterate r from 1 while abs(r^2 - x) > 1e-12 do r - (r^2 - x)/(2*r)";
+    let picture = ok(&["plot", while_loop, "--over", "x=1..4", "--derivatives", "0,1,2", "--out", "-"]);
+    assert!(picture.starts_with("<svg"), "{picture}");
+    let fitted = ok(&["fit", "y - sum[i in 0..3](b*x^i)", "--data", "examples/misra.csv", "--at", "b=1"]);
+    assert!(fitted.contains("converged"), "{fitted}");
+}
+
+/// Arrays may stand beside the rows of a table and the axis of a picture; array results are a column or a curve an element.
+#[test]
+fn arrays_that_are_the_same_for_all_points() {
+    let text = "data w[N]; param x, z; y[i] = w[i]*x^i*z; y";
+    let rows = ok(&["batch", text, "--data", "examples/points.csv", "--data", "w=examples/vector.csv", "--out", "-"]);
+    assert!(rows.starts_with("value[0],value[1],value[2],d_x[0],d_x[1],d_x[2],d_z[0],"), "{rows}");
+    let wrt = ["batch", "x*sum[i](w[i]*z^i)", "--data", "examples/points.csv", "--args", "-", "--what", "hessian"];
+    let run = run_with_input(&[&wrt[..], &["--wrt", "x,w", "--out", "-"]].concat(), b"{\"w\": [1, 2]}");
+    assert!(
+        run.out.starts_with("d_x_x,d_x_w[0],d_x_w[1],\"d_w_w[0, 0]\",\"d_w_w[0, 1]\",\"d_w_w[1, 1]\"\n"),
+        "{}",
+        run.out
+    );
+
+    let alone = wrong(&["batch", "x*w[0]", "--data", "examples/points.csv", "--out", "-"]);
+    assert!(alone.contains("`w` is an array, and a row has numbers") && alone.contains("--args"), "{alone}");
+    let second =
+        wrong(&["batch", "x*z", "--data", "examples/points.csv", "--data", "examples/points.csv", "--out", "-"]);
+    assert!(second.contains("there is a second table"), "{second}");
+
+    let curve = "c + t*sum[i](w[i]*cos(x[i]*t))";
+    let picture =
+        ok(&["plot", curve, "--over", "t=-3..3", "--args", "examples/line.json", "--derivatives", "0,1", "--out", "-"]);
+    assert!(picture.contains("f′(t)"), "{picture}");
+    let two = ok(&["plot", "[sin(t), cos(t)]", "--over", "t=0..6", "--out", "-"]);
+    assert!(two.contains("f[0](t)") && two.contains("f[1](t)"), "{two}");
+}
+
+/// The machine code of arrays and loops is shown like that of formulas.
+#[test]
+fn code_of_loops_is_shown() {
+    let text = "param x[N]; sum[i](exp(x[i])^2)";
+    let clif = ok(&["emit", text, "--size", "N=300", "--stage", "clif"]);
+    assert!(clif.starts_with("function %f(i64) -> i64") && clif.contains("brif") && clif.contains("call "), "{clif}");
+    let asm = ok(&["emit", text, "--size", "N=300", "--stage", "asm"]);
+    assert!(asm.starts_with("; cranelift\n") && asm.contains("ret"), "{asm}");
+    assert!(asm.lines().count() < 2000, "a loop is a loop");
+    let unbound = wrong(&["emit", text, "--stage", "asm"]);
+    assert!(unbound.contains("--size N=…"), "{unbound}");
+    let dot = ok(&["emit", text, "--size", "N=3", "--stage", "dot", "--graph", "reverse"]);
+    assert!(dot.contains("label=\"loop\""), "{dot}");
+}
+
+/// `--explain` looks into loops: which turn doesn't matter, and what a branch that isn't taken computes isn't told.
+#[test]
+fn explanations_of_loops() {
+    let kinks = "param x[3]; sum[i](abs(x[i])) + sum[i](if(x[i] > 0, sqrt(x[i]), 0))";
+    let args = |json: &str, text: &str, command: &str| {
+        let words = [command, text, "--args", "-", "--explain"];
+        let run = run_with_input(&words, json.as_bytes());
+        assert_eq!((run.code, run.err.as_str()), (0, ""), "{text}");
+        run.out
+    };
+    let told = args("{\"x\": [1, 0, -4]}", kinks, "grad");
+    assert!(told.contains("the point is at a kink of `abs`") && told.contains("abs(x[i])"), "{told}");
+    assert!(!told.contains("is born"), "{told}");
+    let told = args("{\"x\": [1, 2, -4]}", kinks, "grad");
+    assert!(told.contains("The point hits no kink, and everything is finite."), "{told}");
+    let told = args("{\"x\": [1, -2, 4]}", "param x[3]; sum[i](ln(x[i]))", "eval");
+    assert!(told.contains("`value` is not finite: its NaN is born here") && told.contains("ln(-2.0) is NaN"), "{told}");
+    let told = args("{\"x\": [1, 0, 4]}", "param x[3]; sum[i](sqrt(x[i]))", "grad");
+    assert!(told.contains("in the derivative of this"), "{told}");
+    let told = args("{\"x\": [1e308, 1e308, 1e308]}", "param x[3]; sum[i](x[i])", "eval");
+    assert!(told.contains("a sum of finite numbers is too great"), "{told}");
+}
+
+/// A computation with arrays is drawn by its names.
+#[test]
+fn pictures_of_computations_with_arrays() {
+    let text = "param W[H, D], b[H]; data x[D]; z[h] = tanh(b[h] + sum[d](W[h,d]*x[d])); loss = sum[h](z[h]^2); loss";
+    let args = b"{\"W\": [[1, 0, 2], [0.5, -1, 1]], \"b\": [0, 1], \"x\": [0.25, -1, 2]}";
+    let run = run_with_input(&["trace", text, "--args", "-", "--format", "svg"], args);
+    assert_eq!((run.code, run.err.as_str()), (0, ""));
+    for part in ["<svg", ">W<", ">2×3<", ">z<", ">loss<", ">[0.25, −1, 2]<", "−1 … 2", "← adjoint"] {
+        assert!(run.out.contains(part), "{part}: {}", run.out);
+    }
+    assert_eq!(run.out.matches("marker-end").count(), 5, "W, b and x into z, z into loss, loss into the result");
+}
+
+/// The derivative of arrays and loops as a text, for sizes or arguments that have them.
+#[test]
+fn derivatives_of_arrays() {
+    let words = ["derive", "param x[N]; sum[i](x[i]^2)/N", "--size", "N=4"];
+    assert_eq!(ok(&words), "param x[4]\nd_x[i] = x[i]/2\n\nsizes: N = 4\n");
+    let latex = ok(&["derive", "param x[N]; sum[i](x[i]^2*sum[j](x[j]))", "--size", "N=4", "--format", "latex"]);
+    assert!(latex.contains("\\sum_{") && latex.contains("x_{i}"), "{latex}");
+    let unknown = wrong(&["derive", "param x[N]; sum[i](x[i]^2)"]);
+    assert!(unknown.contains("--size N=…"), "{unknown}");
+    let second = ok(&["derive", "param x[N]; sum[i](x[i]^3)", "--size", "N=4", "--order", "2"]);
+    assert!(second.contains("d_x_x[i, j] ="), "{second}");
+    let third = wrong(&["derive", "param x[N]; sum[i](x[i]^3)", "--size", "N=4", "--order", "3"]);
+    assert!(third.contains("by arrays the orders are 1 and 2"), "{third}");
+    let json = ok(&["derive", "param x[N], c; c*sum[i](x[i]^3)", "--size", "N=4", "--format", "json"]);
+    assert!(json.contains("\"x\":\"param x[4], c\\nd_x[i] = 3*c*x[i]^2\""), "{json}");
+}

@@ -29,13 +29,14 @@ impl Program {
     }
 
     fn text(&self, func: &Func, results: &[usize]) -> String {
-        formula::to_text_with_names(func, results, Some(formula::Names { func: &self.func, values: &self.names }))
+        let names = formula::Names { func: &self.func, values: &self.names, source: "", data: &[] };
+        formula::to_text_with_names(func, results, Some(names)).unwrap()
     }
 }
 
 fn reprinted(text: &str) -> String {
     let func = Program::parse(text).func;
-    formula::to_text(&func, &(0..func.results.len()).collect::<Vec<_>>())
+    formula::to_text(&func, &(0..func.results.len()).collect::<Vec<_>>()).unwrap()
 }
 
 /// Derivatives by every argument on their own, the gradient, and for one argument higher derivatives.
@@ -191,7 +192,7 @@ fn derivatives_parse_back() {
         let func = Program::parse(&source).func;
         for index in 0..func.params.len() {
             let derivative = ad::gradient(&func, &[index], Mode::Auto);
-            let text = formula::to_text(&derivative, &[1]);
+            let text = formula::to_text(&derivative, &[1]).unwrap();
             assert_same(&derivative, 1, &text);
             assert_readable(&text);
             // Arguments come in the order of the text, so a first reprint may order terms anew.
@@ -216,7 +217,7 @@ fn large_derivatives_stay_readable() {
     for source in programs {
         let func = Program::parse(&source).func;
         let derivative = ad::gradient(&func, &[0], Mode::Reverse);
-        let text = formula::to_text(&derivative, &[1]);
+        let text = formula::to_text(&derivative, &[1]).unwrap();
         assert!(text.len() < 40 * derivative.operations(), "{} bytes", text.len());
         assert!(text.lines().all(|line| line.len() <= 110));
         Program::parse(&text);

@@ -14,9 +14,9 @@ use crate::formula::{POINTS, formula_text, value};
 fn printed(source: &str) -> String {
     let program = Program::parse(source).unwrap();
     let names: Vec<_> = program.definitions().iter().map(|name| (name.name.clone(), name.value)).collect();
-    let names = formula::Names { func: program.graph(), values: &names };
+    let names = formula::Names { func: program.graph(), values: &names, source: "", data: &[] };
     let results: Vec<usize> = (0..program.graph().results.len()).collect();
-    formula::to_latex(program.graph(), &results, Some(names))
+    formula::to_latex(program.graph(), &results, Some(names)).unwrap()
 }
 
 #[test]
@@ -452,7 +452,7 @@ fn a_reader_reads_the_same_function() {
         let func = program.graph();
         for index in 0..func.params.len() {
             let derivative = ad::gradient(func, &[index], Mode::Auto);
-            let latex = formula::to_latex(&derivative, &[1], None);
+            let latex = formula::to_latex(&derivative, &[1], None).unwrap();
             assert_balanced(&latex);
             for point in POINTS {
                 let here = &point[..func.params.len()];
@@ -492,7 +492,7 @@ fn large_formulas_are_written() {
     ] {
         let program = Program::parse(&source).unwrap();
         let derivative = program.gradient().mode(Mode::Reverse).graph().unwrap();
-        let latex = formula::to_latex(&derivative, &[1], None);
+        let latex = formula::to_latex(&derivative, &[1], None).unwrap();
         assert_balanced(&latex);
         assert!(latex.len() < 100 * derivative.operations() + 100, "{} bytes", latex.len());
     }

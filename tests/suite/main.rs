@@ -7,6 +7,7 @@ mod book;
 mod cli;
 #[cfg(feature = "cli")]
 mod data;
+mod derivatives;
 mod docs;
 mod errors;
 #[cfg(feature = "fit")]

@@ -253,7 +253,7 @@ fn what_is_wrong_with_files_is_told_with_its_place() {
     assert!(twice.contains("`x` is `null`"));
     let twice = Place::new().with("a.json", r#"{"x": 2}"#);
     assert!(twice.wrong(&["eval", "x", "--at", "x=1", "--args", "a.json"]).contains("`x` is given twice"));
-    assert!(place.wrong(&["derive", "sum[i](x[i]^2)"]).contains("chainrule emit --stage reverse"));
+    assert!(place.wrong(&["derive", "sum[i](x[i]^2)"]).contains("pass the array"));
     assert!(place.wrong(&["emit", "param x[N]; x[0]", "--size", "M=1"]).contains("`M` is not a size of the formula"));
     assert!(place.wrong(&["emit", "param x[N]; x[0]"]).contains("`N` is not known"));
     assert!(place.wrong(&["grad", "[x, x^2]", "--at", "x=1"]).contains("jacobian"));

@@ -381,7 +381,7 @@ fn what_has_no_form_in_vectors_has_no_kernel() {
     let power = builder.finish(vec![Output { name: "r".to_owned(), value }]);
     for width in Width::ALL {
         let (reads, writes) = (vec![element(0, 1); 2], vec![write(Store, 1, 0, None)]);
-        assert!(rows::asm(&Nest { body: &power, reads, writes, rows: None, len: None }, width).is_err());
+        assert!(rows::compile(&Nest { body: &power, reads, writes, rows: None, len: None }, width).is_err());
     }
 }
 

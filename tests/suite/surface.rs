@@ -1,6 +1,6 @@
 //! Programs with arrays as a host uses them: views in, arrays out, sizes from what is passed.
 
-use chainrule::{Answer, Array, ArrayView, Binding, Error, Extent, Gradient, Program};
+use chainrule::{Answer, Array, ArrayView, Backend, Binding, Column, Error, Extent, Gradient, Output, Program};
 
 const LINE: &str = "param W[H, D], b[H], rate\ndata x[D]\nrate*sum[h](b[h]*sum[d](W[h,d]*x[d]))";
 const W: [[f64; 3]; 2] = [[1.0, 2.0, 3.0], [-4.0, 5.0, 6.0]];
@@ -244,8 +244,86 @@ fn what_the_text_fixes_needs_no_binding() {
     assert_eq!(slopes, [1.0, 2.0, 4.0]);
     let error = gradient.with("x", &[1.0]).run().unwrap_err();
     assert!(message(error).contains("`x` must be 3, and 1 is given"));
-    let points = chainrule::Points::columns([&[1.0][..], &[1.0], &[1.0]]);
-    assert_eq!(gradient.batch(&points).run(), Err(Error::ArraysInBatch));
+    let points = chainrule::Points::columns([&[1.0, 2.0][..], &[1.0, 0.0], &[1.0, -1.0]]);
+    let mut values = [0.0; 2];
+    gradient.batch(&points).value(&mut values).run().unwrap();
+    assert_eq!(values, [7.0, -2.0]);
+}
+
+/// Points of a program with loops are the bits of single calls, in every layout, on any number of threads.
+#[test]
+fn batches_of_loops_are_single_calls() {
+    let text = "param a, x; index n; r = iterate r from 1 for k in 0..n do r - (r^2 - a)/(2*r)\nr*sum[i in 0..3](x^i)";
+    let program = Program::parse(text).unwrap();
+    let points = 100_000;
+    let each = |scale: f64| (0..points).map(|point| 1.0 + scale * point as f64).collect::<Vec<f64>>();
+    let (a, x) = (each(1e-4), each(-1e-5));
+    for backend in [Backend::Auto, Backend::Interpreter] {
+        let gradient = program.gradient().backend(backend).compile().unwrap();
+        let points = if backend == Backend::Auto { points } else { 40 };
+        let columns = [("x", Column::Each(&x[..points])), ("n", Column::Same(7.0)), ("a", Column::Each(&a[..points]))];
+        let batch = program.columns(columns).unwrap();
+        let mut ways = Vec::new();
+        for threads in [1, 3] {
+            let (mut values, mut d_a, mut d_x) = (vec![0.0; points], vec![0.0; points], vec![0.0; points]);
+            let sums = gradient.batch(&batch).threads(threads).value(&mut values).gradient([&mut d_a, &mut d_x]).sum();
+            ways.push((sums.unwrap().first, values, d_a, d_x));
+        }
+        assert_eq!(ways[0], ways[1]);
+        for point in (0..points).step_by(997) {
+            let mut slopes = [0.0; 2];
+            let value = gradient.call(&[a[point], x[point], 7.0], &mut slopes).unwrap();
+            assert_eq!((value, slopes), (ways[0].1[point], [ways[0].2[point], ways[0].3[point]]));
+        }
+        // Only what is wanted is computed.
+        let mut d_x = vec![0.0; points];
+        gradient.batch(&batch).gradient([None, Some(&mut d_x[..])]).run().unwrap();
+        assert_eq!(d_x, ways[0].3);
+    }
+}
+
+/// Arrays are columns of their elements: the same for all points by name, or a row for each point.
+#[test]
+fn batches_take_arrays_by_name() {
+    let program = Program::parse("param W[2, 3]; data t, x[3]; u[i] = t*sum[j](W[i,j]*x[j]); u").unwrap();
+    let x = [1.0, 0.5, -2.0, 3.0, 0.0, 1.0];
+    let columns = [("t", Column::Each(&[2.0, -1.0])), ("x", Column::Each(&x)), ("W", Column::array(W.as_flattened()))];
+    let points = program.columns(columns).unwrap();
+    let jacobian = program.jacobian().compile().unwrap();
+    let [n_values, n_slopes, _] = jacobian.layout().outs;
+    assert_eq!([n_values, n_slopes], [2, 12]);
+    let (mut values, mut slopes) = (vec![0.0; 2 * n_values], vec![0.0; 2 * n_slopes]);
+    let batch = jacobian.batch(&points).values(Output::rows(&mut values, n_values));
+    batch.jacobian(Output::rows(&mut slopes, n_slopes)).run().unwrap();
+    for (point, t) in [2.0, -1.0].into_iter().enumerate() {
+        let x = &x[3 * point..][..3];
+        for (i, row) in W.iter().enumerate() {
+            let sum: f64 = row.iter().zip(x).map(|(w, x)| w * x).sum();
+            assert_eq!(values[2 * point + i], t * sum);
+            for (place, slope) in slopes[12 * point..][6 * i..][..6].iter().enumerate() {
+                assert_eq!(*slope, if place / 3 == i { t * x[place % 3] } else { 0.0 });
+            }
+        }
+    }
+
+    let error = |column| program.columns([("t", Column::Same(1.0)), ("x", column), ("W", Column::array(&W[0]))]);
+    let short = error(Column::array(&x)).unwrap_err();
+    assert_eq!(message(short), "`W`: expected 6 numbers, found 3");
+    let number = message(error(Column::Same(1.0)).unwrap_err());
+    assert!(number.contains("`x`"), "{number}");
+    let open = Program::parse("sum[i](x[i])").unwrap().columns([("x", Column::array(&x))]).unwrap_err();
+    assert!(matches!(open, Error::Open { .. }));
+}
+
+/// The first point at which an element doesn't exist is told with its place in the text.
+#[test]
+fn a_point_of_a_batch_that_has_no_element_is_told() {
+    let program = Program::parse("data x[3]; index k; x[k]").unwrap();
+    let columns = [("x", Column::array(&X)), ("k", Column::Each(&[0.0, 2.0, 3.0, 4.0]))];
+    let points = program.columns(columns).unwrap();
+    let error = program.value().compile().unwrap().batch(&points).values(&mut [0.0; 4]).run().unwrap_err();
+    let Error::AtPoint { index: 2, error } = error else { panic!("{error}") };
+    assert!(error.to_string().contains("x[k]"), "{error}");
 }
 
 #[test]
