@@ -152,11 +152,7 @@ impl<'a, K> Batch<'a, K> {
         let spare = n_wanted - placed;
         let task = Task { kernel: &kernel, columns: &columns, outs: layout.outs, wanted: n_wanted, gathered, spare };
 
-        let threads = if points.saturating_mul(func.operations()) < 2 * kernel.worth_a_thread() {
-            1
-        } else {
-            threads::count(threads)
-        };
+        let threads = if kernel.is_worth_a_thread(points) { threads::count(threads) } else { 1 };
         let blocks = points.div_ceil(BLOCK);
         let mut partial = vec![0.0; if summed { blocks * n_wanted } else { 0 }];
         let mut rest = partial.as_mut_slice();

@@ -32,6 +32,8 @@ pub enum Input<'a> {
 pub struct Kernel {
     /// The graph with the wanted results only.
     func: Func,
+    /// How many operations a point takes, as far as the graph that became code tells.
+    operations: usize,
     /// Parameters that must be whole numbers.
     ints: Vec<usize>,
     /// What computes several points at a time.
@@ -87,6 +89,7 @@ impl Kernel {
                 wanted: wanted.concat(),
             };
             return Kernel {
+                operations: func.operations(),
                 func,
                 ints,
                 #[cfg(feature = "wide")]
@@ -96,17 +99,24 @@ impl Kernel {
             };
         }
         #[cfg(feature = "wide")]
-        let wide = if request.backend == Backend::Auto {
-            wide::compile(&math::expand(&func), &request.uniform, None).ok()
+        let (wide, operations) = if request.backend == Backend::Auto {
+            let expanded = math::expand(&func);
+            match wide::compile(&expanded, &request.uniform, None) {
+                Ok(kernel) => (Some(kernel), expanded.operations()),
+                Err(_) => (None, func.operations()),
+            }
         } else {
-            None
+            (None, func.operations())
         };
+        #[cfg(not(feature = "wide"))]
+        let operations = func.operations();
         let scalar = request.backend != Backend::Interpreter;
         #[cfg(feature = "wide")]
         let scalar = scalar && wide.is_none();
         let code = if scalar { Code::new(&func, Parts::whole(&func)) } else { None };
         Kernel {
             func,
+            operations,
             ints,
             #[cfg(feature = "wide")]
             wide,
@@ -125,8 +135,13 @@ impl Kernel {
         self.code.as_ref().map_or_else(loops, Code::backend)
     }
 
-    /// From so many operations on, over all points, it is worth waking a thread for them.
-    pub fn worth_a_thread(&self) -> usize {
+    /// Whether so many points are worth waking a thread for.
+    pub fn is_worth_a_thread(&self, points: usize) -> bool {
+        points.saturating_mul(self.operations) >= 2 * self.worth_a_thread()
+    }
+
+    /// From so many operations on, over all points, a thread has enough to do.
+    fn worth_a_thread(&self) -> usize {
         // Vectors without calls do many more in the same time.
         #[cfg(feature = "wide")]
         if self.wide.as_ref().is_some_and(|kernel| !kernel.has_calls()) {
