@@ -22,6 +22,7 @@ mod active;
 pub mod derive;
 pub mod directions;
 mod forward;
+mod initial;
 mod pullback;
 mod reach;
 mod residual;

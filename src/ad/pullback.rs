@@ -13,12 +13,13 @@
 //!
 //! ```text
 //! s = next(s)              s_bar = s_bar . d next/d s, from the adjoint of the last state back to that of the first
-//! cell[i] = f(cell[j])     cell_bar[j] += f_bar, read at i when it is complete
+//! cell[i] = f(cell[j])     cell_bar[j] += f_bar, read at i when it is complete (see `initial` for elements that aren't made yet)
 //! ```
 //!
 //! States of the past come from their history, elements of a cell from the finished cell (see `residual`).
 
 use super::forward::{share, tied};
+use super::initial::Making;
 use super::reverse::{Bar, Part, Scope, Sweep, cell_of_parts, where_true};
 use super::zero;
 use crate::ir::guard::{Guards, roots_of_body};
@@ -86,7 +87,13 @@ impl Sweep<'_> {
                 self.reduction(&mut inner, val, region, number, reduction, bar);
             }
         }
+        let (outside, made) = (self.turns.len(), self.making.len());
+        self.turns.extend(region.loops.iter().copied());
+        self.making.extend(region.cells.iter().filter_map(|cell| Making::of(self.active, region, cell)));
         self.run(&mut inner, &body);
+        self.return_to_beginnings(&mut inner);
+        self.turns.truncate(outside);
+        self.making.truncate(made);
 
         // What comes back goes on to the next turn, or out of the region.
         let mut reverse = Region { loops: self.reversed(val, region), ..Region::default() };

@@ -11,12 +11,13 @@ use std::rc::Rc;
 use hashbrown::{HashMap, HashSet};
 
 use super::active::Active;
+use super::initial::Making;
 use super::residual::Extents;
 use super::rules::rule;
 use super::zero;
 use crate::ir::guard::{Guards, Steep};
 use crate::ir::slots::Slots;
-use crate::ir::{Builder, Cell, Func, Inst, Region, Update, UpdateKind, Val};
+use crate::ir::{Builder, Cell, Func, Inst, Loop, Region, Update, UpdateKind, Val};
 use crate::ops::{Op, Type};
 
 /// Pulls adjoints of outputs (each with its seed) back to inputs. `None`: no output depends on the input. The adjoint of an array has
@@ -29,7 +30,15 @@ pub fn adjoints(builder: &mut Builder, seeds: &[(Val, Val)], inputs: &[Val]) -> 
     let active = Active::between(builder, inputs, &outputs);
     let steep = active.vals().any(|val| chooses(builder.func(), val)).then(|| Rc::new(Steep::of(builder.func())));
     let extents = Extents::of(builder.func());
-    let mut sweep = Sweep { builder, active: &active, steep, extents, forward: HashSet::new() };
+    let mut sweep = Sweep {
+        builder,
+        active: &active,
+        steep,
+        extents,
+        forward: HashSet::new(),
+        turns: Vec::new(),
+        making: Vec::new(),
+    };
     let mut scope = Scope::dense(&active);
     let nodes: Vec<Val> = active.vals().filter(|&val| active.contains(val)).collect();
     let ends: Vec<Val> = outputs.iter().chain(inputs).copied().collect();
@@ -67,6 +76,10 @@ pub(super) struct Sweep<'a> {
     pub extents: Extents,
     /// The regions that compute again what a primal region does, and keep more of it.
     pub forward: HashSet<Val>,
+    /// The loops around what is swept, from the outermost.
+    pub turns: Vec<Loop>,
+    /// The cells that are being made there.
+    pub making: Vec<Making>,
 }
 
 /// The adjoints of the instructions of one scope, and of what the scope takes from outside.
@@ -105,6 +118,14 @@ impl Scope {
 
     pub fn bar(&self, val: Val) -> Option<&Bar> {
         self.bars.get(val)
+    }
+
+    /// Puts other parts in the place of those of an array.
+    pub fn replace(&mut self, val: Val, parts: Vec<Part>) {
+        self.bars.remove(val);
+        if !parts.is_empty() {
+            self.bars.insert(val, Bar::Array(parts));
+        }
     }
 
     fn guard_of(&self, builder: &mut Builder, val: Val) -> Val {
@@ -218,7 +239,7 @@ impl Sweep<'_> {
         scope.bars.insert(to, Bar::Number(sum));
     }
 
-    fn push(&mut self, scope: &mut Scope, to: Val, part: Part) {
+    pub fn push(&mut self, scope: &mut Scope, to: Val, part: Part) {
         let mut parts = match scope.bars.remove(to) {
             Some(Bar::Array(parts)) => parts,
             _ => Vec::new(),

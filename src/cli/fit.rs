@@ -192,7 +192,7 @@ impl Fit {
         // What can't be written or drawn is found now, not after the fit.
         let place = self.save.as_ref().map(|path| place(path)).transpose()?;
         let given = Given { program: &program, columns: &rows.columns, arrays: &arrays, at: &at, sizes: &sizes };
-        let pictures = self.pictures.begin(&fit, given)?;
+        let pictures = self.pictures.begin(&fit, given, self.save.as_ref())?;
         let fitted = fit.run();
         bar.finish_and_clear();
         let fitted = fitted?;

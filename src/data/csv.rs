@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use super::whole::Whole;
 use super::{Block, Decode, Encode, Error, Raw, Sink, Source, Wanted, chunk, is_stream, pick};
-use parse::Rows;
 pub(super) use parse::reader as rows;
+use parse::{Misquoted, Rows};
 
 /// The longest row, which must fit into memory several times.
 const LONGEST_ROW: usize = 256 << 20;
@@ -118,6 +118,20 @@ impl Reader {
     }
 }
 
+impl Reader {
+    /// That quotes are closed, and close their cells, in rows that begin at the line that is next.
+    fn check_quotes(&self, rows: &[u8]) -> Result<(), Error> {
+        let Some(misquoted) = parse::misquoted(rows, self.rows.delimiter(), self.ended) else { return Ok(()) };
+        let (at, what) = match misquoted {
+            Misquoted::Open(at) => (at, "a quote is opened and never closed"),
+            Misquoted::Behind(at) => {
+                (at, "a cell goes on behind the quote that closes it; a quote in a quoted cell is written twice")
+            }
+        };
+        Err(Error::Quote { path: self.path.clone(), line: self.line + parse::newlines(&rows[..at]), what })
+    }
+}
+
 impl Source for Reader {
     fn take(&mut self, raw: &mut Raw) -> Result<bool, Error> {
         let Raw { bytes, rows: _, line, block } = raw;
@@ -136,6 +150,9 @@ impl Source for Reader {
                 }
             };
             if end > 0 || self.ended {
+                if block.is_some() {
+                    self.check_quotes(&bytes[..end])?;
+                }
                 self.rest.extend_from_slice(&bytes[end..]);
                 bytes.truncate(end);
                 self.line += parse::newlines(bytes);

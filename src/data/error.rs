@@ -27,6 +27,8 @@ pub enum Error {
     Uneven { path: PathBuf, first: String, expected: u64, name: String, found: u64 },
     #[error("`{}`, line {}: the row is longer than {limit} bytes; is a quote left open?", shown(path), line)]
     LongRow { path: PathBuf, line: u64, limit: usize },
+    #[error("`{}`, line {line}: {what}", shown(path))]
+    Quote { path: PathBuf, line: u64, what: &'static str },
     #[error("`{}`, {fault}", shown(path))]
     Cell { path: PathBuf, fault: CellFault },
 }

@@ -82,7 +82,10 @@ pub fn fit(
             None if monitor.is_interrupted() => return Ok((Reason::Interrupted, iteration)),
             None if memory.is_empty() => {
                 let small = 1e-5 * (1.0 + at.loss.abs());
-                return Ok((if steepness <= small { Reason::Still } else { Reason::Stuck }, iteration));
+                // A loss without a minimum ends far away, where a step as long as the parameters would still change it.
+                let reach: Vec<f64> = free.iter().map(|&index| at.gradient[index] * at.params[index]).collect();
+                let is_still = steepness <= small && norm(&reach) <= small;
+                return Ok((if is_still { Reason::Still } else { Reason::Stuck }, iteration));
             }
             // What is remembered may mislead: once more, straight down.
             None => {

@@ -94,7 +94,13 @@ impl<'a> Machine<'a> {
     fn compute(&mut self, val: Val) -> Value {
         match self.func.inst(val) {
             Inst::Param(_) | Inst::Bound(_) => self.values[val.index()].clone(),
-            Inst::Opaque(_) => Value::F64(f64::NAN),
+            // It has no value; what is computed of it is what nobody asks for.
+            Inst::Opaque(_) if !self.func.is_array(val) => Value::F64(f64::NAN),
+            Inst::Opaque(_) => {
+                let shape = self.func.shape(val);
+                let elements = vec![Value::F64(f64::NAN); shape.iter().product()];
+                Value::Array(Rc::new(Array { shape: shape.into(), elements, made: Vec::new() }))
+            }
             Inst::F64(bits) => Value::F64(bits.value()),
             Inst::Int(value) => Value::Int(value),
             Inst::Bool(value) => Value::Bool(value),

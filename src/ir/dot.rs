@@ -73,7 +73,8 @@ fn edge(
     user: &str,
     (number, label): (usize, &str),
 ) -> std::fmt::Result {
-    let is_constant = func.inst(from).op().is_none() && !matches!(func.inst(from), Inst::Param(_));
+    let has_node = matches!(func.inst(from), Inst::Param(_) | Inst::Read(_) | Inst::Region(_) | Inst::Result(..));
+    let is_constant = func.inst(from).op().is_none() && !has_node;
     let from = if is_constant {
         let kind = if label.contains("check") { "g" } else { "c" };
         let name = format!("{user}{kind}{number}");

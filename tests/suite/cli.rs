@@ -822,3 +822,14 @@ fn derivatives_of_arrays() {
     let json = ok(&["derive", "param x[N], c; c*sum[i](x[i]^3)", "--size", "N=4", "--format", "json"]);
     assert!(json.contains("\"x\":\"param x[4], c\\nd_x[i] = 3*c*x[i]^2\""), "{json}");
 }
+
+/// Every value of a recurrence has an adjoint, and a loop is drawn between what it takes and what takes it.
+#[test]
+fn recurrences_are_traced_and_drawn() {
+    let trace = ok(&["trace", "param a; s[0] = a; s[i] = 2*s[i-1] for i in 1..4; s[3]", "--at", "a=3"]);
+    assert!(trace.contains("24.0") && trace.contains("8.0"), "{trace}");
+    let dot = ok(&["emit", "param x[N]; sum[i](x[i]^2)", "--size", "N=3", "--stage", "dot"]);
+    let drawn: Vec<&str> = dot.lines().filter(|line| line.contains("->")).collect();
+    let is_unnamed = (0..9).any(|number| dot.contains(&format!("label=\"%{number}\"")));
+    assert!(!is_unnamed && drawn.iter().any(|line| line.ends_with("-> r0;")), "{dot}");
+}

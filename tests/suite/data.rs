@@ -576,3 +576,21 @@ fn an_interrupt_leaves_nothing() {
     assert_eq!(place.names(), ["out.csv"]);
     assert_eq!(place.text("out.csv"), "old");
 }
+
+#[test]
+fn quotes_are_closed_and_close_their_cells() {
+    let place = Place::new();
+    let batch = |text: &str, rule: &str| {
+        place.with("in.csv", text);
+        place.wrong(&["x*z", "--data", "in.csv", "--out", "out.csv", "--on-error", rule])
+    };
+    for rule in ["fail", "nan", "skip"] {
+        let open = batch("x,z\n1,2\n3,\"4\n5,6\n", rule);
+        assert!(open.contains("line 3: a quote is opened and never closed"), "{open}");
+        let behind = batch("x,z\n1,\"2\n\"\n1,\"2\"3\n", rule);
+        assert!(behind.contains("line 4: a cell goes on behind the quote"), "{behind}");
+    }
+    place.with("in.csv", "x,z\n\"1\" ,\"2\"\r\n3,4\n");
+    place.ok(&["x*z", "--data", "in.csv", "--out", "out.csv", "--what", "value"]);
+    assert_eq!(place.text("out.csv"), "value\n2.0\n12.0\n");
+}

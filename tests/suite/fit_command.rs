@@ -498,3 +498,15 @@ fn an_interrupt_keeps_the_best_so_far() {
     assert_eq!(answer["reason"], "it was interrupted");
     assert!(place.saved("fit.json")["state"]["epoch"].is_u64());
 }
+
+#[test]
+fn a_loss_without_a_minimum_does_not_converge() {
+    let place = Place::new();
+    for text in ["x", "-x^2"] {
+        let (code, out, err) = place.run(&[text, "--at", "x=1", "--method", "lbfgs"]);
+        assert_eq!(code, 1, "{text}: {out}{err}");
+    }
+    let same =
+        place.wrong(&["(x-2)^2", "--at", "x=1", "--method", "lbfgs", "--save", "a.svg", "--loss-curve", "a.svg"]);
+    assert!(same.contains("`a.svg` is to be written twice"), "{same}");
+}

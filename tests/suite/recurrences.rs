@@ -522,3 +522,18 @@ fn an_element_that_depends_on_itself_through_another_rank() {
     let text = "D[i] = 1 + sum[k in 0..3](L[i,k]) for i in 0..3\nL[i,k] = D[i]*k for i in 0..3, k in 0..3\nD[2]";
     assert!(message(text).contains("depends on itself"), "{}", message(text));
 }
+
+#[test]
+fn elements_that_stand_there_before_the_loop_that_reads_them() {
+    // Each turn of the rows reads its own row, or one that comes later, as earlier clauses left it.
+    let args = [("a", &[2][..], vec![0.1, 0.2])];
+    is("param a[2]; s[l,0] = a[l]; s[0,1] = s[0,0]*0.5; s[1,1] = s[0,1]; s[1,1]", &args, |at| at[0][0] * 0.5);
+    let text = "param a[3]; r[l,0] = a[l]; r[0,t] = 2 for t in 1..=3
+                r[l,t] = r[l,0]*r[l-1,t] for t in 1..=3, l in 1..3; r[2,3]";
+    is(text, &[("a", &[3], vec![0.4, 0.5, 0.6])], |at| 2.0 * at[0][1] * at[0][2]);
+    // Which row it is depends on the data, and downwards the order is the other one.
+    let text = "param a[4]; index k[4]; s[i,0] = a[i]; s[3,1] = a[3]
+                s[i,1] = s[i+1,1]*s[k[i],0] for i in 0..3; s[0,1]";
+    let args = [("a", &[4][..], vec![0.4, 0.5, 0.6, 0.7]), ("k", &[4], vec![0.0, 3.0, 1.0, 0.0])];
+    is(text, &args, |at| at[0][3] * at[0][1] * at[0][3] * at[0][0]);
+}

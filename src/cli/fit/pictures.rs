@@ -47,10 +47,13 @@ pub struct Given<'a> {
 }
 
 impl Options {
-    /// Finds what can be drawn, before the fit begins.
-    pub fn begin<'a>(&self, fit: &Fit, given: Given<'a>) -> Result<Pictures<'a>, Fault> {
-        if self.loss_curve.is_some() && self.loss_curve == self.fitted_curve {
-            return Err(Fault::usage("both pictures go to the same file", "give each a name of its own"));
+    /// Finds what can be drawn, before the fit begins. No picture goes where the parameters are saved.
+    pub fn begin<'a>(&self, fit: &Fit, given: Given<'a>, save: Option<&PathBuf>) -> Result<Pictures<'a>, Fault> {
+        let files = [self.loss_curve.as_ref(), self.fitted_curve.as_ref(), save];
+        let is_twice = |file: &&PathBuf| files.iter().filter(|other| **other == Some(*file)).count() > 1;
+        if let Some(file) = files.iter().copied().flatten().find(is_twice) {
+            let message = format!("`{}` is to be written twice", file.display());
+            return Err(Fault::usage(message, "give the parameters and each picture a file of their own"));
         }
         let curve = match &self.fitted_curve {
             Some(path) => Some((super::place(path)?, Curve::new(fit, given)?)),

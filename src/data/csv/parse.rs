@@ -17,12 +17,56 @@ pub fn reader(text: &[u8], delimiter: u8) -> csv::Reader<&[u8]> {
     csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(text)
 }
 
+/// What is wrong with quotes: where, counted in bytes.
+pub enum Misquoted {
+    /// A quote is opened here and never closed.
+    Open(usize),
+    /// A cell goes on here, behind the quote that closes it.
+    Behind(usize),
+}
+
+/// The first misuse of quotes in rows; text that ends inside of quotes is one where nothing follows.
+///
+/// The crate `csv` makes something of any text; that would be numbers that nobody wrote.
+pub fn misquoted(text: &[u8], delimiter: u8, is_all: bool) -> Option<Misquoted> {
+    enum Place {
+        Begin,
+        Plain,
+        Quoted(usize),
+        Closed,
+    }
+    let mut place = Place::Begin;
+    let mut bytes = text.iter().copied().enumerate().peekable();
+    while let Some((at, byte)) = bytes.next() {
+        place = match place {
+            Place::Quoted(_) if byte == b'"' => {
+                let doubled = bytes.next_if(|&(_, next)| next == b'"').is_some();
+                if doubled { place } else { Place::Closed }
+            }
+            Place::Quoted(_) => place,
+            _ if byte == delimiter || byte == b'\n' || byte == b'\r' => Place::Begin,
+            Place::Begin if byte == b'"' => Place::Quoted(at),
+            Place::Begin | Place::Plain => Place::Plain,
+            Place::Closed if byte == b' ' || byte == b'\t' => Place::Closed,
+            Place::Closed => return Some(Misquoted::Behind(at)),
+        };
+    }
+    match place {
+        Place::Quoted(at) if is_all => Some(Misquoted::Open(at)),
+        _ => None,
+    }
+}
+
 /// How many lines end in a text.
 pub fn newlines(text: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', text).count() as u64
 }
 
 impl Rows {
+    pub fn delimiter(&self) -> u8 {
+        self.delimiter
+    }
+
     /// Rows as wide as the header, where the wanted columns have these names and places.
     pub fn new(delimiter: u8, names: &[String], places: &[usize], width: usize) -> Rows {
         let mut cells = vec![Vec::new(); width];
