@@ -348,7 +348,9 @@ fn pictures_of_a_fit() {
     let flat = ["y - a*x", "--at", "a=1", "--data", "flat.csv", "--fitted-curve", "none.svg"];
     assert!(place.wrong(&flat).contains("no two different numbers"));
     assert!(place.wrong(&with(&["--loss-curve", "none/loss.svg"])).contains("can't be written"));
-    assert!(place.wrong(&with(&["--loss-curve", "a.svg", "--fitted-curve", "a.svg"])).contains("the same file"));
+    assert!(
+        place.wrong(&with(&["--loss-curve", "a.svg", "--fitted-curve", "a.svg"])).contains("is to be written twice")
+    );
     for option in ["--loss-curve", "--fitted-curve", "--save"] {
         assert!(place.wrong(&with(&[option, "-"])).contains("the standard output"));
     }
