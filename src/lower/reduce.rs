@@ -198,9 +198,16 @@ fn greatest(builder: &mut Builder, loops: &[Loop], guard: Val, term: Val) -> Val
     builder.unary(Op::Stop, greatest)
 }
 
-/// A reduction over loops in loops.
+/// A reduction over loops in loops. The greatest and the smallest are of all turns at once, so that all that are equal share the slope
+/// equally.
 fn nested(builder: &mut Builder, loops: &[Loop], op: Op, guard: Val, term: Val) -> Val {
     let (mut value, mut guard) = (term, guard);
+    if matches!(op, Op::Max | Op::Min) {
+        let reduction = Reduction { op, value, factor: None, guard };
+        let region = Region { loops: loops.into(), reductions: Box::new([reduction]), ..Region::default() };
+        let region = builder.region(region);
+        return builder.result(region, 0);
+    }
     for &turns in loops.iter().rev() {
         let reduction = Reduction { op, value, factor: None, guard };
         let region = Region { loops: Box::new([turns]), reductions: Box::new([reduction]), ..Region::default() };

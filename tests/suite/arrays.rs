@@ -490,3 +490,18 @@ fn a_stopped_array_counts_as_constant() {
     let x: Argument = ("x", &[2], &[3.0, 5.0]);
     gives("param x[n]; y = stop(x); grad(sum[i](y[i]*x[i]^2), x)", &[x], &[18.0, 50.0]);
 }
+
+#[test]
+fn ties_over_several_indices_share_equally() {
+    let slopes = |text: &str, elements: &[f64]| {
+        let program = chainrule::Program::parse(text).unwrap();
+        let answer = program.gradient().with("x", chainrule::ArrayView::dense(elements, &[2, 2])).run().unwrap();
+        answer["d_x"].view().to_vec()
+    };
+    let third = 1.0 / 3.0;
+    assert_eq!(slopes("param x[2,2]; max[p,q](x[p,q])", &[1.0, 1.0, 1.0, 0.0]), [third, third, third, 0.0]);
+    assert_eq!(
+        slopes("param x[2,2]; min[p in 0..2, q in 0..p+1](x[p,q])", &[2.0, 0.0, 2.0, 2.0]),
+        [third, 0.0, third, third]
+    );
+}
