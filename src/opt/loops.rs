@@ -1,9 +1,11 @@
 //! Laws of loops. Each is a function from graph to graph in a file of its own; [`tidy`] applies them until nothing changes.
 //!
-//! None changes a value by a bit: what a turn computes and the order of the turns stay as they are.
+//! What a turn computes and the order of the turns stay as they are, so none changes a value by a bit; only `contract` adds in another order,
+//! that of a sum.
 
 mod absorb;
 mod accumulate;
+mod contract;
 mod inline;
 mod merge;
 mod names;
@@ -43,7 +45,7 @@ pub fn tidy(func: &Func) -> Func {
         }
         level += 1;
     }
-    compact(&accumulate::accumulate(&func))
+    compact(&contract::contract(&accumulate::accumulate(&func)))
 }
 
 /// Where regions stand.

@@ -581,6 +581,65 @@ fn value_and_gradient_are_one_pass_over_the_data() {
     insta::assert_snapshot!(gradient(&network(), &[0, 1, 2], Mode::Reverse));
 }
 
+/// `C = A*B` in the orientations of the operands: what the text calls their elements, and their shapes.
+const PRODUCTS: [(&str, &str, [[usize; 2]; 2]); 3] = [
+    ("A[i,k]", "B[k,j]", [[17, 18], [18, 19]]),
+    ("A[i,k]", "B[j,k]", [[17, 18], [19, 18]]),
+    ("A[k,i]", "B[k,j]", [[18, 17], [18, 19]]),
+];
+
+/// Whether a loop adds to elements of an array.
+fn adds(func: &Func) -> bool {
+    func.to_string().lines().any(|line| line.trim_start().starts_with("add "))
+}
+
+#[test]
+fn the_adjoint_of_a_matrix_product_is_a_matrix_product() {
+    for (a, b, [of_a, of_b]) in PRODUCTS {
+        let text = format!("C[i,j] = sum[k]({a}*{b})\nsum[i, j](sin(C[i,j])*w[i,j])");
+        let (ast, _) = parse(&text, &Limits::default()).unwrap();
+        let mut binding = Binding::default();
+        for (name, shape) in [("A", of_a), ("B", of_b), ("w", [17, 19])] {
+            binding.shapes.insert(name.to_owned(), shape.to_vec());
+        }
+        let func = lower(&ast, &Limits::default(), &binding).unwrap().func;
+        let reverse = gradient(&func, &[0, 1], Mode::Reverse);
+        assert!(!adds(&reverse), "{reverse}");
+
+        let args: Vec<Vec<f64>> = (0..3).map(|n| numbers([17 * 18, 18 * 19, 17 * 19][n], 5 + n as u64)).collect();
+        let at = |matrix: &[f64], [_, columns]: [usize; 2], row: usize, column: usize| matrix[row * columns + column];
+        let in_a = |i: usize, k: usize| if a == "A[i,k]" { i * of_a[1] + k } else { k * of_a[1] + i };
+        let in_b = |k: usize, j: usize| if b == "B[k,j]" { k * of_b[1] + j } else { j * of_b[1] + k };
+        let (mut d_a, mut d_b) = (vec![0.0; 17 * 18], vec![0.0; 18 * 19]);
+        for (i, j) in (0..17).flat_map(|i| (0..19).map(move |j| (i, j))) {
+            let sum: f64 = (0..18).map(|k| args[0][in_a(i, k)] * args[1][in_b(k, j)]).sum();
+            let slope = sum.cos() * at(&args[2], [17, 19], i, j);
+            for k in 0..18 {
+                d_a[in_a(i, k)] += slope * args[1][in_b(k, j)];
+                d_b[in_b(k, j)] += slope * args[0][in_a(i, k)];
+            }
+        }
+        let found = run(&reverse, &args);
+        assert_close(&found[1], &d_a, 1e-13, a);
+        assert_close(&found[2], &d_b, 1e-13, b);
+        #[cfg(feature = "jit")]
+        crate::loops::difference(&reverse, &args.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
+    }
+}
+
+#[test]
+fn sums_that_are_no_matrix_products_are_added_where_they_are() {
+    // A matrix and a vector; few terms.
+    let texts: &[(&str, Shapes)] = &[
+        ("sum[i](sin(sum[k](A[i,k]*x[k])))", &[("A", &[20, 20]), ("x", &[20])]),
+        ("C[i,j] = sum[k](A[i,k]*B[k,j])\nsum[i, j](sin(C[i,j]))", &[("A", &[4, 20]), ("B", &[20, 4])]),
+    ];
+    for (text, shapes) in texts {
+        let reverse = gradient(&program(text, shapes), &[0, 1], Mode::Reverse);
+        assert!(adds(&reverse), "{reverse}");
+    }
+}
+
 #[test]
 fn checks_inside_of_loops_look_at_the_turn_and_outside_at_any() {
     // sum[i](if(x[i] > 0, div(p, q[i])*div(p, r), 0)): q[i] must not be 0 where x[i] > 0, r not if that is so for any i.
