@@ -627,6 +627,46 @@ fn the_adjoint_of_a_matrix_product_is_a_matrix_product() {
     }
 }
 
+/// `h[t+1] = tanh(W h[t] + u[t])` in `turns` turns from ones, and what `sum(v*h[turns])` has for derivatives by `W`: plain loops.
+fn unrolled(w: &[f64], u: &[f64], v: &[f64], turns: usize) -> Vec<f64> {
+    let size = v.len();
+    let mut states = vec![vec![1.0; size]];
+    for t in 0..turns {
+        let sum = |j: usize| (0..size).map(|k| w[j * size + k] * states[t][k]).sum::<f64>() + u[t * size + j];
+        states.push((0..size).map(|j| sum(j).tanh()).collect());
+    }
+    let (mut adjoint, mut slopes) = (v.to_vec(), vec![0.0; w.len()]);
+    for t in (0..turns).rev() {
+        let inside: Vec<f64> = (0..size).map(|j| adjoint[j] * (1.0 - states[t + 1][j].powi(2))).collect();
+        for (j, k) in (0..size).flat_map(|j| (0..size).map(move |k| (j, k))) {
+            slopes[j * size + k] += inside[j] * states[t][k];
+        }
+        adjoint = (0..size).map(|k| (0..size).map(|j| w[j * size + k] * inside[j]).sum()).collect();
+    }
+    slopes
+}
+
+#[test]
+fn what_turns_make_is_kept_for_the_adjoint_of_a_large_matrix() {
+    let (turns, size) = (16, 128);
+    let text =
+        "h[0,j] = 1\nh[t,j] = tanh(sum[k](W[j,k]*h[t-1,k]) + u[t-1,j]) for t in 1..=T, j in 0..H\nsum[j](v[j]*h[T,j])";
+    let text = format!("param W[H,H]\ndata u[T,H], v[H]\n{text}");
+    let (ast, _) = parse(&text, &Limits::default()).unwrap();
+    let mut binding = Binding::default();
+    binding.sizes.extend([("T".to_owned(), turns as i64), ("H".to_owned(), size as i64)]);
+    let func = lower(&ast, &Limits::default(), &binding).unwrap().func;
+    let reverse = gradient(&func, &[0], Mode::Reverse);
+    let live = chainrule::opt::compact(&reverse);
+    let mut matrices =
+        live.regions().iter().flat_map(|region| region.cells.iter()).filter(|cell| *cell.shape == [size, size]);
+    assert!(matrices.all(|cell| cell.updates.iter().all(|update| update.kind == UpdateKind::Store)), "{reverse}");
+    let small = |numbers: Vec<f64>| numbers.into_iter().map(|x| (x - 0.9) / 8.0).collect::<Vec<f64>>();
+    let args = [small(numbers(size * size, 1)), small(numbers(turns * size, 2)), numbers(size, 3)];
+    let expected = unrolled(&args[0], &args[1], &args[2], turns);
+    assert_close(&run(&reverse, &args)[1], &expected, 1e-13, "W");
+}
+
 #[test]
 fn sums_that_are_no_matrix_products_are_added_where_they_are() {
     // A matrix and a vector; few terms.
