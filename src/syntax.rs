@@ -37,9 +37,9 @@ pub struct Limits {
     pub elements: usize,
     /// Turns of a `while` that has no `for`.
     pub turns: i64,
-    /// Turns of all loops that a call of a compiled program makes together, in its derivatives too. Their number is bounded before
-    /// the call, from the sizes and the integers that are passed, so this costs loops nothing; where a bound of a loop can't be
-    /// bounded itself, the call is refused. No limit: `u64::MAX`, the default.
+    /// Turns of all loops that a call of a compiled program makes together, in its derivatives too. How many there can be is found before
+    /// the call, from the sizes and from what is passed, so it costs loops nothing; a `while` counts with its limit, and a range whose
+    /// ends can't be bounded is too long. No limit: `u64::MAX`, the default.
     pub work: u64,
 }
 

@@ -38,7 +38,8 @@ impl Text {
                 return Err(refused.map_or_else(not_text, |error| Fault::Library(Error::Formula(error))));
             }
         };
-        let limits = Limits { work: self.max_turns.unwrap_or(u64::MAX), ..Limits::default() };
+        let (work, limits) = (self.max_turns.unwrap_or(u64::MAX), Limits::default());
+        let limits = Limits { work, turns: limits.turns.min(i64::try_from(work).unwrap_or(i64::MAX)), ..limits };
         Ok(Program::parse_with(&name, &source, &limits)?)
     }
 

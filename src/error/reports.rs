@@ -232,7 +232,7 @@ impl Problem {
                 let report = report(format!("unknown name `{}`", shorten(name)), *at, "not declared");
                 match nearest {
                     Some(nearest) => report.help(format!("did you mean `{nearest}`?")),
-                    None => report.help(format!("declare it: `param {0}`, or `data {0}`", shorten(name))),
+                    None => report.help(format!("declare it: `param {0}`, `data {0}`, or `index {0}` if it is an integer", shorten(name))),
                 }
             }
             Problem::UnknownFunction { name, at, nearest } => {

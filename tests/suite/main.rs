@@ -26,6 +26,7 @@ mod latex;
 #[cfg(feature = "cli")]
 mod lectures;
 #[cfg(feature = "jit")]
+mod limits;
 mod loops;
 mod math;
 mod meaning;
