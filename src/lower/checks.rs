@@ -10,7 +10,7 @@ use super::interval::{Affine, Ranges};
 use crate::ast::BlockId;
 use crate::error::Problem;
 use crate::ir::{Check, Func, Inst, Loop, Val, guard, places};
-use crate::ops::Op;
+use crate::ops::{Op, Type};
 use crate::span::Span;
 
 /// So many alternatives of a guard are looked at one by one.
@@ -180,12 +180,20 @@ fn reached(
     names.dedup();
     let mut place = 0;
     while let Some(&name) = names.get(place) {
-        let turns = loops.get(&name)?;
-        let bounds = [turns.low, turns.high];
-        let more = bounds.iter().flat_map(|&bound| func.free(bound)).filter(|&more| !names.contains(more));
-        names.extend(more.copied().collect::<Vec<Val>>());
+        let region = func.regions().iter().find(|region| region.binds().any(|bound| bound == name));
+        // How many turns a `while` makes isn't known.
+        if region.is_some_and(|region| region.going.is_some()) {
+            return None;
+        }
+        let around = region.iter().flat_map(|region| region.loops.iter().map(|each| each.index));
+        let bounds = loops.get(&name).into_iter().flat_map(|turns| [turns.low, turns.high]);
+        let more = around.chain(bounds.flat_map(|bound| func.free(bound).iter().copied()));
+        let more: Vec<Val> = more.filter(|more| !names.contains(more)).collect();
+        names.extend(more);
         place += 1;
     }
+    // What is handed from turn to turn is no index.
+    names.retain(|&name| loops.contains_key(&name) || func.ty(name) == Type::Int && !func.is_array(name));
     // Bounds are made of indices that are older.
     names.sort_unstable();
     let mut at: HashMap<Val, i64> = HashMap::new();
