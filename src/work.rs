@@ -117,7 +117,7 @@ impl Intervals<'_> {
         let mut stack = vec![(val, false)];
         while let Some((val, is_ready)) = stack.pop() {
             if is_ready {
-                let found = self.from_parts(val);
+                let found = self.interval(val);
                 self.known.insert(val, found);
             } else if !self.known.contains_key(&val) {
                 // What is computed from itself isn't known.
@@ -154,7 +154,7 @@ impl Intervals<'_> {
         is_plain.then(|| cell.updates.iter().map(|update| update.value).collect())
     }
 
-    fn from_parts(&self, val: Val) -> Interval {
+    fn interval(&self, val: Val) -> Interval {
         let of = |val: Val| self.known.get(&val).copied().unwrap_or(UNKNOWN);
         let union = |a: Interval, b: Interval| (a.0.min(b.0), a.1.max(b.1));
         match self.func.inst(val) {

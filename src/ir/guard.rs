@@ -171,6 +171,8 @@ impl Guards {
             let own = body.iter().filter_map(|&val| inner.guard.get(val).map(|&guard| (val, guard)));
             for (val, local) in own.chain(deeper) {
                 debug_assert!(builder.func().depends(val, &binds) || !binds.is_empty());
+                let turns = further(builder, region, val);
+                let local = builder.binary(Op::And, turns, local);
                 let all = builder.binary(Op::And, guard, local);
                 inside.push((val, all));
             }
@@ -311,6 +313,19 @@ fn begins(builder: &mut Builder, region: &Region) -> Val {
         }
     }
     begins
+}
+
+/// Whether the loops of a region that a value in its body doesn't depend on have turns, as far as what it depends on tells.
+fn further(builder: &mut Builder, region: &Region, val: Val) -> Val {
+    let unknown: Vec<Val> = region.binds().filter(|&name| !builder.func().depends(val, &[name])).collect();
+    let mut turns = builder.bool(true);
+    for each in region.loops.iter().filter(|each| unknown.contains(&each.index)) {
+        if ![each.low, each.high].iter().any(|&bound| builder.func().depends(bound, &unknown)) {
+            let has_turns = builder.binary(Op::ILt, each.low, each.high);
+            turns = builder.binary(Op::And, turns, has_turns);
+        }
+    }
+    turns
 }
 
 /// The indices that loops with different bounds share.

@@ -512,3 +512,26 @@ fn ties_over_several_indices_share_equally() {
         [third, 0.0, third, third]
     );
 }
+
+#[test]
+fn loops_without_turns_read_nothing() {
+    let x = Array::new(&[3], vec![1.0, -2.0, 4.0]);
+    for (text, expected) in [
+        ("param x[N]; max[i in 0..3, j in 0..0](x[i+1])", f64::NEG_INFINITY),
+        ("param x[N]; sum[i in 0..3](sum[k in i+1..3](x[i+1]))", 0.0),
+        ("param x[N]; L[i,j] = x[i]*x[j] for i in 0..N, j in 0..i; sum[i in 0..N](sum[k in i+1..N](L[k,i]))", -6.0),
+        (
+            "param x[N]; data y[M]; L[i,j] = y[i] for i in 0..M, j in 0..i; sum[i in 0..M](sum[k in i+1..M](L[k,i]))",
+            0.0,
+        ),
+    ] {
+        let y = Array::new(&[1], vec![3.0]);
+        let program = Program::parse(text).unwrap();
+        let mut call = program.value().with("x", &x);
+        if text.contains("y[M]") {
+            call = call.with("y", &y);
+        }
+        let answer = call.run().unwrap_or_else(|error| panic!("{text}\n{error}"));
+        assert_eq!(answer.iter().next().and_then(|(_, array)| array.number()), Some(expected), "{text}");
+    }
+}
