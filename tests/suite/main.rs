@@ -8,6 +8,7 @@ mod cli;
 #[cfg(feature = "cli")]
 mod data;
 mod derivatives;
+#[cfg(feature = "cli")]
 mod docs;
 mod errors;
 #[cfg(feature = "fit")]
@@ -25,8 +26,8 @@ mod jit;
 mod latex;
 #[cfg(feature = "cli")]
 mod lectures;
-#[cfg(feature = "jit")]
 mod limits;
+#[cfg(feature = "jit")]
 mod loops;
 mod math;
 mod meaning;
@@ -40,7 +41,6 @@ mod properties;
 mod random;
 mod random_guards;
 mod random_recurrences;
-#[cfg(feature = "jit")]
 mod random_regions;
 mod recurrences;
 mod references;
