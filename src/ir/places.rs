@@ -116,8 +116,9 @@ struct Waiting {
 /// The checks that each region looks at.
 struct Sites<'a> {
     func: &'a Func,
+    /// Those that its own turns look at.
     here: HashMap<Val, Vec<usize>>,
-    /// Those of the regions inside among them.
+    /// With those of the regions inside.
     at: HashMap<Val, Vec<usize>>,
 }
 
