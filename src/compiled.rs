@@ -24,7 +24,9 @@ use crate::program::{
     Backend, Gradient, Hessian, HessianVector, Jacobian, Jvp, Kind, Nth, Program, Value, Vjp, is_int, is_whole,
 };
 use crate::span::Span;
+use crate::work::TooMuch;
 pub(crate) use loops::Loops;
+use loops::Stop;
 use slices::layout;
 
 /// How the numbers of a call lie in its slices: how many there are, an array having one for each element.
@@ -95,7 +97,7 @@ impl<K> Compiled<K> {
         let n_args = program.arguments().len();
         let layout = layout(&func, n_args, counts);
         let ints: Vec<usize> = (0..n_args).filter(|&index| is_int(&func, index)).collect();
-        let loops = func.has_regions().then(|| Loops::new(&func, backend));
+        let loops = func.has_regions().then(|| Loops::new(&func, backend, program.limits().work));
         let code = match backend {
             _ if loops.is_some() => None,
             Backend::Auto | Backend::Scalar => {
@@ -171,7 +173,7 @@ impl<K> Compiled<K> {
         match &inner.loops {
             Some(loops) => {
                 inner.ints.iter().try_for_each(|&index| inner.check_whole(index, args[index]))?;
-                loops.run(&inner.func, args, outs).map_err(|(at, fault)| inner.told(at, fault))
+                loops.run(&inner.func, args, outs).map_err(|stop| inner.stopped(stop))
             }
             None => self.call_numbers(args, outs),
         }
@@ -201,7 +203,11 @@ impl<K> Compiled<K> {
     /// What computes the wanted results of many points, of which some arguments and seeds are the same.
     pub(crate) fn kernel(&self, wanted: Vec<bool>, uniform: Vec<bool>) -> Arc<Kernel> {
         let inner = &*self.inner;
-        inner.kernels.get(&inner.func, &inner.int_numbers(), Request { wanted, uniform, backend: inner.backend })
+        inner.kernels.get(
+            &inner.func,
+            &inner.int_numbers(),
+            Request { wanted, uniform, backend: inner.backend, work: inner.program.limits().work },
+        )
     }
 
     /// Why a point of a batch has no result.
@@ -292,6 +298,15 @@ impl Inner {
         match numbers.iter().find(|number| !is_whole(**number)) {
             None => Ok(()),
             Some(&value) => Err(Error::NotWhole { name: self.func.params[index].name.clone(), value }),
+        }
+    }
+
+    fn stopped(&self, stop: Stop) -> Error {
+        match stop {
+            Stop::Fault(at, fault) => self.told(at, fault),
+            Stop::Work(TooMuch { at, turns, limit }) => {
+                self.program.problem(Problem::TooManyTurns { at, turns, limit })
+            }
         }
     }
 

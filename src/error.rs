@@ -56,6 +56,11 @@ pub enum Problem {
         text: String,
         mended: Option<String>,
     },
+    /// A constant that is rounded where an integer must stand.
+    ConstantTooLarge {
+        at: Span,
+        value: f64,
+    },
     NumberTooLarge {
         at: Span,
     },
@@ -472,6 +477,12 @@ pub enum Problem {
         high: i64,
         extent: usize,
         range: Option<(String, i64, i64)>,
+    },
+    /// The loops of a call, one of them at this place, may make more turns than the caller allows.
+    TooManyTurns {
+        at: Span,
+        turns: f64,
+        limit: u64,
     },
     TooLarge {
         at: Span,

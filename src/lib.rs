@@ -63,6 +63,7 @@ pub mod special;
 pub mod syntax;
 #[cfg(feature = "wide")]
 pub mod wide;
+mod work;
 
 pub use ad::Mode;
 pub use array::{Array, ArrayView};

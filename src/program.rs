@@ -110,6 +110,10 @@ impl Program {
         Program::parse_with("formula", source, &Limits::default())
     }
 
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// [`Program::parse`] of a text with a name for its messages, such as a file's, within limits.
     ///
     /// # Errors

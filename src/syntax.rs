@@ -37,6 +37,10 @@ pub struct Limits {
     pub elements: usize,
     /// Turns of a `while` that has no `for`.
     pub turns: i64,
+    /// Turns of all loops that a call of a compiled program makes together, in its derivatives too. How many there can be is found before
+    /// the call, from the sizes and from what is passed, so it costs loops nothing; a `while` counts with its limit, and a range whose
+    /// ends can't be bounded is too long. No limit: `u64::MAX`, the default.
+    pub work: u64,
 }
 
 impl Default for Limits {
@@ -48,6 +52,7 @@ impl Default for Limits {
             operations: 3_000_000,
             elements: 1 << 31,
             turns: 100_000,
+            work: u64::MAX,
         }
     }
 }

@@ -63,6 +63,8 @@ pub struct Request {
     /// Which numbers of the parameters are the same for all points.
     pub uniform: Vec<bool>,
     pub backend: Backend,
+    /// The most turns that the loops of a point may make.
+    pub work: u64,
 }
 
 /// The room that a worker needs for a point.
@@ -83,7 +85,7 @@ impl Kernel {
         if func.has_regions() {
             let wanted: Vec<&[bool]> = numbers.into_iter().filter(|wanted| wanted.contains(&true)).collect();
             let arrays = Arrays {
-                loops: Loops::new(&func, request.backend),
+                loops: Loops::new(&func, request.backend, request.work),
                 params: parts::param_lens(&func),
                 results: parts::result_lens(&func),
                 wanted: wanted.concat(),

@@ -110,7 +110,14 @@ pub fn sizes(texts: &[String]) -> Result<Vec<(String, i64)>, Fault> {
         let message = format!("the size `{}` is {size}; it must be a whole number", shorten(&name));
         Err(Fault::usage(message, "sizes are written --size N=100"))
     };
-    values::parse("--size", texts)?.into_iter().map(whole).collect()
+    let sizes: Vec<(String, i64)> = values::parse("--size", texts)?.into_iter().map(whole).collect::<Result<_, _>>()?;
+    for (place, (name, size)) in sizes.iter().enumerate() {
+        if let Some((_, other)) = sizes[..place].iter().find(|(known, other)| known == name && other != size) {
+            let message = format!("the size `{}` is given as {other} and as {size}", shorten(name));
+            return Err(Fault::usage(message, "sizes are written --size N=100,M=20"));
+        }
+    }
+    Ok(sizes)
 }
 
 impl Given {

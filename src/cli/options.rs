@@ -23,6 +23,9 @@ pub struct Text {
     /// Reads the formula from a file instead
     #[arg(long, value_name = "PATH", conflicts_with = "formula")]
     file: Option<PathBuf>,
+    /// Refuses a call whose loops may make more turns together
+    #[arg(long, value_name = "TURNS")]
+    max_turns: Option<u64>,
 }
 
 impl Text {
@@ -35,7 +38,9 @@ impl Text {
                 return Err(refused.map_or_else(not_text, |error| Fault::Library(Error::Formula(error))));
             }
         };
-        Ok(Program::parse_with(&name, &source, &Limits::default())?)
+        let (work, limits) = (self.max_turns.unwrap_or(u64::MAX), Limits::default());
+        let limits = Limits { work, turns: limits.turns.min(i64::try_from(work).unwrap_or(i64::MAX)), ..limits };
+        Ok(Program::parse_with(&name, &source, &limits)?)
     }
 
     /// What messages call the text, and its bytes.

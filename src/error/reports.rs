@@ -232,7 +232,7 @@ impl Problem {
                 let report = report(format!("unknown name `{}`", shorten(name)), *at, "not declared");
                 match nearest {
                     Some(nearest) => report.help(format!("did you mean `{nearest}`?")),
-                    None => report.help(format!("declare it: `param {0}`, or `data {0}`", shorten(name))),
+                    None => report.help(format!("declare it: `param {0}`, `data {0}`, or `index {0}` if it is an integer", shorten(name))),
                 }
             }
             Problem::UnknownFunction { name, at, nearest } => {
@@ -519,6 +519,18 @@ impl Problem {
                 report(message, *at, "calls of functions are expanded in place")
                     .help("a function that calls another twice, many levels deep, doubles with each level")
             }
+            Problem::TooManyTurns { at, turns, limit } => {
+                let number = match turns.is_finite() {
+                    true => format!("{turns} turns"),
+                    false => "a number of turns that isn't known beforehand".to_owned(),
+                };
+                report(format!("the loops make up to {number}, and {limit} are allowed"), *at, "most of them here")
+                    .help("allow more, or make the ranges smaller")
+            }
+            Problem::ConstantTooLarge { at, value } => {
+                report(format!("{value:e} is too large for an integer of 64 bits"), *at, "an integer must stand here")
+                    .help("the largest integer is 9223372036854775807")
+            }
             Problem::NoInteger { at, fault } => {
                 let (message, here) = match fault {
                     Fault::Overflow => ("the integer is too large for 64 bits", "at this point there is no integer here"),
@@ -526,7 +538,7 @@ impl Problem {
                     Fault::NegativePower => {
                         ("a negative power of an integer is not an integer", "at this point there is no integer here")
                     }
-                    Fault::NoInteger => ("a number is no integer of 64 bits", "at this point there is no integer here"),
+                    Fault::NoInteger => ("a number that is to be an integer is infinite, NaN or too large", "at this point there is no integer here"),
                     Fault::Outside => ("a subscript is outside of its array", "this element does not exist"),
                     Fault::Missing => ("an element has no value yet", "nothing has defined it where it is read"),
                     Fault::Endless => ("the loop has reached the limit of its turns", "its condition still holds"),

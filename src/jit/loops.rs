@@ -39,7 +39,7 @@ use super::{Effort, Error, Unfinished, dump, free};
 use crate::interp::{self, Failure, Value};
 use crate::ir::{Func, Inst};
 use crate::math;
-use crate::ops::Fault;
+use crate::ops::{Fault, Op};
 use crate::wide::Width;
 use crate::wide::rows::Kernel;
 use emit::{Layout, RECORD};
@@ -301,6 +301,7 @@ impl Owner {
             Inst::Read(_) if record[0] == 0 => Fault::Missing,
             Inst::Read(_) => Fault::Outside,
             Inst::Region(_) => Fault::Endless,
+            Inst::Unary(Op::ToInt, _) => Fault::NoInteger,
             inst => {
                 let operands = record.map(Value::Int);
                 let failed = inst.op().and_then(|op| interp::apply(op, &operands).err());

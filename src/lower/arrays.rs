@@ -249,6 +249,12 @@ impl Lowering<'_> {
             self.builder.span = operand.at;
             return Ok(self.builder.unary(Op::ToInt, val));
         }
+        if let Value::Scalar(val) = operand.value
+            && let Some(value) = self.builder.func().constant(val)
+            && value.abs() > 9e15
+        {
+            return Err(Problem::ConstantTooLarge { at: operand.at, value });
+        }
         let found = arith::kind(&self.builder, &operand.value);
         Err(Problem::WrongKind { at: operand.at, wanted: "an integer", found })
     }

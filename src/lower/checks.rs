@@ -9,12 +9,15 @@ use super::Lowering;
 use super::interval::{Affine, Ranges};
 use crate::ast::BlockId;
 use crate::error::Problem;
-use crate::ir::{Check, Func, Inst, Loop, Val, guard};
-use crate::ops::Op;
+use crate::ir::{Check, Func, Inst, Loop, Val, guard, places};
+use crate::ops::{Op, Type};
 use crate::span::Span;
 
 /// So many alternatives of a guard are looked at one by one.
 const ALTERNATIVES: usize = 8;
+
+/// Conditions nested deeper than this decide nothing.
+const DEPTH: u32 = 64;
 
 impl Lowering<'_> {
     /// Adds the checks of the finished program.
@@ -26,16 +29,17 @@ impl Lowering<'_> {
         let is_open = |func: &Func, site: Val| match func.inst(site) {
             Inst::Region(_) => endless.contains(&site),
             _ if hole_reads.contains_key(&site) || early_reads.contains(&site) => true,
-            _ => func.may_fault(site) && !has_result(&Ranges::new(func, &loops), func, site),
+            _ => func.may_fault(site) && !under(func, &loops, site, None, |ranges| has_result(ranges, func, site)),
         };
         guard::add_checks(&mut self.builder, roots, is_open);
         let mut problems = Vec::new();
         for check in self.builder.take_checks() {
             let func = self.builder.func();
-            let is_inside = under(func, &loops, check.guard, |ranges| has_result(ranges, func, check.site));
-            let is_defined = hole_reads
-                .get(&check.site)
-                .is_none_or(|&defined| under(func, &loops, check.guard, |ranges| ranges.decide(defined) == Some(true)));
+            let is_inside =
+                under(func, &loops, check.site, Some(check.guard), |ranges| has_result(ranges, func, check.site));
+            let is_defined = hole_reads.get(&check.site).is_none_or(|&defined| {
+                under(func, &loops, check.site, Some(check.guard), |ranges| ranges.decide(defined) == Some(true))
+            });
             let is_early = early_reads.contains(&check.site);
             if is_early {
                 self.builder.check(check);
@@ -46,21 +50,23 @@ impl Lowering<'_> {
                 let is_hole = Ranges::new(func, &loops).decide(defined) == Some(false);
                 let always = func.inst(check.guard) == Inst::Bool(true);
                 if let Some(problem) = self.hole(check.site).filter(|_| is_hole && always) {
-                    problems.push(problem);
+                    if !problems.contains(&problem) {
+                        problems.push(problem);
+                    }
                     continue;
                 }
                 let hole = self.builder.not(defined);
                 let guard = self.builder.binary(Op::And, check.guard, hole);
                 self.builder.check(Check { guard, missing: true, ..check });
             } else if !is_inside && !is_early {
-                let always = func.inst(check.guard) == Inst::Bool(true);
-                match self.outside(&loops, check.site).filter(|_| always) {
+                match self.outside(&loops, check.site, check.guard) {
                     Some(problem) if !problems.contains(&problem) => problems.push(problem),
                     Some(_) => {}
                     None => self.builder.check(check),
                 }
             }
         }
+        places::settle(&mut self.builder, roots);
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
@@ -108,44 +114,31 @@ impl Lowering<'_> {
     }
 
     /// The problem of a subscript that certainly leaves its array, in some turn of the loops around it.
-    fn outside(&self, loops: &HashMap<Val, Loop>, site: Val) -> Option<Problem> {
+    fn outside(&self, loops: &HashMap<Val, Loop>, site: Val, guard: Val) -> Option<Problem> {
         let func = self.builder.func();
         let Inst::Read(_) = func.inst(site) else { return None };
         let operands = func.operands(site);
         let (&array, subscripts) = operands.as_slice().split_first()?;
-        let ranges = Ranges::new(func, loops);
+        let mut ranges = Ranges::new(func, loops);
+        ranges.inside(site);
+        ranges.assume(guard, true);
         for (&subscript, &extent) in subscripts.iter().zip(func.shape(array)) {
-            if let Some(low) = constants(func, loops, subscript).into_iter().find(|&place| !is_inside(place, extent)) {
-                return Some(Problem::Outside {
-                    at: self.subscript_at(site, subscript),
-                    low,
-                    high: low,
-                    extent,
-                    range: None,
-                });
+            let at = self.subscript_at(site, subscript);
+            let always = func.inst(guard) == Inst::Bool(true);
+            let listed = if always { constants(func, loops, subscript) } else { Vec::new() };
+            if let Some(low) = listed.into_iter().find(|&place| !is_inside(place, extent)) {
+                return Some(Problem::Outside { at, low, high: low, extent, range: None });
             }
             let sum = Affine::of(func, subscript);
-            // The ends of a range are reached if it is the same in every turn, and not empty.
-            let is_reached = |val: Val| {
-                let turns = loops.get(&val).filter(|_| matches!(func.inst(val), Inst::Bound(_)));
-                turns.is_some_and(|turns| {
-                    matches!((func.inst(turns.low), func.inst(turns.high)), (Inst::Int(low), Inst::Int(high)) if low < high)
-                })
+            let mut places = WAYS.iter().filter_map(|&way| reached(func, loops, [site, guard], &sum, way));
+            let Some(place) = places.find(|&place| !is_inside(place, extent)) else { continue };
+            let ends = || {
+                let (low, high) = (ranges.lowest(&sum)?, ranges.highest(&sum)?);
+                Some((i64::try_from(low).ok()?, i64::try_from(high).ok()?))
             };
-            if !sum.terms().all(|(val, _)| is_reached(val)) {
-                continue;
-            }
-            let (low, high) = (ranges.lowest(&sum)?, ranges.highest(&sum)?);
-            if low >= 0 && high < extent as i128 {
-                continue;
-            }
-            return Some(Problem::Outside {
-                at: self.subscript_at(site, subscript),
-                low: low as i64,
-                high: high as i64,
-                extent,
-                range: self.range_inside(&ranges, &sum, extent),
-            });
+            let (low, high) = ends().unwrap_or((place, place));
+            let range = self.range_inside(&Ranges::new(func, loops), &sum, extent);
+            return Some(Problem::Outside { at, low, high, extent, range });
         }
         None
     }
@@ -168,6 +161,83 @@ impl Lowering<'_> {
         let (low, high) = (ranges.lowest(&own)?.max(-shift), ranges.highest(&own)?.min(extent as i128 - 1 - shift));
         (low <= high).then(|| (self.ast.name(*name).to_owned(), low as i64, high as i64 + 1))
     }
+}
+
+/// Whether a sum is to be large, and the indices that it doesn't have, too.
+const WAYS: [(bool, bool); 4] = [(true, true), (false, true), (true, false), (false, false)];
+
+/// A value that a sum of indices has in some turn that computes a site under its guard: a large or a small one. `None` where it isn't
+/// sure that there is such a turn.
+fn reached(
+    func: &Func,
+    loops: &HashMap<Val, Loop>,
+    [site, guard]: [Val; 2],
+    sum: &Affine,
+    (large, others): (bool, bool),
+) -> Option<i64> {
+    let mut names: Vec<Val> = [func.free(site), func.free(guard)].concat();
+    names.sort_unstable();
+    names.dedup();
+    let mut place = 0;
+    while let Some(&name) = names.get(place) {
+        let region = func.regions().iter().find(|region| region.binds().any(|bound| bound == name));
+        // How many turns a `while` makes isn't known.
+        if region.is_some_and(|region| region.going.is_some()) {
+            return None;
+        }
+        let around = region.iter().flat_map(|region| region.loops.iter().map(|each| each.index));
+        let bounds = loops.get(&name).into_iter().flat_map(|turns| [turns.low, turns.high]);
+        let more = around.chain(bounds.flat_map(|bound| func.free(bound).iter().copied()));
+        let more: Vec<Val> = more.filter(|more| !names.contains(more)).collect();
+        names.extend(more);
+        place += 1;
+    }
+    // What is handed from turn to turn is no index.
+    names.retain(|&name| loops.contains_key(&name) || func.ty(name) == Type::Int && !func.is_array(name));
+    // Bounds are made of indices that are older.
+    names.sort_unstable();
+    let mut at: HashMap<Val, i64> = HashMap::new();
+    for name in names {
+        let turns = loops.get(&name)?;
+        let bound = |bound: Val| Affine::of(func, bound).at(|val| at.get(&val).copied());
+        let (low, high) = (bound(turns.low)?, bound(turns.high)?);
+        if low >= high {
+            return None;
+        }
+        let last = match sum.factor(name) {
+            0 => others,
+            factor => (factor > 0) == large,
+        };
+        at.insert(name, if last { high - 1 } else { low });
+    }
+    if !holds(func, guard, &at, DEPTH)? {
+        return None;
+    }
+    sum.at(|val| at.get(&val).copied())
+}
+
+/// Whether a condition holds at these indices, if nothing else decides.
+fn holds(func: &Func, condition: Val, at: &HashMap<Val, i64>, depth: u32) -> Option<bool> {
+    let depth = depth.checked_sub(1)?;
+    let of = |val: Val| holds(func, val, at, depth);
+    let int = |val: Val| Affine::of(func, val).at(|val| at.get(&val).copied());
+    Some(match func.inst(condition) {
+        Inst::Bool(value) => value,
+        Inst::Unary(Op::Not, a) => !of(a)?,
+        Inst::Binary(Op::And, a, b) => of(a)? && of(b)?,
+        Inst::Binary(Op::Or, a, b) => of(a)? || of(b)?,
+        Inst::Ternary(Op::Select, a, b, c) => {
+            if of(a)? {
+                of(b)?
+            } else {
+                of(c)?
+            }
+        }
+        Inst::Binary(Op::ILt, a, b) => int(a)? < int(b)?,
+        Inst::Binary(Op::ILe, a, b) => int(a)? <= int(b)?,
+        Inst::Binary(Op::IEq, a, b) => int(a)? == int(b)?,
+        _ => return None,
+    })
 }
 
 /// The integers that a subscript takes from a list that is written down, where it goes through them by an index.
@@ -197,9 +267,15 @@ fn is_inside(place: i64, extent: usize) -> bool {
     usize::try_from(place).is_ok_and(|place| place < extent)
 }
 
-/// Whether something holds wherever a guard does: in each of its alternatives.
-fn under(func: &Func, loops: &HashMap<Val, Loop>, guard: Val, holds: impl Fn(&Ranges) -> bool) -> bool {
-    let mut alternatives = vec![vec![guard]];
+/// Whether something holds wherever a site is computed and a guard holds: in each of its alternatives.
+fn under(
+    func: &Func,
+    loops: &HashMap<Val, Loop>,
+    site: Val,
+    guard: Option<Val>,
+    holds: impl Fn(&Ranges) -> bool,
+) -> bool {
+    let mut alternatives = vec![Vec::from_iter(guard)];
     let mut number = 0;
     while number < alternatives.len() {
         let Some(place) = alternatives[number].iter().position(|&part| splits(func, part).is_some()) else {
@@ -220,6 +296,7 @@ fn under(func: &Func, loops: &HashMap<Val, Loop>, guard: Val, holds: impl Fn(&Ra
     }
     alternatives.iter().all(|parts| {
         let mut ranges = Ranges::new(func, loops);
+        ranges.inside(site);
         parts.iter().for_each(|&part| ranges.assume(part, true));
         holds(&ranges)
     })

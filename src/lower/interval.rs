@@ -131,6 +131,18 @@ impl<'a> Ranges<'a> {
         Ranges { func, loops, above: HashMap::new(), below: HashMap::new(), passed: true, tries: Cell::new(0) }
     }
 
+    /// In the turns that compute a value there is one of each loop around: none is empty then.
+    pub fn inside(&mut self, val: Val) {
+        let (mut seen, mut stack) = (Vec::new(), self.func.free(val).to_vec());
+        while let Some(name) = stack.pop() {
+            let Some(&turns) = self.loops.get(&name).filter(|_| !seen.contains(&name)) else { continue };
+            seen.push(name);
+            let (low, high) = (Affine::of(self.func, turns.low), Affine::of(self.func, turns.high));
+            self.at_most_zero(&low.plus(&high, -1).plus(&Affine::constant(1), 1));
+            stack.extend([turns.low, turns.high].iter().flat_map(|&bound| self.func.free(bound)));
+        }
+    }
+
     /// The greatest value that a sum can have, as far as can be seen; `None` if that is unknown.
     pub fn highest(&self, sum: &Affine) -> Option<i128> {
         self.tries.set(TRIES);

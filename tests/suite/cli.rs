@@ -89,6 +89,16 @@ fn json(words: &[&str]) -> serde_json::Value {
 const F: &str = "exp(x*z) + x*z/ln(x)";
 
 #[test]
+fn sizes_and_turns_are_given_once_and_limited() {
+    let twice = wrong(&["emit", "param x[N]; sum[i](x[i]*x[0])", "--size", "N=4,N=3"]);
+    assert!(twice.contains("the size `N` is given as 4 and as 3"), "{twice}");
+    assert!(ok(&["emit", "param x[N]; sum[i](x[i])", "--size", "N=3", "--size", "N=3"]).contains("f64[3]"));
+    let long = wrong(&["eval", "sum[i in 0..10^15](1)", "--max-turns", "1000"]);
+    assert!(long.contains("the loops make up to 1000000000000000 turns, and 1000 are allowed"), "{long}");
+    assert_eq!(ok(&["eval", "sum[i in 0..10](1)", "--max-turns", "1000"]), "value  10.0\n");
+}
+
+#[test]
 fn numbers_as_json() {
     let value = "412.0849637380689";
     let cases: &[(&[&str], &str)] = &[

@@ -8,6 +8,7 @@ mod cli;
 #[cfg(feature = "cli")]
 mod data;
 mod derivatives;
+#[cfg(feature = "cli")]
 mod docs;
 mod errors;
 #[cfg(feature = "fit")]
@@ -25,6 +26,7 @@ mod jit;
 mod latex;
 #[cfg(feature = "cli")]
 mod lectures;
+mod limits;
 #[cfg(feature = "jit")]
 mod loops;
 mod math;
@@ -37,8 +39,8 @@ mod nested;
 mod pictures;
 mod properties;
 mod random;
+mod random_guards;
 mod random_recurrences;
-#[cfg(feature = "jit")]
 mod random_regions;
 mod recurrences;
 mod references;

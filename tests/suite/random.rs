@@ -69,6 +69,7 @@ pub fn graph(picks: &[Pick]) -> Func {
 }
 
 /// The same of numbers and conditions only, but for constant exponents; all arguments are numbers.
+#[cfg(feature = "wide")]
 pub fn graph_of_numbers(picks: &[Pick], n_params: usize) -> Func {
     let is_plain = |op: Op| {
         let row = op.row();
