@@ -12,7 +12,7 @@ mod prune;
 use hashbrown::HashMap;
 
 use super::compact;
-use crate::ir::{Func, Inst, Val};
+use crate::ir::{Bodies, Func, Inst, Val};
 
 /// How often the laws are applied at each level of nesting, at most.
 const ROUNDS: usize = 8;
@@ -25,8 +25,7 @@ pub fn tidy(func: &Func) -> Func {
     if !func.has_regions() {
         return func;
     }
-    let simpler = |func: &Func| prune::prune(&inline::inline(&names::share(func)));
-    func = simpler(&func);
+    simplify(&mut func);
     let mut level = 0;
     while level <= Scopes::of(&func).depth() {
         for _ in 0..ROUNDS {
@@ -39,11 +38,19 @@ pub fn tidy(func: &Func) -> Func {
             if !changed {
                 break;
             }
-            func = simpler(&func);
+            simplify(&mut func);
         }
         level += 1;
     }
-    compact(&accumulate::accumulate(&func))
+    accumulate::accumulate(&func).map_or(func, |new| compact(&new))
+}
+
+fn simplify(func: &mut Func) {
+    for law in [names::share, inline::inline, prune::prune] {
+        if let Some(new) = law(func) {
+            *func = new;
+        }
+    }
 }
 
 /// Where regions stand.
@@ -56,12 +63,13 @@ struct Scopes {
 impl Scopes {
     fn of(func: &Func) -> Scopes {
         let mut scopes = Scopes { around: HashMap::new(), level: HashMap::new() };
-        let regions: Vec<Val> = func.vals().filter(|&val| matches!(func.inst(val), Inst::Region(_))).collect();
-        for &val in &regions {
-            for member in func.region_of(val).map(|region| func.body(region)).unwrap_or_default() {
-                if matches!(func.inst(member), Inst::Region(_)) {
-                    scopes.around.entry(member).or_default().push(val);
-                }
+        let mut bodies = Bodies::of(func);
+        let mut regions = Vec::new();
+        for val in func.vals() {
+            let Inst::Region(id) = func.inst(val) else { continue };
+            regions.push(val);
+            for &member in bodies.members(id).iter().filter(|&&member| matches!(func.inst(member), Inst::Region(_))) {
+                scopes.around.entry(member).or_default().push(val);
             }
         }
         for &val in regions.iter().rev() {

@@ -7,11 +7,13 @@
 //! So the value and the derivatives of a function share one pass over its data. Loops that hand something on are merged where they
 //! hand on the same: one has more states or cells than the other.
 
+use std::rc::Rc;
+
 use hashbrown::{HashMap, HashSet};
 
 use super::super::{needs, order, rebuild_in};
 use super::Scopes;
-use crate::ir::{Cell, Func, Inst, Loop, Reduction, Region, State, Val};
+use crate::ir::{Bodies, Cell, Func, Inst, Loop, Reduction, Region, State, Val};
 
 /// `None`: nothing to do.
 pub fn merge(func: &Func, level: usize) -> Option<Func> {
@@ -19,9 +21,10 @@ pub fn merge(func: &Func, level: usize) -> Option<Func> {
     if groups.members.iter().all(|members| members.len() < 2) {
         return None;
     }
+    let mut bodies = Bodies::of(func);
     let order = order(func, |val| match groups.members_with(val) {
-        [] | [_] => needs(func, val),
-        members => members.iter().flat_map(|&member| needs(func, member)).collect(),
+        [] | [_] => needs(func, &mut bodies, val),
+        members => members.iter().flat_map(|&member| needs(func, &mut bodies, member)).collect(),
     });
     let mut merged: HashMap<Val, Merged> = HashMap::new();
     Some(rebuild_in(func, &func.live(), order, |pass, val| match func.inst(val) {
@@ -104,16 +107,20 @@ struct Groups {
     members: Vec<Vec<Val>>,
     group: HashMap<Val, usize>,
     /// What the guards of the checks inside of a region take from outside, if anything: the region stands after it.
-    guards: HashMap<Val, Vec<Val>>,
+    guards: HashMap<Val, Rc<[Val]>>,
 }
 
 impl Groups {
     fn of(func: &Func, level: usize) -> Groups {
-        let guards = func.vals().filter_map(|val| match func.inst(val) {
-            Inst::Region(region) => Some((val, func.guards_inside(func.region(region)))),
-            _ => None,
-        });
-        let guards = guards.filter(|(_, guards)| !guards.is_empty()).collect();
+        let (mut bodies, mut guards) = (Bodies::of(func), HashMap::new());
+        for val in func.vals() {
+            if let Inst::Region(region) = func.inst(val)
+                && let outside = bodies.guards(region)
+                && !outside.is_empty()
+            {
+                guards.insert(val, outside);
+            }
+        }
         let mut groups = Groups { members: Vec::new(), group: HashMap::new(), guards };
         let scopes = Scopes::of(func);
         let mut alike: HashMap<Header, Vec<usize>> = HashMap::new();
@@ -174,7 +181,7 @@ impl Groups {
 
     /// What must be there before an instruction.
     fn before(&self, func: &Func, val: Val) -> Vec<Val> {
-        [func.operands(val).as_slice(), self.guards.get(&val).map_or(&[], Vec::as_slice)].concat()
+        [func.operands(val).as_slice(), self.guards.get(&val).map_or(&[], |guards| &**guards)].concat()
     }
 }
 

@@ -2,15 +2,22 @@
 
 use hashbrown::{HashMap, HashSet};
 
-use super::super::{Rebuild, needs, order, rebuild_in};
+use super::super::{Rebuild, order_of, rebuild_in};
 use crate::ir::{Func, Inst, Region, Val};
 
-pub fn prune(func: &Func) -> Func {
+/// `None`: nothing to do.
+pub fn prune(func: &Func) -> Option<Func> {
     let (wanted, live) = wanted(func);
+    let is_whole = |(&region, wanted): (&Val, &Vec<bool>)| {
+        let parts = func.region_of(region).map_or(0, Region::turns);
+        !live[region.index()] || wanted[..parts].iter().all(|&wanted| wanted)
+    };
+    if wanted.iter().all(is_whole) && func.vals().all(|val| live[val.index()] || !func.inst(val).computes()) {
+        return None;
+    }
     // The new numbers of the results that stay.
     let number = |region: Val, number: usize| wanted[&region][..number].iter().filter(|&&wanted| wanted).count();
-    let order = order(func, |val| needs(func, val));
-    rebuild_in(func, &live, order, |pass, val| match func.inst(val) {
+    Some(rebuild_in(func, &live, order_of(func), |pass, val| match func.inst(val) {
         Inst::Region(id) => {
             let region = kept(func.region(id), &wanted[&val]);
             let region = pass.region(&region);
@@ -18,7 +25,7 @@ pub fn prune(func: &Func) -> Func {
         }
         Inst::Result(region, old) => result(pass, region, number(region, old as usize)),
         _ => pass.copy(val),
-    })
+    }))
 }
 
 fn result(pass: &mut Rebuild, region: Val, number: usize) -> Val {
