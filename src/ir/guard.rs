@@ -202,7 +202,7 @@ impl Guards {
     fn is_steep(&self, val: Val) -> bool {
         match &self.question {
             Question::Values { .. } => false,
-            Question::Slopes(steep) => steep.0.get(val.index()).copied().unwrap_or(true),
+            Question::Slopes(steep) => steep.is(val),
         }
     }
 }
@@ -389,6 +389,12 @@ impl Steep {
             }
             new.into_iter().for_each(|name| steep[name.index()] = true);
         }
+    }
+}
+
+impl Steep {
+    pub fn is(&self, val: Val) -> bool {
+        self.0.get(val.index()).copied().unwrap_or(true)
     }
 }
 

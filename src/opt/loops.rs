@@ -4,6 +4,7 @@
 
 mod absorb;
 mod accumulate;
+mod hoist;
 mod inline;
 mod merge;
 mod names;
@@ -26,6 +27,9 @@ pub fn tidy(func: &Func) -> Func {
         return func;
     }
     simplify(&mut func);
+    if let Some(new) = hoist::hoist(&func) {
+        func = compact(&new);
+    }
     let mut level = 0;
     while level <= Scopes::of(&func).depth() {
         for _ in 0..ROUNDS {
@@ -43,6 +47,15 @@ pub fn tidy(func: &Func) -> Func {
         level += 1;
     }
     accumulate::accumulate(&func).map_or(func, |new| compact(&new))
+}
+
+/// The same function with what outer loops would compute again made once before.
+pub fn hoisted(func: &Func) -> Func {
+    let func = compact(func);
+    if !func.has_regions() {
+        return func;
+    }
+    hoist::hoist(&func).map_or(func, |new| compact(&new))
 }
 
 fn simplify(func: &mut Func) {

@@ -140,6 +140,8 @@ pub fn plan(func: &Func, kernels: Option<Width>) -> Plan {
         time: 0,
         around: Vec::new(),
         memory: HashMap::new(),
+        replaced: Vec::new(),
+        checked: func.checks.iter().map(|check| root(func, check.site)).collect(),
         outputs: HashMap::new(),
     };
     let mut top = planner.top();
@@ -199,6 +201,10 @@ struct Planner<'a> {
     around: Vec<Vec<BufferId>>,
     /// The buffers that an array lies in.
     memory: HashMap<Val, Vec<BufferId>>,
+    /// What regions around have changed of that, with what was there before.
+    replaced: Vec<(Val, Option<Vec<BufferId>>)>,
+    /// The arrays of which checks look at elements.
+    checked: HashSet<Val>,
     /// The results that cells are made in.
     outputs: HashMap<Val, u32>,
 }
@@ -304,7 +310,7 @@ impl Planner<'_> {
                     if func.is_array(val) {
                         let base = func.operands(val).as_slice()[0];
                         let memory = self.memory.get(&base).cloned().unwrap_or_default();
-                        self.memory.insert(val, memory);
+                        self.remember(val, memory);
                     }
                     steps.push(Step::Value(val));
                 }
@@ -322,7 +328,7 @@ impl Planner<'_> {
         let in_place = in_place(func, region, &body.members, |member| levels.level(member) == levels.depth);
 
         // What the region makes is there from now on; what it begins with is used now. Names may have another meaning outside.
-        let outside = self.memory.clone();
+        let outside = self.replaced.len();
         let mut cells = Vec::new();
         for (number, cell) in region.cells.iter().enumerate() {
             cell.init.into_iter().for_each(|init| self.use_array(init));
@@ -334,9 +340,9 @@ impl Planner<'_> {
             self.use_array(state.init);
             let home = func.is_array(state.init).then(|| {
                 let buffer = self.buffer(ELEMENT * size(func.shape(state.init)));
-                self.memory.insert(state.bound, vec![buffer]);
+                self.remember(state.bound, vec![buffer]);
                 if let Some(&result) = self.results.get(&(val, number as u32)) {
-                    self.memory.insert(result, vec![buffer]);
+                    self.remember(result, vec![buffer]);
                 }
                 buffer
             });
@@ -386,12 +392,12 @@ impl Planner<'_> {
         let made = cells.iter().flat_map(|place| place.buffers()).chain(states.iter().copied().flatten());
         made.for_each(|buffer| self.touch(buffer));
 
-        let inside = std::mem::replace(&mut self.memory, outside);
-        for number in 0..region.first_reduction() {
-            if let Some(result) = self.results.get(&(val, number as u32)) {
-                self.memory.extend(inside.get(result).map(|memory| (*result, memory.clone())));
-            }
-        }
+        let results =
+            (0..region.first_reduction()).filter_map(|number| self.results.get(&(val, number as u32)).copied());
+        let made: Vec<(Val, Vec<BufferId>)> =
+            results.filter_map(|result| Some((result, self.memory.get(&result)?.clone()))).collect();
+        self.leave(outside);
+        made.into_iter().for_each(|(result, memory)| self.remember(result, memory));
         let watched = self.guards.contains_key(&val);
         let in_place = in_place.iter().map(|each| (each.cell, each.update)).collect();
         let captures = body.captures;
@@ -436,21 +442,31 @@ impl Planner<'_> {
         };
         let is_covered = is_covered(func, region, cell);
         let has_gaps = cell.init.is_none() && cell.updates.iter().any(|each| each.kind == UpdateKind::Store);
-        let is_read = |name: Option<Val>| name.is_some_and(|name| self.is_checked(name));
+        let is_read = |name: Option<Val>| name.is_some_and(|name| self.checked.contains(&name));
         // While the region makes it, it has gaps that are filled later.
         let needs_marks = has_gaps && (is_read(cell.bound) || (!is_covered && is_read(result)));
         let made = needs_marks.then(|| self.buffer(size(&cell.shape)));
         let place = Place { home, zeroed: cell.init.is_none() && !is_covered, made };
         for name in [cell.bound, result].into_iter().flatten() {
-            self.memory.insert(name, place.buffers().collect());
+            self.remember(name, place.buffers().collect());
         }
         place
     }
 
-    /// Whether a check looks at what is read from an array.
-    fn is_checked(&self, array: Val) -> bool {
-        let func = self.func;
-        self.guards.keys().any(|&site| matches!(func.inst(site), Inst::Read(_)) && root(func, site) == array)
+    /// From now on an array lies here.
+    fn remember(&mut self, array: Val, memory: Vec<BufferId>) {
+        let before = self.memory.insert(array, memory);
+        self.replaced.push((array, before));
+    }
+
+    /// Names have the meaning again that they had when so many were replaced.
+    fn leave(&mut self, outside: usize) {
+        for (array, before) in self.replaced.drain(outside..).rev() {
+            match before {
+                Some(memory) => self.memory.insert(array, memory),
+                None => self.memory.remove(&array),
+            };
+        }
     }
 
     fn buffer(&mut self, bytes: usize) -> BufferId {

@@ -3,7 +3,7 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::super::{Rebuild, order_of, rebuild_in};
-use crate::ir::{Func, Inst, Region, Val};
+use crate::ir::{Func, Inst, Region, Update, Val};
 
 /// `None`: nothing to do.
 pub fn prune(func: &Func) -> Option<Func> {
@@ -124,8 +124,16 @@ fn close(func: &Func, region: &Region, wanted: &mut [bool]) -> HashSet<Val> {
 
 /// What one state, cell or reduction names.
 fn uses_of(region: &Region, number: usize) -> Vec<Val> {
-    let mut only = vec![false; region.results()];
-    only[number] = true;
-    let one = Region { loops: Box::new([]), going: None, ..kept(region, &only) };
-    one.uses().chain(one.binds()).collect()
+    if let Some(state) = region.states.get(number) {
+        return vec![state.init, state.next, state.bound];
+    }
+    if let Some(cell) = region.cells.get(number - region.first_cell()) {
+        let of_update = |update: &Update| {
+            let parts = [update.value, update.guard].into_iter().chain(update.factor);
+            update.subscripts.iter().copied().chain(parts).collect::<Vec<Val>>()
+        };
+        return cell.init.into_iter().chain(cell.bound).chain(cell.updates.iter().flat_map(of_update)).collect();
+    }
+    let reduction = region.reductions.get(number - region.first_reduction());
+    reduction.map_or_else(Vec::new, |sum| [sum.value, sum.guard].into_iter().chain(sum.factor).collect())
 }
