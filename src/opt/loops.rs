@@ -9,6 +9,7 @@ mod inline;
 mod merge;
 mod names;
 mod prune;
+mod pull;
 
 use hashbrown::HashMap;
 
@@ -49,17 +50,19 @@ pub fn tidy(func: &Func) -> Func {
     accumulate::accumulate(&func).map_or(func, |new| compact(&new))
 }
 
-/// The same function with what outer loops would compute again made once before.
-pub fn hoisted(func: &Func) -> Func {
-    let func = compact(func);
-    if !func.has_regions() {
-        return func;
+/// The same function without arrays that needn't be made, and without values that loops would compute again and again. Its loops stay
+/// as they are, which is enough for a value that is computed once.
+pub fn lean(func: &Func) -> Func {
+    let mut func = compact(func);
+    if func.has_regions() {
+        simplify(&mut func);
+        func = compact(&hoist::hoist(&func).unwrap_or(func));
     }
-    hoist::hoist(&func).map_or(func, |new| compact(&new))
+    func
 }
 
 fn simplify(func: &mut Func) {
-    for law in [names::share, inline::inline, prune::prune] {
+    for law in [names::share, inline::inline, pull::pull, prune::prune] {
         if let Some(new) = law(func) {
             *func = new;
         }

@@ -23,6 +23,7 @@ mod inspect;
 #[cfg(feature = "jit")]
 mod jit;
 mod latex;
+mod laws;
 #[cfg(feature = "cli")]
 mod lectures;
 #[cfg(feature = "jit")]

@@ -98,17 +98,31 @@ pub struct BufferId(pub u32);
 pub struct Buffer {
     pub bytes: usize,
     pub offset: usize,
+    /// The region that makes it, and what it is for.
+    pub region: Val,
+    pub role: Role,
     first: usize,
     last: usize,
     /// How many loops are around the place where it is made.
     depth: usize,
 }
 
+/// What a piece of memory is for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Role {
+    /// What every turn of a loop leaves behind, of a loop whose turns need each other.
+    Trajectory,
+    /// Any other array.
+    Array,
+    /// What a loop needs while it runs: its states, rows that wait for the next kernel.
+    Scratch,
+}
+
 impl Buffer {
     /// A buffer that is alive while a region runs.
     pub fn during(bytes: usize, nest: &Nest) -> Buffer {
         let (first, last, depth) = nest.during;
-        Buffer { bytes, offset: 0, first, last, depth }
+        Buffer { bytes, offset: 0, region: nest.val, role: Role::Scratch, first, last, depth }
     }
 }
 
@@ -339,7 +353,7 @@ impl Planner<'_> {
         for (number, state) in region.states.iter().enumerate() {
             self.use_array(state.init);
             let home = func.is_array(state.init).then(|| {
-                let buffer = self.buffer(ELEMENT * size(func.shape(state.init)));
+                let buffer = self.buffer(ELEMENT * size(func.shape(state.init)), val, Role::Scratch);
                 self.remember(state.bound, vec![buffer]);
                 if let Some(&result) = self.results.get(&(val, number as u32)) {
                     self.remember(result, vec![buffer]);
@@ -379,7 +393,8 @@ impl Planner<'_> {
         let bound: Vec<Val> = region.states.iter().map(|state| state.bound).collect();
         let depends = region.states.iter().any(|state| bound.contains(&root(func, state.next)));
         let wait = |planner: &mut Self, state: &crate::ir::State| {
-            (depends && func.is_array(state.init)).then(|| planner.buffer(ELEMENT * size(func.shape(state.init))))
+            let bytes = ELEMENT * size(func.shape(state.init));
+            (depends && func.is_array(state.init)).then(|| planner.buffer(bytes, val, Role::Scratch))
         };
         let waiting = region.states.iter().map(|state| wait(self, state)).collect();
         self.time += 1;
@@ -431,21 +446,22 @@ impl Planner<'_> {
     ) -> Place {
         let func = self.func;
         let bytes = ELEMENT * size(&cell.shape);
+        let role = if is_trajectory(region, cell) { Role::Trajectory } else { Role::Array };
         let row = rows.iter().find(|row| row.inner == val && row.inner_cell == number);
         let output = result.and_then(|result| self.outputs.get(&result));
         let home = match (row, output) {
             (Some(&InPlace { cell, update, adds, .. }), _) => {
-                Home::Row { cell, update, otherwise: self.buffer(bytes), adds }
+                Home::Row { cell, update, otherwise: self.buffer(bytes, val, role), adds }
             }
             (None, Some(&output)) if self.around.is_empty() => Home::Output(output),
-            _ => Home::Buffer(self.buffer(bytes)),
+            _ => Home::Buffer(self.buffer(bytes, val, role)),
         };
         let is_covered = is_covered(func, region, cell);
         let has_gaps = cell.init.is_none() && cell.updates.iter().any(|each| each.kind == UpdateKind::Store);
         let is_read = |name: Option<Val>| name.is_some_and(|name| self.checked.contains(&name));
         // While the region makes it, it has gaps that are filled later.
         let needs_marks = has_gaps && (is_read(cell.bound) || (!is_covered && is_read(result)));
-        let made = needs_marks.then(|| self.buffer(size(&cell.shape)));
+        let made = needs_marks.then(|| self.buffer(size(&cell.shape), val, Role::Scratch));
         let place = Place { home, zeroed: cell.init.is_none() && !is_covered, made };
         for name in [cell.bound, result].into_iter().flatten() {
             self.remember(name, place.buffers().collect());
@@ -469,9 +485,9 @@ impl Planner<'_> {
         }
     }
 
-    fn buffer(&mut self, bytes: usize) -> BufferId {
+    fn buffer(&mut self, bytes: usize, region: Val, role: Role) -> BufferId {
         let (first, depth) = (self.time, self.around.len());
-        self.buffers.push(Buffer { bytes, offset: 0, first, last: first, depth });
+        self.buffers.push(Buffer { bytes, offset: 0, region, role, first, last: first, depth });
         BufferId(self.buffers.len() as u32 - 1)
     }
 
@@ -611,6 +627,17 @@ fn in_place(func: &Func, region: &Region, members: &[Val], every_turn: impl Fn(V
         }
     }
     found
+}
+
+/// Whether the turns of a loop, which need each other, leave an element each.
+fn is_trajectory(region: &Region, cell: &Cell) -> bool {
+    let in_order =
+        !region.states.is_empty() || region.going.is_some() || region.cells.iter().any(|cell| cell.bound.is_some());
+    let leaves = |update: &Update| {
+        let by_turn = region.loops.iter().any(|each| update.subscripts.contains(&each.index));
+        update.kind == UpdateKind::Store && by_turn
+    };
+    in_order && cell.updates.iter().any(leaves)
 }
 
 /// Whether one update certainly stores every element of a cell, each once.
