@@ -41,7 +41,7 @@ const EXAMPLES: &str = examples!(
     "emit 'exp(x*z) + x*z/ln(x)' --stage reverse",
     "emit 'x^2*z' --stage asm --wrt x",
     "emit 'param x[N]; sum[i](x[i]^2)' --size N=3 --stage reverse",
-    "emit 'param a; iterate x from 1 for k in 0..1000 do cos(a*x)' --stage memory",
+    "emit 'param a, b; iterate x from 1 for k in 0..1000 do cos(a*x) + b' --stage memory",
     "emit 'x^2*z' --stage dot --graph reverse",
 );
 
