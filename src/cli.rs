@@ -27,6 +27,7 @@ mod inputs;
 mod jacobian;
 mod json;
 mod jvp;
+mod memory;
 mod nested;
 mod options;
 mod plot;

@@ -27,6 +27,7 @@ use crate::span::Span;
 use crate::work::TooMuch;
 pub(crate) use loops::Loops;
 use loops::Stop;
+pub use loops::{Memory, Purpose};
 use slices::layout;
 
 /// How the numbers of a call lie in its slices: how many there are, an array having one for each element.
@@ -140,9 +141,30 @@ impl<K> Compiled<K> {
         self.code.as_ref().map_or_else(loops, Code::backend)
     }
 
-    /// How much memory a call of a program with arrays takes beside its arguments and results, in bytes. It is kept and used again.
+    /// The peak of the memory that a call of a program with arrays takes beside its arguments and results, in bytes. It is known before
+    /// the call, kept after it and used again; calls on several threads have one each. The interpreter, which plans no memory, has 0.
+    ///
+    /// What makes it up says [`Compiled::memory`].
     pub fn workspace_bytes(&self) -> usize {
         self.inner.loops.as_ref().map_or(0, Loops::workspace_bytes)
+    }
+
+    /// What the workspace is for, the largest first: which loops of the text leave a trajectory, which arrays are made on the way.
+    /// What isn't needed at the same time shares its place, so that together they may be more than the peak.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), chainrule::Error> {
+    /// use chainrule::{Binding, Program, Purpose};
+    /// let program = Program::parse("param a\ndata x[N]\nh[0] = 0\nh[t] = tanh(a*h[t-1] + x[t]) for t in 1..N\nh[N-1]")?;
+    /// let gradient = program.bind(&Binding::new().size("N", 1000))?.gradient().compile()?;
+    /// let memory = gradient.memory();
+    /// if let Some(trajectory) = memory.iter().find(|memory| matches!(memory.purpose, Purpose::Trajectory { .. })) {
+    ///     assert!(trajectory.bytes >= 8 * 1000 && gradient.workspace_bytes() >= 8 * 1000);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn memory(&self) -> Vec<Memory> {
+        self.inner.loops.as_ref().map_or_else(Vec::new, Loops::memory)
     }
 
     /// A call by name, beginning with an argument: `compiled.with("W", &weights).with("rate", 0.1).run()?`.

@@ -16,6 +16,7 @@
 //! - [`mod@print`] and [`parse`] are the text form, and `parse(print(f)) == f`; [`to_dot`] is for Graphviz.
 //! - [`verify`] says what a well-formed graph is.
 
+mod bodies;
 pub mod build;
 mod dot;
 pub mod guard;
@@ -26,11 +27,10 @@ pub mod region;
 pub mod slots;
 pub mod verify;
 
+pub use bodies::Bodies;
 pub use build::Builder;
 pub use dot::to_dot;
 pub use region::{Cell, Direction, Loop, Reduction, Region, RegionId, Shape, State, Update, UpdateKind};
-
-use hashbrown::HashSet;
 
 use crate::ops::{Op, Type};
 use crate::span::Span;
@@ -246,70 +246,9 @@ impl Func {
         !self.regions.is_empty() || self.params.iter().any(|param| !param.shape.is_empty())
     }
 
-    /// The body of a region: the instructions that a turn computes, operands first, with the guards of the checks inside.
-    /// Regions inside are members; their bodies are not, unless they don't depend on what the region inside binds.
+    /// The body of a region; see [`Bodies::members`].
     pub fn body(&self, region: &Region) -> Vec<Val> {
-        let binds: Vec<Val> = region.binds().collect();
-        let mut body = HashSet::new();
-        self.add_members(&binds, region.uses().collect(), &mut body);
-        if self.has_checks_inside() {
-            loop {
-                let guards: Vec<Val> = self.guards_at(&body).filter(|guard| !body.contains(guard)).collect();
-                let before = body.len();
-                self.add_members(&binds, guards, &mut body);
-                if body.len() == before {
-                    break;
-                }
-            }
-        }
-        let mut body: Vec<Val> = body.into_iter().collect();
-        body.sort_unstable();
-        body
-    }
-
-    /// Adds what depends on the names and leads to the roots.
-    fn add_members(&self, binds: &[Val], mut roots: Vec<Val>, body: &mut HashSet<Val>) {
-        while let Some(val) = roots.pop() {
-            if self.depends(val, binds) && !matches!(self.inst(val), Inst::Bound(_)) && body.insert(val) {
-                roots.extend(self.operands(val).iter());
-            }
-        }
-    }
-
-    fn has_checks_inside(&self) -> bool {
-        self.checks.iter().any(|check| !self.free(check.site).is_empty())
-    }
-
-    /// The guards of the checks at these instructions, and in the regions among them.
-    fn guards_at(&self, members: &HashSet<Val>) -> impl Iterator<Item = Val> {
-        let here = self.checks.iter().filter(|check| members.contains(&check.site)).map(|check| check.guard);
-        let regions = members.iter().filter_map(|&member| match self.inst(member) {
-            Inst::Region(region) => Some(self.region(region)),
-            _ => None,
-        });
-        let inside = regions.flat_map(|region| self.guards_inside(region));
-        here.chain(inside).collect::<HashSet<Val>>().into_iter()
-    }
-
-    /// What the guards of the checks inside of a region take from outside.
-    pub fn guards_inside(&self, region: &Region) -> Vec<Val> {
-        if !self.has_checks_inside() {
-            return Vec::new();
-        }
-        let binds: Vec<Val> = region.binds().collect();
-        let mut stack: Vec<Val> = self.guards_at(&self.body(region).into_iter().collect()).collect();
-        let (mut seen, mut outside) = (HashSet::new(), Vec::new());
-        while let Some(val) = stack.pop() {
-            if !seen.insert(val) {
-                continue;
-            }
-            if self.depends(val, &binds) {
-                stack.extend(self.operands(val).iter());
-            } else {
-                outside.push(val);
-            }
-        }
-        outside
+        Bodies::of(self).members_of(region)
     }
 
     pub fn span(&self, val: Val) -> Span {

@@ -8,7 +8,7 @@ pub mod relax;
 
 pub use relax::{Relaxation, relax};
 
-use crate::ir::{Builder, Check, Func, Inst, Output, Region, Val, places};
+use crate::ir::{Bodies, Builder, Check, Func, Inst, Output, Region, Val, places};
 use crate::ops::Op;
 
 /// The same function without what no result and no check depends on.
@@ -72,7 +72,7 @@ impl Rebuild<'_> {
 
 /// Builds a function anew: `step` says what becomes of each live instruction, operands first.
 pub(crate) fn rebuild(func: &Func, step: impl FnMut(&mut Rebuild, Val) -> Val) -> Func {
-    rebuild_in(func, &func.live(), order(func, |val| needs(func, val)), step)
+    rebuild_in(func, &func.live(), order_of(func), step)
 }
 
 /// The same of what the caller says is live, in an order of the caller's.
@@ -115,7 +115,13 @@ fn rebuild_in(func: &Func, live: &[bool], order: Vec<Val>, mut step: impl FnMut(
 
 /// The order in which to build, which is the order in which the text form reads: the members of a body just before their region,
 /// and before those what the region and its checks take from outside.
-fn order(func: &Func, needs: impl Fn(Val) -> Vec<Val>) -> Vec<Val> {
+fn order_of(func: &Func) -> Vec<Val> {
+    let mut bodies = Bodies::of(func);
+    order(func, |val| needs(func, &mut bodies, val))
+}
+
+/// The same where the caller says what must be there before an instruction.
+fn order(func: &Func, mut needs: impl FnMut(Val) -> Vec<Val>) -> Vec<Val> {
     if !func.has_regions() {
         return func.vals().collect();
     }
@@ -143,21 +149,20 @@ fn order(func: &Func, needs: impl Fn(Val) -> Vec<Val>) -> Vec<Val> {
 }
 
 /// What must be there before an instruction, in order.
-fn needs(func: &Func, val: Val) -> Vec<Val> {
-    let operands = func.operands(val).as_slice().to_vec();
-    let Inst::Region(region) = func.inst(val) else { return operands };
-    let region = func.region(region);
-    let binds: Vec<Val> = region.binds().collect();
-    let body = func.body(region);
-    let outside = body.iter().flat_map(|&member| func.operands(member).as_slice().to_vec());
-    let outside = outside.filter(|&used| func.inst(used).computes() && !func.depends(used, &binds));
-    let mut needs = operands;
-    needs.extend(outside);
-    needs.extend(func.guards_inside(region));
+fn needs(func: &Func, bodies: &mut Bodies, val: Val) -> Vec<Val> {
+    let mut needs = func.operands(val).as_slice().to_vec();
+    let Inst::Region(id) = func.inst(val) else { return needs };
+    let binds: Vec<Val> = func.region(id).binds().collect();
+    let body = bodies.members(id);
+    for &member in &*body {
+        let outside = |used: &Val| func.inst(*used).computes() && !func.depends(*used, &binds);
+        needs.extend(func.operands(member).iter().copied().filter(outside));
+    }
+    needs.extend(bodies.guards(id).iter());
     needs.sort_unstable();
     needs.dedup();
     needs.extend(binds);
-    needs.extend(body);
+    needs.extend(body.iter());
     needs
 }
 

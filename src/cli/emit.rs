@@ -9,7 +9,7 @@ use super::answer::Answer;
 use super::fault::Fault;
 use super::inputs::Inputs;
 use super::options::{Output, Relax, Text, Wrt};
-use super::{examples, json};
+use super::{examples, json, memory};
 
 /// What the compiler makes of a formula, stage by stage
 ///
@@ -41,6 +41,7 @@ const EXAMPLES: &str = examples!(
     "emit 'exp(x*z) + x*z/ln(x)' --stage reverse",
     "emit 'x^2*z' --stage asm --wrt x",
     "emit 'param x[N]; sum[i](x[i]^2)' --size N=3 --stage reverse",
+    "emit 'param a, b; iterate x from 1 for k in 0..1000 do cos(a*x) + b' --stage memory",
     "emit 'x^2*z' --stage dot --graph reverse",
 );
 
@@ -68,6 +69,8 @@ enum Stage {
     Clif,
     /// Value and derivatives as machine code of this machine
     Asm,
+    /// What memory value and derivatives take beside arguments and results, and for which loops
+    Memory,
 }
 
 impl Emit {
@@ -79,6 +82,10 @@ impl Emit {
             Stage::Ast => ast(&program),
             Stage::Dot => to_dot(&self.graph(&program, Stage::from_str(&self.graph, false).unwrap_or_default())?),
             Stage::Clif | Stage::Asm => self.code(&program)?,
+            Stage::Memory => {
+                let compiled = self.relax.apply(self.wrt.apply(program.jacobian())).compile()?;
+                memory::text(&program, &compiled)
+            }
             stage => self.graph(&program, stage)?.to_string(),
         };
         let json = || self.relax.mark(json::object([("stage", stage.into()), ("text", shown.as_str().into())]));
@@ -92,7 +99,9 @@ impl Emit {
             Stage::Reverse => self.built(program.jacobian().mode(Mode::Reverse)),
             Stage::Hessian => self.built(program.hessian()),
             Stage::Expanded => self.expanded(program.jacobian()),
-            Stage::Primal | Stage::Ast | Stage::Dot | Stage::Clif | Stage::Asm => self.built(program.value()),
+            Stage::Primal | Stage::Ast | Stage::Dot | Stage::Clif | Stage::Asm | Stage::Memory => {
+                self.built(program.value())
+            }
         }
     }
 

@@ -6,11 +6,32 @@ use std::sync::{Mutex, PoisonError};
 use crate::interp::{self, Failure};
 use crate::ir::Func;
 #[cfg(feature = "jit")]
-use crate::jit::loops::{self, LoopCode, Workspace};
+use crate::jit::loops::{self, LoopCode, Role, Workspace};
 use crate::ops::Fault;
 use crate::program::Backend;
 use crate::span::Span;
 use crate::work::{TooMuch, Work};
+
+/// What some of the [workspace](crate::Compiled::workspace_bytes) is for, and which expression of the text needs it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Memory {
+    pub purpose: Purpose,
+    /// The loop that makes it: a sum, an array, a recurrence, an `iterate`.
+    pub at: Span,
+    pub bytes: usize,
+}
+
+/// What memory is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// What each turn of a recurrence or an `iterate` leaves behind for the reverse sweep, or for others that read it. Where it `grows`, as
+    /// with `while`, there is room for as many turns as are allowed, of which the system gives as much as turns are made.
+    Trajectory { grows: bool },
+    /// Any other array.
+    Array,
+    /// What a loop needs while it runs.
+    Scratch,
+}
 
 /// A graph with arrays, ready to be called from any number of threads.
 pub struct Loops {
@@ -62,7 +83,30 @@ impl Loops {
         0
     }
 
-    /// Computes all results, each into its slice. The lengths are right.
+    /// What that memory is for, the largest first.
+    #[cfg_attr(not(feature = "jit"), allow(clippy::unused_self, reason = "the interpreter plans no memory"))]
+    pub fn memory(&self) -> Vec<Memory> {
+        let mut memory: Vec<Memory> = Vec::new();
+        #[cfg(feature = "jit")]
+        for piece in self.code.iter().flat_map(LoopCode::pieces) {
+            let func = self.code.as_ref().map(LoopCode::func);
+            let at = func.map(|func| func.span(piece.region)).unwrap_or_default();
+            let grows = func.and_then(|func| func.region_of(piece.region)).is_some_and(|region| region.going.is_some());
+            let purpose = match piece.role {
+                Role::Trajectory => Purpose::Trajectory { grows },
+                Role::Array => Purpose::Array,
+                Role::Scratch => Purpose::Scratch,
+            };
+            match memory.iter_mut().find(|known| known.at == at && known.purpose == purpose) {
+                Some(known) => known.bytes += piece.bytes,
+                None => memory.push(Memory { purpose, at, bytes: piece.bytes }),
+            }
+        }
+        memory.sort_by_key(|memory| (std::cmp::Reverse(memory.bytes), memory.at));
+        memory
+    }
+
+    /// Computes all results, each into its slice. The lengths are right. A check that fails says where in the text, and why.
     pub fn run(&self, func: &Func, args: &[&[f64]], outs: &mut [&mut [f64]]) -> Result<(), Stop> {
         if let Some(excess) = self.work.excess(func, args) {
             return Err(Stop::Work(excess));

@@ -208,7 +208,7 @@ impl Guards {
     fn is_steep(&self, val: Val) -> bool {
         match &self.question {
             Question::Values { .. } => false,
-            Question::Slopes(steep) => steep.0.get(val.index()).copied().unwrap_or(true),
+            Question::Slopes(steep) => steep.is(val),
         }
     }
 }
@@ -408,6 +408,12 @@ impl Steep {
             }
             new.into_iter().for_each(|name| steep[name.index()] = true);
         }
+    }
+}
+
+impl Steep {
+    pub fn is(&self, val: Val) -> bool {
+        self.0.get(val.index()).copied().unwrap_or(true)
     }
 }
 

@@ -37,13 +37,14 @@ use super::shims::Symbol;
 use super::target::Target;
 use super::{Effort, Error, Unfinished, dump, free};
 use crate::interp::{self, Failure, Value};
-use crate::ir::{Func, Inst};
+use crate::ir::{Func, Inst, Val};
 use crate::math;
 use crate::ops::{Fault, Op};
 use crate::wide::Width;
 use crate::wide::rows::Kernel;
 use emit::{Layout, RECORD};
-use plan::{Plan, size};
+pub use plan::Role;
+use plan::{Buffer, Plan, size};
 
 /// Takes the address of the workspace; 0, or the number of the check that failed, plus one.
 ///
@@ -61,6 +62,15 @@ const LARGEST: usize = 50_000;
 #[derive(Clone)]
 pub struct LoopCode(Arc<Owner>);
 
+/// A piece of the workspace. Pieces that aren't needed at the same time share their place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Piece {
+    /// The region that makes it.
+    pub region: Val,
+    pub role: Role,
+    pub bytes: usize,
+}
+
 struct Owner {
     entry: Entry,
     layout: Layout,
@@ -68,6 +78,7 @@ struct Owner {
     args: Box<[usize]>,
     results: Box<[usize]>,
     func: Func,
+    pieces: Box<[Piece]>,
     /// What the code calls, in memory of their own.
     kernels: Vec<Kernel>,
     /// The memory that the code lies in.
@@ -154,6 +165,7 @@ pub fn compile_with(func: &Func, kernels: Option<Width>) -> Result<LoopCode, Err
         layout,
         args: func.params.iter().map(|param| size(&param.shape)).collect(),
         results: func.results.iter().map(|result| size(func.shape(result.value))).collect(),
+        pieces: plan.buffers.iter().map(|&Buffer { region, role, bytes, .. }| Piece { region, role, bytes }).collect(),
         kernels: plan.kernels(),
         func: func.into_owned(),
         module: Mutex::new(unfinished.0.take()),
@@ -233,6 +245,11 @@ impl LoopCode {
     /// How many bytes of workspace a call needs.
     pub fn workspace(&self) -> usize {
         self.0.layout.bytes
+    }
+
+    /// What the workspace is for, in the order in which it is planned.
+    pub fn pieces(&self) -> &[Piece] {
+        &self.0.pieces
     }
 
     /// How many kernels the code calls.

@@ -6,15 +6,17 @@
 mod absorb;
 mod accumulate;
 mod contract;
+mod hoist;
 mod inline;
 mod merge;
 mod names;
 mod prune;
+mod pull;
 
 use hashbrown::HashMap;
 
 use super::compact;
-use crate::ir::{Func, Inst, Val};
+use crate::ir::{Bodies, Func, Inst, Val};
 
 /// How often the laws are applied at each level of nesting, at most.
 const ROUNDS: usize = 8;
@@ -27,8 +29,10 @@ pub fn tidy(func: &Func) -> Func {
     if !func.has_regions() {
         return func;
     }
-    let simpler = |func: &Func| prune::prune(&inline::inline(&names::share(func)));
-    func = simpler(&func);
+    simplify(&mut func);
+    if let Some(new) = hoist::hoist(&func) {
+        func = compact(&new);
+    }
     let mut level = 0;
     while level <= Scopes::of(&func).depth() {
         for _ in 0..ROUNDS {
@@ -41,11 +45,35 @@ pub fn tidy(func: &Func) -> Func {
             if !changed {
                 break;
             }
-            func = simpler(&func);
+            simplify(&mut func);
         }
         level += 1;
     }
-    compact(&contract::contract(&accumulate::accumulate(&func)))
+    for law in [accumulate::accumulate, contract::contract] {
+        if let Some(new) = law(&func) {
+            func = compact(&new);
+        }
+    }
+    func
+}
+
+/// The same function without arrays that needn't be made, and without values that loops would compute again and again. Its loops stay
+/// as they are, which is enough for a value that is computed once.
+pub fn lean(func: &Func) -> Func {
+    let mut func = compact(func);
+    if func.has_regions() {
+        simplify(&mut func);
+        func = compact(&hoist::hoist(&func).unwrap_or(func));
+    }
+    func
+}
+
+fn simplify(func: &mut Func) {
+    for law in [names::share, inline::inline, pull::pull, prune::prune] {
+        if let Some(new) = law(func) {
+            *func = new;
+        }
+    }
 }
 
 /// Where regions stand.
@@ -58,12 +86,13 @@ struct Scopes {
 impl Scopes {
     fn of(func: &Func) -> Scopes {
         let mut scopes = Scopes { around: HashMap::new(), level: HashMap::new() };
-        let regions: Vec<Val> = func.vals().filter(|&val| matches!(func.inst(val), Inst::Region(_))).collect();
-        for &val in &regions {
-            for member in func.region_of(val).map(|region| func.body(region)).unwrap_or_default() {
-                if matches!(func.inst(member), Inst::Region(_)) {
-                    scopes.around.entry(member).or_default().push(val);
-                }
+        let mut bodies = Bodies::of(func);
+        let mut regions = Vec::new();
+        for val in func.vals() {
+            let Inst::Region(id) = func.inst(val) else { continue };
+            regions.push(val);
+            for &member in bodies.members(id).iter().filter(|&&member| matches!(func.inst(member), Inst::Region(_))) {
+                scopes.around.entry(member).or_default().push(val);
             }
         }
         for &val in regions.iter().rev() {

@@ -40,6 +40,8 @@ use std::sync::Arc;
 
 use memmap2::Mmap;
 
+pub use build::most_sums;
+
 use super::{Entry, Unsupported, Width, dump, executable};
 use crate::ir::Func;
 
@@ -52,6 +54,12 @@ pub struct Nest<'a> {
     /// Where they are known when the code is made.
     pub rows: Option<usize>,
     pub len: Option<usize>,
+}
+
+impl Nest<'_> {
+    fn sums(&self) -> usize {
+        self.writes.iter().filter(|write| write.kind == WriteKind::Sum).count()
+    }
 }
 
 /// What an argument of the body is.

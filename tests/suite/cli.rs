@@ -448,6 +448,7 @@ fn every_stage_is_shown() {
         ("dot", "-> r0"),
         ("clif", "function %f"),
         ("asm", "ret"),
+        ("memory", "0 bytes at the peak"),
     ] {
         let text = ok(&["emit", "x^2 + z", "--stage", stage]);
         assert!(text.contains(part), "{stage}: {text}");
@@ -774,6 +775,16 @@ fn code_of_loops_is_shown() {
     assert!(asm.starts_with("; cranelift\n") && asm.contains("ret"), "{asm}");
     assert_eq!(asm.contains("\nkernel:\n"), has_kernels, "{asm}");
     assert!(asm.lines().count() < 2000, "a loop is a loop");
+    let turns = "param a, b; iterate x from 1 for k in 0..1000 do cos(a*x) + b";
+    let memory = ok(&["emit", turns, "--stage", "memory"]);
+    assert!(!cfg!(feature = "jit") || memory.contains("8000  trajectory  1:13  iterate x from 1"), "{memory}");
+    let bench = json(&["bench", turns, "--at", "a=0.5,b=0.1", "--format", "json"]);
+    if bench["backend"] == "cranelift" {
+        assert!(
+            bench["memory"].as_array().is_some_and(|all| all.iter().any(|each| each["for"] == "trajectory")),
+            "{bench}"
+        );
+    }
     let unbound = wrong(&["emit", text, "--stage", "asm"]);
     assert!(unbound.contains("--size N=…"), "{unbound}");
     let dot = ok(&["emit", text, "--size", "N=3", "--stage", "dot", "--graph", "reverse"]);

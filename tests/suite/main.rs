@@ -24,6 +24,7 @@ mod inspect;
 #[cfg(feature = "jit")]
 mod jit;
 mod latex;
+mod laws;
 #[cfg(feature = "cli")]
 mod lectures;
 mod limits;

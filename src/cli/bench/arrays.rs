@@ -3,13 +3,13 @@
 use std::hint::black_box;
 
 use chainrule::ir::Func;
-use chainrule::{Array, Backend, Compiled, Error, Kind, Limits, Program, Role, ad, lower, syntax};
+use chainrule::{Array, Backend, Compiled, Error, Kind, Limits, Memory, Program, Purpose, Role, ad, lower, syntax};
 use serde_json::{Map, Value, json};
 
 use super::{Bench, median, micro, round, shown};
 use crate::cli::fault::Fault;
 use crate::cli::inputs::Given;
-use crate::cli::{json, table};
+use crate::cli::{json, memory, table};
 
 /// Medians, in nanoseconds.
 pub struct Times {
@@ -21,6 +21,9 @@ pub struct Times {
     backend: &'static str,
     operations: usize,
     workspace_bytes: usize,
+    /// What leaves a trajectory, and all that memory is for, in JSON.
+    trajectories: String,
+    memory: Value,
     sizes: Vec<(String, i64)>,
 }
 
@@ -45,6 +48,9 @@ pub fn measure(bench: &Bench, program: &Program, given: &Given) -> Result<Times,
     let code = bench.optimised(&graph);
     let compile = if gradient.backend() == "interpreter" { 0.0 } else { median(|| compile(black_box(&code))) };
     let arrays = given.in_order(program);
+    let (memory, trajectory) =
+        (gradient.memory(), |memory: &Memory| matches!(memory.purpose, Purpose::Trajectory { .. }));
+    let trajectories: Vec<Memory> = memory.iter().copied().filter(trajectory).collect();
     let sizes = program.sizes().iter().filter_map(|(name, size)| Some((name.clone(), (*size)?)));
     Ok(Times {
         parts: [
@@ -60,6 +66,8 @@ pub fn measure(bench: &Bench, program: &Program, given: &Given) -> Result<Times,
         backend: gradient.backend(),
         operations: code.operations(),
         workspace_bytes: gradient.workspace_bytes(),
+        trajectories: memory::lines(program, &trajectories),
+        memory: memory::json(program, &memory),
         sizes: sizes.collect(),
     })
 }
@@ -118,9 +126,11 @@ impl Times {
         rows.push(("call for value and gradient".to_owned(), self.call));
         rows.push(("the same by the interpreter".to_owned(), self.interpreter));
         let rows: Vec<Vec<String>> = rows.into_iter().map(|(name, time)| vec![name, shown(time)]).collect();
-        let Times { operations, backend, workspace_bytes, .. } = self;
+        let Times { operations, backend, workspace_bytes, trajectories, .. } = self;
         let rows = table::columns(&rows);
-        format!("{rows}\n{operations} operations, run by {backend} in {workspace_bytes} bytes of workspace\n")
+        format!(
+            "{rows}\n{operations} operations, run by {backend} in {workspace_bytes} bytes of workspace\n{trajectories}"
+        )
     }
 
     pub fn json(&self) -> Map<String, Value> {
@@ -133,6 +143,7 @@ impl Times {
             ("call_ns", json!(round(self.call))),
             ("interpreter_ns", json!(round(self.interpreter))),
             ("workspace_bytes", json!(self.workspace_bytes)),
+            ("memory", self.memory.clone()),
             ("sizes", Value::Object(sizes)),
             ("backend", self.backend.into()),
             ("operations", self.operations.into()),

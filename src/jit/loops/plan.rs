@@ -99,17 +99,31 @@ pub struct BufferId(pub u32);
 pub struct Buffer {
     pub bytes: usize,
     pub offset: usize,
+    /// The region that makes it, and what it is for.
+    pub region: Val,
+    pub role: Role,
     first: usize,
     last: usize,
     /// How many loops are around the place where it is made.
     depth: usize,
 }
 
+/// What a piece of memory is for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Role {
+    /// What every turn of a loop leaves behind, of a loop whose turns need each other.
+    Trajectory,
+    /// Any other array.
+    Array,
+    /// What a loop needs while it runs: its states, rows that wait for the next kernel.
+    Scratch,
+}
+
 impl Buffer {
     /// A buffer that is alive while a region runs.
     pub fn during(bytes: usize, nest: &Nest) -> Buffer {
         let (first, last, depth) = nest.during;
-        Buffer { bytes, offset: 0, first, last, depth }
+        Buffer { bytes, offset: 0, region: nest.val, role: Role::Scratch, first, last, depth }
     }
 }
 
@@ -142,6 +156,8 @@ pub fn plan(func: &Func, kernels: Option<Width>) -> Plan {
         time: 0,
         around: Vec::new(),
         memory: HashMap::new(),
+        replaced: Vec::new(),
+        checked: func.checks.iter().map(|check| root(func, check.site)).collect(),
         outputs: HashMap::new(),
     };
     let mut top = planner.top();
@@ -202,6 +218,10 @@ struct Planner<'a> {
     around: Vec<Vec<BufferId>>,
     /// The buffers that an array lies in.
     memory: HashMap<Val, Vec<BufferId>>,
+    /// What regions around have changed of that, with what was there before.
+    replaced: Vec<(Val, Option<Vec<BufferId>>)>,
+    /// The arrays of which checks look at elements.
+    checked: HashSet<Val>,
     /// The results that cells are made in.
     outputs: HashMap<Val, u32>,
 }
@@ -307,7 +327,7 @@ impl Planner<'_> {
                     if func.is_array(val) {
                         let base = func.operands(val).as_slice()[0];
                         let memory = self.memory.get(&base).cloned().unwrap_or_default();
-                        self.memory.insert(val, memory);
+                        self.remember(val, memory);
                     }
                     steps.push(Step::Value(val));
                 }
@@ -325,7 +345,7 @@ impl Planner<'_> {
         let in_place = in_place(func, region, &body.members, |member| levels.level(member) == levels.depth);
 
         // What the region makes is there from now on; what it begins with is used now. Names may have another meaning outside.
-        let outside = self.memory.clone();
+        let outside = self.replaced.len();
         let mut cells = Vec::new();
         for (number, cell) in region.cells.iter().enumerate() {
             cell.init.into_iter().for_each(|init| self.use_array(init));
@@ -336,10 +356,10 @@ impl Planner<'_> {
         for (number, state) in region.states.iter().enumerate() {
             self.use_array(state.init);
             let home = func.is_array(state.init).then(|| {
-                let buffer = self.buffer(ELEMENT * size(func.shape(state.init)));
-                self.memory.insert(state.bound, vec![buffer]);
+                let buffer = self.buffer(ELEMENT * size(func.shape(state.init)), val, Role::Scratch);
+                self.remember(state.bound, vec![buffer]);
                 if let Some(&result) = self.results.get(&(val, number as u32)) {
-                    self.memory.insert(result, vec![buffer]);
+                    self.remember(result, vec![buffer]);
                 }
                 buffer
             });
@@ -376,7 +396,8 @@ impl Planner<'_> {
         let bound: Vec<Val> = region.states.iter().map(|state| state.bound).collect();
         let depends = region.states.iter().any(|state| bound.contains(&root(func, state.next)));
         let wait = |planner: &mut Self, state: &crate::ir::State| {
-            (depends && func.is_array(state.init)).then(|| planner.buffer(ELEMENT * size(func.shape(state.init))))
+            let bytes = ELEMENT * size(func.shape(state.init));
+            (depends && func.is_array(state.init)).then(|| planner.buffer(bytes, val, Role::Scratch))
         };
         let waiting = region.states.iter().map(|state| wait(self, state)).collect();
         self.time += 1;
@@ -389,12 +410,12 @@ impl Planner<'_> {
         let made = cells.iter().flat_map(|place| place.buffers()).chain(states.iter().copied().flatten());
         made.for_each(|buffer| self.touch(buffer));
 
-        let inside = std::mem::replace(&mut self.memory, outside);
-        for number in 0..region.first_reduction() {
-            if let Some(result) = self.results.get(&(val, number as u32)) {
-                self.memory.extend(inside.get(result).map(|memory| (*result, memory.clone())));
-            }
-        }
+        let results =
+            (0..region.first_reduction()).filter_map(|number| self.results.get(&(val, number as u32)).copied());
+        let made: Vec<(Val, Vec<BufferId>)> =
+            results.filter_map(|result| Some((result, self.memory.get(&result)?.clone()))).collect();
+        self.leave(outside);
+        made.into_iter().for_each(|(result, memory)| self.remember(result, memory));
         let watched = self.guards.contains_key(&val);
         let in_place = in_place.iter().map(|each| (each.cell, each.update)).collect();
         let captures = body.captures;
@@ -428,37 +449,48 @@ impl Planner<'_> {
     ) -> Place {
         let func = self.func;
         let bytes = ELEMENT * size(&cell.shape);
+        let role = if is_trajectory(region, cell) { Role::Trajectory } else { Role::Array };
         let row = rows.iter().find(|row| row.inner == val && row.inner_cell == number);
         let output = result.and_then(|result| self.outputs.get(&result));
         let home = match (row, output) {
             (Some(&InPlace { cell, update, adds, .. }), _) => {
-                Home::Row { cell, update, otherwise: self.buffer(bytes), adds }
+                Home::Row { cell, update, otherwise: self.buffer(bytes, val, role), adds }
             }
             (None, Some(&output)) if self.around.is_empty() => Home::Output(output),
-            _ => Home::Buffer(self.buffer(bytes)),
+            _ => Home::Buffer(self.buffer(bytes, val, role)),
         };
         let is_covered = is_covered(func, region, cell);
         let has_gaps = cell.init.is_none() && cell.updates.iter().any(|each| each.kind == UpdateKind::Store);
-        let is_read = |name: Option<Val>| name.is_some_and(|name| self.is_checked(name));
+        let is_read = |name: Option<Val>| name.is_some_and(|name| self.checked.contains(&name));
         // While the region makes it, it has gaps that are filled later.
         let needs_marks = has_gaps && (is_read(cell.bound) || (!is_covered && is_read(result)));
-        let made = needs_marks.then(|| self.buffer(size(&cell.shape)));
+        let made = needs_marks.then(|| self.buffer(size(&cell.shape), val, Role::Scratch));
         let place = Place { home, zeroed: cell.init.is_none() && !is_covered, made };
         for name in [cell.bound, result].into_iter().flatten() {
-            self.memory.insert(name, place.buffers().collect());
+            self.remember(name, place.buffers().collect());
         }
         place
     }
 
-    /// Whether a check looks at what is read from an array.
-    fn is_checked(&self, array: Val) -> bool {
-        let func = self.func;
-        self.guards.keys().any(|&site| matches!(func.inst(site), Inst::Read(_)) && root(func, site) == array)
+    /// From now on an array lies here.
+    fn remember(&mut self, array: Val, memory: Vec<BufferId>) {
+        let before = self.memory.insert(array, memory);
+        self.replaced.push((array, before));
     }
 
-    fn buffer(&mut self, bytes: usize) -> BufferId {
+    /// Names have the meaning again that they had when so many were replaced.
+    fn leave(&mut self, outside: usize) {
+        for (array, before) in self.replaced.drain(outside..).rev() {
+            match before {
+                Some(memory) => self.memory.insert(array, memory),
+                None => self.memory.remove(&array),
+            };
+        }
+    }
+
+    fn buffer(&mut self, bytes: usize, region: Val, role: Role) -> BufferId {
         let (first, depth) = (self.time, self.around.len());
-        self.buffers.push(Buffer { bytes, offset: 0, first, last: first, depth });
+        self.buffers.push(Buffer { bytes, offset: 0, region, role, first, last: first, depth });
         BufferId(self.buffers.len() as u32 - 1)
     }
 
@@ -598,6 +630,17 @@ fn in_place(func: &Func, region: &Region, members: &[Val], every_turn: impl Fn(V
         }
     }
     found
+}
+
+/// Whether the turns of a loop, which need each other, leave an element each.
+fn is_trajectory(region: &Region, cell: &Cell) -> bool {
+    let in_order =
+        !region.states.is_empty() || region.going.is_some() || region.cells.iter().any(|cell| cell.bound.is_some());
+    let leaves = |update: &Update| {
+        let by_turn = region.loops.iter().any(|each| update.subscripts.contains(&each.index));
+        update.kind == UpdateKind::Store && by_turn
+    };
+    in_order && cell.updates.iter().any(leaves)
 }
 
 /// Whether one update certainly stores every element of a cell, each once.

@@ -17,6 +17,8 @@
 //! **Phases.** What depends on no region inside has phase 0; the results of a region of phase `k` have phase `k + 1`. First the
 //! values of a phase are made, then its regions.
 
+use std::collections::BTreeMap;
+
 use hashbrown::HashMap;
 
 use super::kernel::{Base, Call, Draft, Kept, Lows, Maker, Spot, Turns, Update, is_cheap};
@@ -25,7 +27,7 @@ use super::plan::{Block, Buffer, BufferId, ELEMENT, Home, Nest, Place, Step};
 use crate::ir::{Direction, Func, Inst, Loop, Region, RegionId, UpdateKind, Val};
 use crate::ops::{Op, Type};
 use crate::wide::Width;
-use crate::wide::rows::WriteKind;
+use crate::wide::rows::{WriteKind, most_sums};
 
 /// The innermost loops of a nest as calls, one after the other.
 #[derive(Debug)]
@@ -287,10 +289,11 @@ impl<'s> Splitting<'_, 's> {
                         group.push(Root::Kept(val));
                     }
                 }
+                let only_sums = group.iter().all(|root| matches!(root, Root::Sum(_)));
                 let is_kept = |val: Val, axes: &Axes| {
                     let (operations, cost) = match phases.get(&val) {
                         Some(&of) if of < phase => AGAIN,
-                        _ if number > 0 => AT_ONCE,
+                        _ if number > 0 && !only_sums => AT_ONCE,
                         _ => return false,
                     };
                     !is_cheap(func, axes, val, operations, cost)
@@ -412,10 +415,12 @@ impl<'s> Splitting<'_, 's> {
         Spot::first(Base::Cell(number), &place, Lows { row: 0, turn: each.low })
     }
 
-    /// What one kernel makes after the other: updates of one cell are in different ones, the first is that which is ahead.
+    /// What one kernel makes after the other: updates of one cell are in different ones, the first is that which is ahead. Of many sums
+    /// each kernel makes as many as it has registers for.
     fn groups(&self, roots: Vec<Root>, each: Steps) -> Option<Vec<Vec<Root>>> {
         let mut groups = vec![Vec::new()];
-        let mut shared: HashMap<usize, Vec<(i64, Root)>> = HashMap::new();
+        let mut shared: BTreeMap<usize, Vec<(i64, Root)>> = BTreeMap::new();
+        let mut sums = Vec::new();
         for root in roots {
             match root {
                 Root::Update(cell, _) if self.region.cells[cell].updates.len() > 1 => {
@@ -428,6 +433,7 @@ impl<'s> Splitting<'_, 's> {
                     }
                     updates.push((place.offset, root));
                 }
+                Root::Sum(_) => sums.push(root),
                 _ => groups[0].push(root),
             }
         }
@@ -440,6 +446,9 @@ impl<'s> Splitting<'_, 's> {
                 groups[number].push(root);
             }
         }
+        let mut sums = sums.chunks(most_sums(self.width));
+        groups[0].extend(sums.next().into_iter().flatten());
+        groups.extend(sums.map(<[Root]>::to_vec));
         Some(groups)
     }
 

@@ -10,9 +10,13 @@ use hashbrown::{HashMap, HashSet};
 use super::super::rebuild;
 use crate::ir::{Func, Inst, UpdateKind, Val};
 
-pub fn accumulate(func: &Func) -> Func {
+/// `None`: nothing to do.
+pub fn accumulate(func: &Func) -> Option<Func> {
     let adding = adding(func);
-    rebuild(func, |pass, val| {
+    if adding.is_empty() {
+        return None;
+    }
+    Some(rebuild(func, |pass, val| {
         let Inst::Region(region) = func.inst(val) else { return pass.copy(val) };
         let mut region = pass.region(func.region(region));
         for (number, cell) in region.cells.iter_mut().enumerate() {
@@ -21,7 +25,7 @@ pub fn accumulate(func: &Func) -> Func {
             }
         }
         pass.builder.region(region)
-    })
+    }))
 }
 
 /// The cells that only go into others, by adding.

@@ -33,8 +33,8 @@ const LARGEST: usize = 1 << 24;
 /// An array of fewer numbers stays in a near cache from turn to turn; nothing is kept for its sake.
 const NEAR: usize = 1 << 14;
 
-/// The same function with matrix products for the adjoints of matrix products.
-pub fn contract(func: &Func) -> Func {
+/// The same function with matrix products for the adjoints of matrix products. `None`: there are none.
+pub fn contract(func: &Func) -> Option<Func> {
     let mut plan = Plan { func, sums: HashMap::new(), kept: HashMap::new() };
     for val in func.vals() {
         let Inst::Region(id) = func.inst(val) else { continue };
@@ -43,9 +43,10 @@ pub fn contract(func: &Func) -> Func {
         }
     }
     if plan.sums.is_empty() {
-        return func.clone();
+        return None;
     }
-    super::prune::prune(&rebuild(func, |pass, val| plan.step(pass, val)))
+    let apart = rebuild(func, |pass, val| plan.step(pass, val));
+    Some(super::prune::prune(&apart).unwrap_or(apart))
 }
 
 struct Plan<'a> {

@@ -16,56 +16,74 @@ use crate::ops::{Op, Type};
 /// As many instructions an element may have.
 const CHEAP: usize = 4;
 
-pub fn inline(func: &Func) -> Func {
+/// `None`: nothing to do.
+pub fn inline(func: &Func) -> Option<Func> {
     // What a check looks at stays.
     let sites: HashSet<Val> = func.checks.iter().map(|check| check.site).collect();
-    rebuild(func, |pass, val| {
+    func.vals().find(|&val| !sites.contains(&val) && Element::of(func, val).is_some())?;
+    Some(rebuild(func, |pass, val| {
         let copy = pass.copy(val);
-        if sites.contains(&val) {
-            return copy;
+        match Element::of(pass.builder.func(), copy).filter(|_| !sites.contains(&val)) {
+            Some(element) => element.make(&mut pass.builder),
+            None => copy,
         }
-        element(&mut pass.builder, copy).unwrap_or(copy)
-    })
+    }))
 }
 
-/// The element that an instruction reads, computed.
-fn element(builder: &mut Builder, read: Val) -> Option<Val> {
-    let func = builder.func();
-    let Inst::Read(list) = func.inst(read) else { return None };
-    let (&array, subscripts) = func.list(list).split_first()?;
-    if func.is_array(read) {
-        return None;
-    }
-    let Inst::Result(region, number) = func.inst(array) else { return None };
-    let region = func.region_of(region)?;
-    let cell = region.cells.get((number as usize).checked_sub(region.first_cell())?)?;
-    if cell.init.is_some() || cell.ty != Type::F64 {
-        return None;
-    }
-    let subscripts = subscripts.to_vec();
-    match &*cell.updates {
-        [] => Some(builder.f64(0.0)),
-        [update] if update.kind == UpdateKind::Store && func.inst(update.guard) == Inst::Bool(true) => {
-            if region.loops.is_empty() {
-                let (at, value) = (update.subscripts.clone(), update.value);
-                if at.len() != subscripts.len() {
-                    return None;
+/// What an instruction reads, as it can be computed.
+enum Element {
+    /// Nothing is ever stored.
+    Zero,
+    /// The value where the subscripts are these, otherwise 0.
+    Only { value: Val, at: Vec<(Val, Val)> },
+    /// The value with other subscripts in the places of the indices.
+    Value(Val, Copy),
+}
+
+impl Element {
+    fn of(func: &Func, read: Val) -> Option<Element> {
+        let Inst::Read(list) = func.inst(read) else { return None };
+        let (&array, subscripts) = func.list(list).split_first()?;
+        if func.is_array(read) {
+            return None;
+        }
+        let Inst::Result(region, number) = func.inst(array) else { return None };
+        let region = func.region_of(region)?;
+        let cell = region.cells.get((number as usize).checked_sub(region.first_cell())?)?;
+        if cell.init.is_some() || cell.ty != Type::F64 {
+            return None;
+        }
+        match &*cell.updates {
+            [] => Some(Element::Zero),
+            [update] if update.kind == UpdateKind::Store && func.inst(update.guard) == Inst::Bool(true) => {
+                if region.loops.is_empty() {
+                    let at = update.subscripts.iter().copied().zip(subscripts.iter().copied()).collect();
+                    let is_whole = update.subscripts.len() == subscripts.len();
+                    return is_whole.then_some(Element::Only { value: update.value, at });
                 }
+                let names = plain(func, region, cell)?;
+                let pairs: HashMap<Val, Val> = names.into_iter().zip(subscripts.iter().copied()).collect();
+                let mut copy = Copy { pairs, count: 0 };
+                copy.can(func, update.value).then_some(Element::Value(update.value, copy))
+            }
+            _ => None,
+        }
+    }
+
+    fn make(self, builder: &mut Builder) -> Val {
+        match self {
+            Element::Zero => builder.f64(0.0),
+            Element::Only { value, at } => {
                 let mut here = builder.bool(true);
-                for (&at, &subscript) in at.iter().zip(&subscripts) {
+                for (at, subscript) in at {
                     let equal = builder.binary(Op::IEq, at, subscript);
                     here = builder.binary(Op::And, here, equal);
                 }
                 let zero = builder.f64(0.0);
-                return Some(builder.select(here, value, zero));
+                builder.select(here, value, zero)
             }
-            let names = plain(func, region, cell)?;
-            let pairs: HashMap<Val, Val> = names.into_iter().zip(subscripts).collect();
-            let value = update.value;
-            let mut copy = Copy { pairs, count: 0 };
-            copy.can(builder.func(), value).then(|| copy.make(builder, value))
+            Element::Value(value, copy) => copy.make(builder, value),
         }
-        _ => None,
     }
 }
 

@@ -14,13 +14,17 @@ use crate::ir::{Func, Inst, Val};
 /// What stands deeper keeps its name, and so does what stands around itself.
 const DEEPEST: usize = 24;
 
-pub fn share(func: &Func) -> Func {
+/// `None`: nothing to do.
+pub fn share(func: &Func) -> Option<Func> {
     let names = names(func);
+    if names.iter().all(|(index, name)| index == name) {
+        return None;
+    }
     let mut made: HashMap<Val, Val> = HashMap::new();
-    rebuild(func, |pass, val| match names.get(&val) {
+    Some(rebuild(func, |pass, val| match names.get(&val) {
         Some(&name) => *made.entry(name).or_insert_with(|| pass.copy(val)),
         None => pass.copy(val),
-    })
+    }))
 }
 
 /// What each index is to be called.

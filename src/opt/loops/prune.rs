@@ -2,15 +2,22 @@
 
 use hashbrown::{HashMap, HashSet};
 
-use super::super::{Rebuild, needs, order, rebuild_in};
-use crate::ir::{Func, Inst, Region, Val};
+use super::super::{Rebuild, order_of, rebuild_in};
+use crate::ir::{Func, Inst, Region, Update, Val};
 
-pub fn prune(func: &Func) -> Func {
+/// `None`: nothing to do.
+pub fn prune(func: &Func) -> Option<Func> {
     let (wanted, live) = wanted(func);
+    let is_whole = |(&region, wanted): (&Val, &Vec<bool>)| {
+        let parts = func.region_of(region).map_or(0, Region::turns);
+        !live[region.index()] || wanted[..parts].iter().all(|&wanted| wanted)
+    };
+    if wanted.iter().all(is_whole) && func.vals().all(|val| live[val.index()] || !func.inst(val).computes()) {
+        return None;
+    }
     // The new numbers of the results that stay.
     let number = |region: Val, number: usize| wanted[&region][..number].iter().filter(|&&wanted| wanted).count();
-    let order = order(func, |val| needs(func, val));
-    rebuild_in(func, &live, order, |pass, val| match func.inst(val) {
+    Some(rebuild_in(func, &live, order_of(func), |pass, val| match func.inst(val) {
         Inst::Region(id) => {
             let region = kept(func.region(id), &wanted[&val]);
             let region = pass.region(&region);
@@ -18,7 +25,7 @@ pub fn prune(func: &Func) -> Func {
         }
         Inst::Result(region, old) => result(pass, region, number(region, old as usize)),
         _ => pass.copy(val),
-    })
+    }))
 }
 
 fn result(pass: &mut Rebuild, region: Val, number: usize) -> Val {
@@ -117,8 +124,16 @@ fn close(func: &Func, region: &Region, wanted: &mut [bool]) -> HashSet<Val> {
 
 /// What one state, cell or reduction names.
 fn uses_of(region: &Region, number: usize) -> Vec<Val> {
-    let mut only = vec![false; region.results()];
-    only[number] = true;
-    let one = Region { loops: Box::new([]), going: None, ..kept(region, &only) };
-    one.uses().chain(one.binds()).collect()
+    if let Some(state) = region.states.get(number) {
+        return vec![state.init, state.next, state.bound];
+    }
+    if let Some(cell) = region.cells.get(number - region.first_cell()) {
+        let of_update = |update: &Update| {
+            let parts = [update.value, update.guard].into_iter().chain(update.factor);
+            update.subscripts.iter().copied().chain(parts).collect::<Vec<Val>>()
+        };
+        return cell.init.into_iter().chain(cell.bound).chain(cell.updates.iter().flat_map(of_update)).collect();
+    }
+    let reduction = region.reductions.get(number - region.first_reduction());
+    reduction.map_or_else(Vec::new, |sum| [sum.value, sum.guard].into_iter().chain(sum.factor).collect())
 }

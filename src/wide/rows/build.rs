@@ -79,7 +79,16 @@ pub fn build(nest: &Nest, width: Width) -> Result<Built, Unsupported> {
     if nest.len.is_none() && nest.reads.iter().any(Read::is_strided) {
         return Err(Unsupported("an unknown number of turns that aren't next to each other in memory"));
     }
-    Ok(Builder::new(nest, width, body).build())
+    let builder = Builder::new(nest, width, body);
+    if builder.looped && nest.sums() > most_sums(width) {
+        return Err(Unsupported("more sums than registers"));
+    }
+    Ok(builder.build())
+}
+
+/// How many sums a kernel has registers for, in which they stay while it loops over the turns; the others are for the turn itself.
+pub fn most_sums(width: Width) -> usize {
+    (registers(width) - 4) / (LANES / width.lanes())
 }
 
 /// A vector of turns.
@@ -179,7 +188,7 @@ impl<'a> Builder<'a> {
     }
 
     fn registers(&self) -> usize {
-        registers(&self.program)
+        registers(self.program.width)
     }
 
     fn written(&self, write: usize) -> u16 {
@@ -200,7 +209,7 @@ impl<'a> Builder<'a> {
             return 1;
         }
         let vectors = if self.looped { self.groups } else { nest.len.unwrap_or(0).div_ceil(self.lanes) };
-        let sums = nest.writes.iter().filter(|write| write.kind == WriteKind::Sum).count();
+        let sums = nest.sums();
         let strided = nest.reads.iter().filter(|read| read.is_strided()).count();
         let size = vectors * (self.order.len() + sums + TRANSPOSED * strided).max(1);
         let fits = |rows: usize| {
@@ -234,7 +243,7 @@ impl<'a> Builder<'a> {
     fn pass(&mut self, rows: usize) -> Parts {
         self.at_once = rows;
         let mut parts = Parts::default();
-        let sums = self.nest.writes.iter().filter(|write| write.kind == WriteKind::Sum).count();
+        let sums = self.nest.sums();
         // By sum, row and vector of 16 turns.
         let mut accumulators = vec![NONE; sums * rows * self.groups];
         if self.looped {
@@ -531,8 +540,8 @@ impl<'a> Builder<'a> {
     }
 }
 
-fn registers(program: &Program) -> usize {
-    if program.width.has_masks() { 32 } else { 16 }
+fn registers(width: Width) -> usize {
+    if width.has_masks() { 32 } else { 16 }
 }
 
 /// What each value depends on.
@@ -648,9 +657,9 @@ impl Division {
         // What is used most is pinned.
         let looped = self.looped;
         let hot = gathered.first().map_or(&[][..], |parts| if looped { &parts.2.insts } else { &parts.3.insts });
-        let work = (pressure(&self.program, hot) + 3).clamp(6, registers(&self.program) / 2);
+        let work = (pressure(&self.program, hot) + 3).clamp(6, registers(self.program.width) / 2);
         let accumulators = gathered.iter().map(|parts| parts.0.accumulators.len()).max().unwrap_or(0);
-        let vectors = registers(&self.program).saturating_sub(work + accumulators + self.over_rows.len());
+        let vectors = registers(self.program.width).saturating_sub(work + accumulators + self.over_rows.len());
         let mut budget = [vectors, 4];
         let mut pinned = self.over_rows.clone();
         if !self.single {
