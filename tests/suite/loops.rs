@@ -140,11 +140,11 @@ const RECURRENCES: &[(&str, usize)] = &[
       sum[j](h[T, j]^2)",
         1,
     ),
-    // Backwards, so that the gradient goes forwards; elements of every turn are read.
+    // Backwards, so that the gradient goes forwards; elements of every turn are read; one matrix by its columns.
     (
         "param W[N, N], U[N, D], b[N]; data x[T, D]
       h[T, j] = b[j]
-      h[t, j] = sigmoid(sum[k](W[j, k]*h[t+1, k]) - sum[d](U[j, d]*x[t, d])) for t in 0..T
+      h[t, j] = sigmoid(sum[k](W[k, j]*h[t+1, k]) - sum[d](U[j, d]*x[t, d])) for t in 0..T
       sum[t, j](h[t, j]^2)",
         1,
     ),
@@ -174,7 +174,7 @@ const RECURRENCES: &[(&str, usize)] = &[
 fn additions_of_several_turns_are_made_together() {
     let Some(best) = Width::best() else { return };
     // Rows of whole pieces and others; turns of whole batches and others, and few.
-    for (n, d, t) in [(32, 16, 70), (27, 21, 33), (23, 24, 16), (32, 32, 7)] {
+    for (n, d, t) in [(32, 16, 70), (27, 21, 33), (23, 210, 40), (32, 32, 7)] {
         for &(text, loops) in RECURRENCES {
             let program = Program::parse(text).unwrap_or_else(|error| panic!("{error}"));
             let sizes = [("N", n), ("D", d), ("T", t)];

@@ -88,7 +88,7 @@ impl Emitter<'_, '_, '_> {
             emitter.set(each.index, Machine::Number(first, range));
             let turns = emitter.add_const(distance, 1);
             let around = emitter.batch.replace(turns);
-            emitter.counted(delayed.rows, |emitter| {
+            emitter.counted(delayed.around, |emitter| {
                 delayed.calls.iter().for_each(|call| emitter.call(call, cells));
             });
             emitter.batch = around;

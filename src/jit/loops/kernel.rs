@@ -15,6 +15,9 @@ use crate::wide::{Unsupported, Width};
 /// Whole numbers of up to this size are exact as doubles, and so are their sums.
 const EXACT: i64 = 1 << 51;
 
+/// Arrays of so many elements don't stay in the caches that are near.
+const FAR: usize = 1 << 14;
+
 /// Sums of indices are looked into so deep.
 const DEEPEST: usize = 3;
 
@@ -163,6 +166,7 @@ pub struct Draft {
     made: HashMap<Val, Val>,
     writes: Vec<(Write, Spot)>,
     outputs: Vec<Val>,
+    ahead: Vec<isize>,
 }
 
 /// A result of a turn, and what becomes of it.
@@ -288,8 +292,12 @@ impl Maker<'_, '_> {
         if let Base::Ring(ring) = home.base
             && self.axes.row == Some(ring.index)
         {
+            let row = ring.width as isize;
+            if self.axes.turn == ring.row {
+                return self.argument(Read::Element { row, turn: 1 }, Source::Spot(home));
+            }
             let spot = Spot { offset: -ring.low, terms: vec![(ring.row, 1)], ..home };
-            return self.argument(Read::Element { row: ring.width as isize, turn: 0 }, Source::Spot(spot));
+            return self.argument(Read::Element { row, turn: 0 }, Source::Spot(spot));
         }
         let (row, turn) = if self.axes.row.is_some() { (1, 0) } else { (0, 1) };
         self.argument(Read::Element { row, turn }, Source::Spot(home))
@@ -414,6 +422,18 @@ impl Draft {
         }
     }
 
+    /// Notes how far what the next turn of the loop around reads is from what this one does, of arrays that are too large to stay near.
+    pub fn look_ahead(&mut self, func: &Func, around: Loop) {
+        let next = if around.direction == Direction::Down { -1 } else { 1 };
+        let ahead = |source: &Source| {
+            let Source::Spot(Spot { base: Base::Array(array), terms, .. }) = source else { return None };
+            let elements = func.shape(*array).iter().fold(1_usize, |all, &extent| all.saturating_mul(extent));
+            let step = terms.iter().find(|term| term.0 == around.index).filter(|_| elements >= FAR)?.1;
+            isize::try_from(step.checked_mul(next)?).ok()
+        };
+        self.ahead = self.reads.iter().map(|(_, source)| ahead(source).unwrap_or(0)).collect();
+    }
+
     /// The code. `block` makes room for so many bytes.
     pub fn compile(
         self,
@@ -431,7 +451,7 @@ impl Draft {
         };
         let strides = reads.iter().map(stride).collect();
         let (writes, spots): (Vec<Write>, Vec<Spot>) = self.writes.into_iter().unzip();
-        let nest = rows::Nest { body: &body, reads, writes, rows: rows.known(), len: len.known() };
+        let nest = rows::Nest { body: &body, reads, writes, rows: rows.known(), len: len.known(), ahead: self.ahead };
         let kernel = rows::compile(&nest, width)?;
         let numbers = sources.iter().filter(|source| matches!(source, Source::Number(_))).count();
         let block = block(size_of::<u64>() * (kernel.words() + numbers));

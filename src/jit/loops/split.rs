@@ -636,7 +636,12 @@ impl<'s> Splitting<'_, 's> {
         }
         let (buffers, nest, width) = (&mut *self.buffers, self.nest, self.width);
         let mut room = |bytes: usize| push(buffers, Buffer::within(bytes, nest.during));
-        parts.into_iter().map(|part| part.draft.compile(part.rows, part.len, width, &mut room).ok()).collect()
+        let (func, around) = (self.func, self.batching.map(|batching| batching.each));
+        let compile = |mut part: Part| {
+            around.into_iter().for_each(|around| part.draft.look_ahead(func, around));
+            part.draft.compile(part.rows, part.len, width, &mut room).ok()
+        };
+        parts.into_iter().map(compile).collect()
     }
 
     /// Room for something that lives as long as the region.

@@ -30,7 +30,7 @@ pub struct Delayed {
     /// Of so many turns at once, a power of two; turns are counted from 0.
     pub turns: usize,
     /// The loop around the calls.
-    pub rows: Loop,
+    pub around: Loop,
     pub calls: Vec<Call>,
 }
 
@@ -50,6 +50,17 @@ struct Rows<'s, 'p> {
     batching: Batching<'s>,
     each: Steps,
     phases: &'p Phases,
+    /// How many turns are put together.
+    turns: usize,
+}
+
+/// How a matrix is walked through: the loop of the region inside, and which loop goes along rows of the matrix and which one around. Where it
+/// is added to by columns, the loop around the region inside goes along its rows.
+#[derive(Clone, Copy)]
+struct Ways {
+    turn: Steps,
+    along: Steps,
+    around: Loop,
 }
 
 /// An addition in the region inside: which cell, where to, and what.
@@ -67,29 +78,42 @@ impl<'s> Splitting<'_, 's> {
         if self.region.loops.len() > 1 {
             return;
         }
-        let rows = Rows { batching, each, phases };
+        // One ring may serve several matrices.
+        let loops = inside.iter().map(|(_, inner)| self.func.region(inner.region).loops[0]);
+        let lengths = loops.filter_map(|each| Some(self.steps_of(&each)?.most));
+        let longest = lengths.fold(each.most, usize::max);
+        let turns = (NEAR / longest).clamp(FEWEST, MOST).next_power_of_two();
+        let rows = Rows { batching, each, phases, turns };
         for &(_, inner) in inside {
             let before = self.ranges.enter(self.func.region(inner.region));
-            let (homes, wanted) = (self.kept.homes.clone(), self.kept.wanted.len());
-            let buffers = self.buffers.len();
-            if self.put_off(&rows, inner).is_none() {
-                self.kept.homes = homes;
-                self.kept.wanted.truncate(wanted);
-                self.buffers.truncate(buffers);
+            for across in [false, true] {
+                let (homes, wanted) = (self.kept.homes.clone(), self.kept.wanted.len());
+                let buffers = self.buffers.len();
+                if self.put_off(&rows, inner, across).is_none() {
+                    self.kept.homes = homes;
+                    self.kept.wanted.truncate(wanted);
+                    self.buffers.truncate(buffers);
+                }
             }
             self.ranges.leave(before);
         }
     }
 
-    fn put_off(&mut self, rows: &Rows<'s, '_>, inner: &Nest) -> Option<()> {
-        let turn = self.steps_of(&self.func.region(inner.region).loops[0])?;
-        let Turns::Known(len) = turn.turns else { return None };
+    fn put_off(&mut self, rows: &Rows<'s, '_>, inner: &Nest, across: bool) -> Option<()> {
+        let inner_loop = self.func.region(inner.region).loops[0];
+        let turn = self.steps_of(&inner_loop)?;
+        let ways = if across {
+            Ways { turn, along: rows.each, around: inner_loop }
+        } else {
+            Ways { turn, along: turn, around: self.region.loops[0] }
+        };
+        let (Turns::Known(len), Turns::Known(_)) = (ways.along.turns, turn.turns) else { return None };
         let lanes = self.width.lanes();
-        if len < lanes || rows.each.most.saturating_mul(len) < ELEMENTS {
+        if len < lanes || rows.each.most.saturating_mul(turn.most) < ELEMENTS {
             return None;
         }
         let cells = 0..inner.cells.len();
-        let additions: Vec<Addition> = cells.filter_map(|cell| self.addition(rows, inner, cell, turn)).collect();
+        let additions: Vec<Addition> = cells.filter_map(|cell| self.addition(rows, inner, cell, ways)).collect();
         // As many elements at once as stay in half of the registers.
         let (vectors, budget) = (len.div_ceil(lanes), 2 * lanes);
         let at_once = additions.len().min((budget / vectors).max(4));
@@ -100,26 +124,25 @@ impl<'s> Splitting<'_, 's> {
         if len.div_ceil(piece) > PIECES {
             return None;
         }
-        let turns = (NEAR / len).clamp(FEWEST, MOST).next_power_of_two();
         let (pieces, rest) = (len / piece, len % piece);
         let mut calls = Vec::new();
         for additions in additions.chunks(at_once) {
             if pieces > 0 {
-                let call = self.together(rows, additions, Steps { most: piece, ..turn }, turns)?;
+                let call = self.together(rows, additions, ways.piece(piece))?;
                 calls.extend((0..pieces).map(|number| call.at(number * piece)));
             }
             if rest > 0 {
-                let call = self.together(rows, additions, Steps { most: rest, ..turn }, turns)?;
+                let call = self.together(rows, additions, ways.piece(rest))?;
                 calls.push(call.at(pieces * piece));
             }
         }
         self.put_off.extend(additions.iter().map(|addition| (inner.val, addition.cell)));
-        self.delayed.push(Delayed { turns, rows: self.region.loops[0], calls });
+        self.delayed.push(Delayed { turns: rows.turns, around: ways.around, calls });
         Some(())
     }
 
     /// What a cell of the region inside adds to a cell of the region whose turns are put together.
-    fn addition(&self, rows: &Rows, inner: &Nest, number: usize, turn: Steps) -> Option<Addition> {
+    fn addition(&self, rows: &Rows, inner: &Nest, number: usize, ways: Ways) -> Option<Addition> {
         let (func, batching) = (self.func, &rows.batching);
         let cell = &func.region(inner.region).cells[number];
         let update = &cell.updates[0];
@@ -143,19 +166,21 @@ impl<'s> Splitting<'_, 's> {
         if subscripts.len() != target.shape.len() {
             return None;
         }
-        let place = self.ranges.place(&target.shape, &subscripts, &rows.axes(turn))?;
-        let is_index_or_old = |&(val, _): &(Val, i64)| val == rows.each.index || !rows.is_new(func, val);
+        let place = self.ranges.place(&target.shape, &subscripts, &rows.axes(ways.along))?;
+        let is_index_or_old = |&(val, _): &(Val, i64)| val == ways.around.index || !rows.is_new(func, val);
         let is_row = place.row == 0 && place.turn == 1 && place.terms.iter().all(is_index_or_old);
         let parts = [Some(update.value), update.factor];
-        let fits = is_row && parts.into_iter().flatten().all(|part| self.is_made_of_rows(rows, part, turn));
-        let spot = Spot::first(Base::Cell(outermost), &place, Lows { row: 0, turn: turn.low })?;
+        let fits = is_row && parts.into_iter().flatten().all(|part| self.is_made_of_rows(rows, part, ways));
+        let spot = Spot::first(Base::Cell(outermost), &place, Lows { row: 0, turn: ways.along.low })?;
         fits.then_some(Addition { cell: number, spot, value: update.value, factor: update.factor })
     }
 
     /// Whether a value is made of values of the row, and of elements of arrays that the turns don't make.
-    fn is_made_of_rows(&self, rows: &Rows, root: Val, turn: Steps) -> bool {
+    fn is_made_of_rows(&self, rows: &Rows, root: Val, Ways { turn, along, .. }: Ways) -> bool {
         let func = self.func;
         let axes = rows.axes(turn);
+        // What neither the turns nor the elements of a row change must be a number that is known before the loops.
+        let changes = |subscript: &Val| func.depends(*subscript, &[rows.batching.each.index, along.index]);
         let is_old = |val: Val| !rows.is_new(func, val) && !func.depends(val, &[rows.each.index]);
         let moves = |subscript: Val| {
             let linear = self.ranges.linear(subscript, &axes);
@@ -172,7 +197,7 @@ impl<'s> Splitting<'_, 's> {
                 Inst::Read(list) => {
                     let list = func.list(list);
                     let is_apart = is_old(list[0]) && !func.depends(list[0], &[turn.index]);
-                    is_apart && list[1..].iter().all(|&subscript| moves(subscript))
+                    is_apart && list[1..].iter().any(changes) && list[1..].iter().all(|&subscript| moves(subscript))
                 }
                 inst if inst.op().is_some() && func.ty(val) != Type::Int => {
                     stack.extend(func.operands(val).iter());
@@ -188,9 +213,9 @@ impl<'s> Splitting<'_, 's> {
     }
 
     /// A call that makes additions to the first elements of a row.
-    fn together(&mut self, rows: &Rows<'s, '_>, additions: &[Addition], turn: Steps, turns: usize) -> Option<Call> {
+    fn together(&mut self, rows: &Rows<'s, '_>, additions: &[Addition], ways: Ways) -> Option<Call> {
         for part in additions.iter().flat_map(|addition| [Some(addition.value), addition.factor]).flatten() {
-            self.keep_in_rings(rows, part, turn, turns);
+            self.keep_in_rings(rows, part, ways.turn);
         }
         let update = |addition: &Addition| Update {
             kind: WriteKind::Add,
@@ -200,25 +225,26 @@ impl<'s> Splitting<'_, 's> {
             guard: None,
             to: addition.spot.clone(),
         };
-        let lows = Lows { row: 0, turn: turn.low };
+        let lows = Lows { row: 0, turn: ways.along.low };
         let updates = additions.iter().map(update).collect();
-        let mut draft = self.make(rows.axes(turn), lows, rows.each.most, updates, &|_, _| false)?;
+        let mut draft = self.make(rows.axes(ways.along), lows, rows.each.most, updates, &|_, _| false)?;
         draft.in_a_batch(rows.batching.each);
         let (buffers, width, batching) = (&mut *self.buffers, self.width, rows.batching);
         let mut room = |bytes: usize| push(buffers, Buffer::within(bytes, batching.during));
-        draft.compile(Turns::Batch, Turns::Known(turn.most), width, &mut room).ok()
+        draft.compile(Turns::Batch, Turns::Known(ways.along.most), width, &mut room).ok()
     }
 
     /// Gives what is of the row a ring.
-    fn keep_in_rings(&mut self, rows: &Rows, root: Val, turn: Steps, turns: usize) {
+    fn keep_in_rings(&mut self, rows: &Rows, root: Val, turn: Steps) {
         let mut stack = vec![root];
         while let Some(val) = stack.pop() {
             if self.kept.homes.contains_key(&val) {
                 continue;
             }
             if rows.has(self.func, val, turn) {
-                let (each, during) = (rows.each, rows.batching.during);
-                let buffer = push(self.buffers, Buffer::within(ELEMENT * turns * each.most, during));
+                let (each, turns) = (rows.each, rows.turns);
+                let bytes = ELEMENT * turns * each.most;
+                let buffer = push(self.buffers, Buffer::within(bytes, rows.batching.during));
                 let index = rows.batching.each.index;
                 let ring = Ring { buffer, turns, width: each.most, index, row: each.index, low: each.low };
                 self.kept.homes.insert(val, Spot { base: Base::Ring(ring), offset: 0, terms: Vec::new() });
@@ -230,10 +256,16 @@ impl<'s> Splitting<'_, 's> {
     }
 }
 
+impl Ways {
+    fn piece(self, elements: usize) -> Ways {
+        Ways { along: Steps { most: elements, ..self.along }, ..self }
+    }
+}
+
 impl Rows<'_, '_> {
-    /// The loops of a kernel: over the turns that are put together, and along a row.
-    fn axes(&self, turn: Steps) -> Axes {
-        Axes { row: Some(self.batching.each.index), turn: turn.index }
+    /// The loops of a kernel: over the turns that are put together, and along a row of the matrix.
+    fn axes(&self, along: Steps) -> Axes {
+        Axes { row: Some(self.batching.each.index), turn: along.index }
     }
 
     /// Whether a value is another one in each turn of the region around.
