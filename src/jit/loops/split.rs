@@ -14,6 +14,8 @@
 //! Each value and each element of a cell is made by the same arithmetic in the same order: a cell that several updates change is
 //! changed by one after the other, first by that which comes to an element in the earliest turn.
 //!
+//! Additions to matrices that no turn of the loop around reads are put off, see [`delay`].
+//!
 //! **Phases.** What depends on no region inside has phase 0; the results of a region of phase `k` have phase `k + 1`. First the
 //! values of a phase are made, then its regions.
 
