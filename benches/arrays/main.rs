@@ -108,6 +108,28 @@ zero = [0*bi[j] for j]
 }
 sum[j]((h[j] - target[j])^2)/2";
 
+const GRU: &str = "param Wz[H, D], Uz[H, H], bz[H], Wr[H, D], Ur[H, H], br[H], Wn[H, D], Un[H, H], bn[H]
+data x[T, D], target[H]
+h = iterate h from [0*bz[j] for j] for t in 0..T do {
+    z = [sigmoid(bz[j] + sum[d](Wz[j, d]*x[t, d]) + sum[k](Uz[j, k]*h[k])) for j]
+    r = [sigmoid(br[j] + sum[d](Wr[j, d]*x[t, d]) + sum[k](Ur[j, k]*h[k])) for j]
+    n = [tanh(bn[j] + sum[d](Wn[j, d]*x[t, d]) + r[j]*sum[k](Un[j, k]*h[k])) for j]
+    [(1 - z[j])*n[j] + z[j]*h[j] for j]
+}
+sum[j]((h[j] - target[j])^2)/2";
+
+const GRU_WEIGHTS: &[&str] = &["Wz", "Uz", "bz", "Wr", "Ur", "br", "Wn", "Un", "bn"];
+
+/// One head over `N` positions.
+const ATTENTION: &str = "param Q[E, D], K[E, D], V[E, D]
+data x[N, D], target[N, E]
+q[n, e] = sum[d](Q[e, d]*x[n, d])
+k[n, e] = sum[d](K[e, d]*x[n, d])
+v[e, n] = sum[d](V[e, d]*x[n, d])
+a[n, m] = softmax[m](sum[e](q[n, e]*k[m, e])/sqrt(E))
+y[n, e] = sum[m](a[n, m]*v[e, m])
+sum[n, e]((y[n, e] - target[n, e])^2)/2";
+
 const WEIGHTS: &[&str] = &["Wi", "Ui", "bi", "Wf", "Uf", "bf", "Wo", "Uo", "bo", "Wg", "Ug", "bg"];
 
 const CASES: &[Case] = &[
@@ -200,6 +222,24 @@ const CASES: &[Case] = &[
         baseline: "lstm",
         size: 4096,
         calls: 1,
+    },
+    Case {
+        name: "GRU, 1024 steps, gradient",
+        text: GRU,
+        wrt: GRU_WEIGHTS,
+        sizes: &[("T", 1024), ("D", 16), ("H", 32)],
+        baseline: "",
+        size: 1024,
+        calls: 2,
+    },
+    Case {
+        name: "attention, 128 positions, gradient",
+        text: ATTENTION,
+        wrt: &["Q", "K", "V"],
+        sizes: &[("N", 128), ("D", 32), ("E", 32)],
+        baseline: "",
+        size: 128,
+        calls: 2,
     },
     Case {
         name: "Gaussian mixture, gradient",

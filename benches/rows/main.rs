@@ -162,6 +162,7 @@ fn main() {
                 writes: case.writes.clone(),
                 rows: Some(case.rows),
                 len: Some(case.len),
+                ahead: Vec::new(),
             };
             if asm {
                 println!("{}", rows::compile(&nest, width).expect("a body of vectors").asm());

@@ -4,6 +4,10 @@
 //! forward region gets a cell with its value in each turn, and the reverse region reads it. So is the state at the beginning of
 //! each turn, its **history**. An element of a cell comes from the finished cell.
 //!
+//! An expensive slope is kept too, where computing it again would take something that is kept: it takes its place. In the forward turn
+//! it shares work with the value (`sigmoid` and its slope have one `exp`), and where turns wait for each other it costs no time. What
+//! follows from elements and indices alone is computed again: independent points need no tape.
+//!
 //! ```text
 //! forward   history[k] = s,  kept[k] = exp(s)        reverse   s is history[k],  exp(s) is kept[k]
 //! ```
@@ -15,7 +19,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::reverse::Sweep;
 use crate::ir::{Builder, Cell, Direction, Func, Inst, Loop, Region, State, Update, UpdateKind, Val};
-use crate::ops::Op;
+use crate::ops::{Op, Type};
 
 /// From this cost on, in multiplications, a value is kept.
 const EXPENSIVE: u32 = 10;
@@ -31,13 +35,12 @@ impl Sweep<'_> {
             let mut extents = extents.iter().chain(func.shape(val));
             extents.try_fold(8_usize, |size, &extent| size.checked_mul(extent)).is_some()
         };
-        // What the sweep itself has computed isn't kept, except by forward regions.
+        // What regions of the sweep have computed isn't kept, except by forward ones.
         let is_primal = |used: Val| match func.inst(used) {
             Inst::Result(of, _) => used < val || self.forward.contains(&of),
-            _ => used < val,
+            _ => true,
         };
-        let can_keep = |used: Val| is_primal(used) && fits(used);
-        let Needs { expensive: kept, names } = Needs::of(func, val, region, &reverse, can_keep);
+        let Needs { expensive: kept, names } = Needs::of(func, val, region, &reverse, is_primal, fits);
         let states: Vec<State> = region.states.iter().copied().filter(|state| names.contains(&state.bound)).collect();
 
         let mut forward = region.clone();
@@ -130,9 +133,22 @@ struct Needs {
 }
 
 impl Needs {
-    fn of(func: &Func, val: Val, region: &Region, reverse: &Region, can_keep: impl Fn(Val) -> bool) -> Needs {
+    fn of(
+        func: &Func,
+        val: Val,
+        region: &Region,
+        reverse: &Region,
+        is_primal: impl Fn(Val) -> bool,
+        fits: impl Fn(Val) -> bool,
+    ) -> Needs {
         let binds: Vec<Val> = region.binds().collect();
         let mut forward = HashMap::new();
+        let is_kept = |used: Val, forward: &mut HashMap<Val, bool>| {
+            is_expensive(func, used)
+                && fits(used)
+                && is_forward(func, val, &binds, used, &is_primal, forward)
+                && (used < val || func.ty(used) == Type::F64 && takes_what_is_kept(func, region, &binds, used))
+        };
         let mut expensive = HashSet::new();
         let mut names = HashSet::new();
         let mut seen = HashSet::new();
@@ -143,7 +159,7 @@ impl Needs {
             }
             if matches!(func.inst(used), Inst::Bound(_)) {
                 names.insert(used);
-            } else if is_expensive(func, used) && can_keep(used) && is_forward(func, val, &binds, used, &mut forward) {
+            } else if is_kept(used, &mut forward) {
                 expensive.insert(used);
             } else {
                 stack.extend(func.operands(used).iter());
@@ -162,8 +178,33 @@ fn is_expensive(func: &Func, val: Val) -> bool {
     }
 }
 
+/// Whether computing a value again takes a state, an element of a cell, or something else that is expensive.
+fn takes_what_is_kept(func: &Func, region: &Region, binds: &[Val], val: Val) -> bool {
+    let is_index = |name: Val| region.loops.iter().any(|each| each.index == name);
+    let mut seen = HashSet::new();
+    let mut stack: Vec<Val> = func.operands(val).iter().copied().collect();
+    while let Some(used) = stack.pop() {
+        if !func.depends(used, binds) || !seen.insert(used) {
+            continue;
+        }
+        let is_name = matches!(func.inst(used), Inst::Bound(_)) && !is_index(used);
+        if is_name || is_expensive(func, used) {
+            return true;
+        }
+        stack.extend(func.operands(used).iter());
+    }
+    false
+}
+
 /// Whether a value is computed from what a region binds and from what is there before the region, and nothing else.
-fn is_forward(func: &Func, region: Val, binds: &[Val], val: Val, known: &mut HashMap<Val, bool>) -> bool {
+fn is_forward(
+    func: &Func,
+    region: Val,
+    binds: &[Val],
+    val: Val,
+    is_primal: &impl Fn(Val) -> bool,
+    known: &mut HashMap<Val, bool>,
+) -> bool {
     let mut stack = vec![val];
     while let Some(&open) = stack.last() {
         if known.contains_key(&open) {
@@ -179,7 +220,7 @@ fn is_forward(func: &Func, region: Val, binds: &[Val], val: Val, known: &mut Has
         let operands = func.operands(open);
         let unknown: Vec<Val> = operands.iter().copied().filter(|operand| !known.contains_key(operand)).collect();
         if unknown.is_empty() {
-            let all = operands.iter().all(|operand| known[operand]);
+            let all = is_primal(open) && operands.iter().all(|operand| known[operand]);
             known.insert(open, all);
             stack.pop();
         } else {

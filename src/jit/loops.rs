@@ -6,7 +6,8 @@
 //! - [`plan`] says what is computed in which turn of which loop, and where arrays lie.
 //! - [`emit`] writes numbers, [`address`] finds elements, [`nest`] writes loops, [`pair`] those that make two turns at once.
 //! - [`range`] knows which integers a value can be, [`linear`] how they move in loops.
-//! - [`split`] finds loops that are kernels of [`crate::wide::rows`], [`kernel`] makes them, [`call`] calls them.
+//! - [`split`] finds loops that are kernels of [`crate::wide::rows`] and puts off additions that no turn reads, [`kernel`] makes them,
+//!   [`call`] calls them.
 //!
 //! A call gets one piece of memory, the [`Workspace`]: the addresses of arguments and results, and every array in
 //! between. What is not alive at the same time shares its place.
@@ -81,6 +82,7 @@ struct Owner {
     pieces: Box<[Piece]>,
     /// What the code calls, in memory of their own.
     kernels: Vec<Kernel>,
+    batched: usize,
     /// The memory that the code lies in.
     module: Mutex<Option<JITModule>>,
 }
@@ -167,6 +169,7 @@ pub fn compile_with(func: &Func, kernels: Option<Width>) -> Result<LoopCode, Err
         results: func.results.iter().map(|result| size(func.shape(result.value))).collect(),
         pieces: plan.buffers.iter().map(|&Buffer { region, role, bytes, .. }| Piece { region, role, bytes }).collect(),
         kernels: plan.kernels(),
+        batched: plan.nests().filter(|nest| !nest.delayed.is_empty()).count(),
         func: func.into_owned(),
         module: Mutex::new(unfinished.0.take()),
     })))
@@ -255,6 +258,11 @@ impl LoopCode {
     /// How many kernels the code calls.
     pub fn kernels(&self) -> usize {
         self.0.kernels.len()
+    }
+
+    /// In how many loops additions wait until those of several turns are made together.
+    pub fn batched(&self) -> usize {
+        self.0.batched
     }
 
     /// What was compiled: failures name its instructions.

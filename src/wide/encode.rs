@@ -407,6 +407,13 @@ impl Assembler {
         self.pointer(0x8d, to, of);
     }
 
+    /// Asks for memory that will be read.
+    pub fn fetch(&mut self, of: Mem) {
+        let (x, b) = high_bits(of);
+        self.code.extend([0x40 | x << 1 | b, 0x0f, 0x18]);
+        self.operand(1, Place::Mem(of), 1);
+    }
+
     /// Sets the flags of `a - [b]`.
     pub fn compare(&mut self, a: Gpr, b: Mem) {
         self.pointer(0x3b, a, b);

@@ -54,6 +54,9 @@ pub struct Nest<'a> {
     /// Where they are known when the code is made.
     pub rows: Option<usize>,
     pub len: Option<usize>,
+    /// How far the elements that the next call reads are from those of this one, for each read; 0, or nothing at all, where that isn't
+    /// known. They are asked for early.
+    pub ahead: Vec<isize>,
 }
 
 impl Nest<'_> {

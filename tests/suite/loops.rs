@@ -130,6 +130,69 @@ fn programs_run_in_kernels() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Recurrences of `T` turns that add products of vectors to matrices in each turn of their gradient, with the number of loops in which
+/// additions are put off.
+const RECURRENCES: &[(&str, usize)] = &[
+    (
+        "param W[N, N], U[N, D], b[N]; data x[T, D]
+      h[0, j] = b[j]
+      h[t, j] = tanh(sum[k](W[j, k]*h[t-1, k]) + sum[d](U[j, d]*x[t-1, d])) for t in 1..=T
+      sum[j](h[T, j]^2)",
+        1,
+    ),
+    // Backwards, so that the gradient goes forwards; elements of every turn are read; one matrix by its columns.
+    (
+        "param W[N, N], U[N, D], b[N]; data x[T, D]
+      h[T, j] = b[j]
+      h[t, j] = sigmoid(sum[k](W[k, j]*h[t+1, k]) - sum[d](U[j, d]*x[t, d])) for t in 0..T
+      sum[t, j](h[t, j]^2)",
+        1,
+    ),
+    // Matrices that are parts of one array, two of them at once, from the third turn on.
+    (
+        "param W[2, N, N], x[N], s; data y[T, D]
+      (p, q) = iterate (p, q) from (x, x) for t in 3..T+3 do {
+          r = [sigmoid(sum[k](W[0, j, k]*p[k]) + y[t-3, 0]) for j]
+          ([r[j]*q[j] + s*(1 - r[j])*tanh(sum[k](W[1, j, k]*p[k])) for j], [q[j]*0.5 + r[j] for j])
+      }
+      sum[j](p[j]*q[j])",
+        1,
+    ),
+    // The sum of a turn is read in the next one: nothing can wait.
+    (
+        "param W[N, N], x[N]; data y[T, D]
+      (v, s) = iterate (v, s) from (x, W) for t in 0..T do {
+          u = [tanh(sum[k](s[j, k]*v[k]) + y[t, 0]) for j]
+          (u, [s[j, k] + 0.01*u[j]*v[k] for j, k])
+      }
+      sum[j](v[j]^2)",
+        0,
+    ),
+];
+
+#[test]
+fn additions_of_several_turns_are_made_together() {
+    let Some(best) = Width::best() else { return };
+    // Rows of whole pieces and others; turns of whole batches and others, and few.
+    for (n, d, t) in [(32, 16, 70), (27, 21, 33), (23, 210, 40), (32, 32, 7)] {
+        for &(text, loops) in RECURRENCES {
+            let program = Program::parse(text).unwrap_or_else(|error| panic!("{error}"));
+            let sizes = [("N", n), ("D", d), ("T", t)];
+            let binding = sizes.iter().fold(Binding::new(), |binding, &(name, size)| binding.size(name, size));
+            let program = program.bind(&binding).unwrap_or_else(|error| panic!("{error}"));
+            let gradient = program.gradient().graph().unwrap_or_else(|error| panic!("{error}"));
+            let func = chainrule::math::expand(&chainrule::opt::release(&gradient));
+            let number = |k: usize| (((k * 7919 + 13) % 1000) as f64 / 1000.0 - 0.5) * 0.4;
+            let args: Vec<Vec<f64>> =
+                func.params.iter().map(|param| (0..param.shape.iter().product()).map(number).collect()).collect();
+            let args: Vec<&[f64]> = args.iter().map(Vec::as_slice).collect();
+            difference(&func, &args).unwrap_or_else(|message| panic!("{message}\n{text}\nN={n} D={d} T={t}"));
+            let found = compile_with(&func, Some(best)).unwrap().batched();
+            assert_eq!(found, if t < 16 { 0 } else { loops }, "{text}\nN={n} D={d} T={t}\n{func}");
+        }
+    }
+}
+
 /// `[x[i]*2 for i]` of a given size.
 fn doubled(n: usize) -> Func {
     let mut b = Builder::new("f");

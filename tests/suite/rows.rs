@@ -167,7 +167,9 @@ fn difference(nest: &Nest, rows: usize, len: usize, random: &mut Random) -> Opti
     for width in widths() {
         let knows_rows = random.below(2) == 0;
         for known in [[knows_rows, true], [!knows_rows, false]] {
-            let nest = Nest { rows: known[0].then_some(rows), len: known[1].then_some(len), ..nest.clone() };
+            // What is asked for early may be anywhere.
+            let ahead = nest.reads.iter().map(|_| random.below(2000) as isize - 1000).collect();
+            let nest = Nest { rows: known[0].then_some(rows), len: known[1].then_some(len), ahead, ..nest.clone() };
             let kernel = match rows::compile(&nest, width) {
                 Ok(kernel) => kernel,
                 // Only with a known number of turns are there strides.
@@ -313,7 +315,7 @@ fn examples() -> Vec<(Func, Vec<Read>, Vec<Write>)> {
 fn loops_are_what_the_interpreter_says_at_every_length() {
     let mut random = Random(5);
     for (body, reads, writes) in examples() {
-        let nest = Nest { body: &body, reads, writes, rows: None, len: None };
+        let nest = Nest { body: &body, reads, writes, rows: None, len: None, ahead: Vec::new() };
         for len in 0..40 {
             let rows = [0, 1, 2, 3, 4, 5, 8, 15, 19][random.below(9)];
             assert_right(&nest, rows, len, &mut random);
@@ -347,8 +349,14 @@ fn a_sum_of_negative_zeros_has_the_sign_that_its_lanes_give_it() {
         for (value, factor) in [(-0.0, 1.0), (1e-200, -1e-200), (-1e-200, 1e-200), (0.0, -1.0)] {
             for factored in [true, false] {
                 let writes = vec![write(Sum, 1, 0, factored.then_some(1))];
-                let nest =
-                    Nest { body: &pair, reads: vec![element(40, 1), element(0, 1)], writes, rows: None, len: None };
+                let nest = Nest {
+                    body: &pair,
+                    reads: vec![element(40, 1), element(0, 1)],
+                    writes,
+                    rows: None,
+                    len: None,
+                    ahead: Vec::new(),
+                };
                 let sources = [vec![value; 200], vec![factor; 40]];
                 let sources = sources.map(|numbers| (Data { numbers, start: 0 }, 0.0));
                 let mut right = [Data { numbers: vec![7.0; 3], start: 0 }];
@@ -381,7 +389,10 @@ fn what_has_no_form_in_vectors_has_no_kernel() {
     let power = builder.finish(vec![Output { name: "r".to_owned(), value }]);
     for width in Width::ALL {
         let (reads, writes) = (vec![element(0, 1); 2], vec![write(Store, 1, 0, None)]);
-        assert!(rows::compile(&Nest { body: &power, reads, writes, rows: None, len: None }, width).is_err());
+        assert!(
+            rows::compile(&Nest { body: &power, reads, writes, rows: None, len: None, ahead: Vec::new() }, width)
+                .is_err()
+        );
     }
 }
 
@@ -412,7 +423,7 @@ proptest! {
             write(kind, row, result(&mut random), factor)
         });
         let writes: Vec<Write> = writes.collect();
-        let nest = Nest { body: &body, reads, writes, rows: None, len: None };
+        let nest = Nest { body: &body, reads, writes, rows: None, len: None, ahead: Vec::new() };
         for _ in 0..4 {
             let (rows, len) = (random.below(12), random.below(70));
             if let Some(Err(message)) = difference(&nest, rows, len, &mut random) {

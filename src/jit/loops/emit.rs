@@ -93,6 +93,8 @@ pub struct Emitter<'a, 'b, 'm> {
     pub displaced: Vec<Displaced>,
     /// The cells of the regions around, for those that are made in place.
     pub rows: Vec<(Val, Vec<Array>)>,
+    /// How many turns are put together, where what they have put off is made up for.
+    pub batch: Option<Value>,
 }
 
 /// Fills an empty machine function, whose signature is set.
@@ -123,6 +125,7 @@ pub fn emit(
         scopes: Vec::new(),
         displaced: Vec::new(),
         rows: Vec::new(),
+        batch: None,
     };
     emitter.steps(&plan.top.steps);
     for &number in &plan.top.checks {

@@ -7,13 +7,16 @@ use hashbrown::{HashMap, HashSet};
 
 use super::linear::{Axes, Linear, Ranges};
 use super::plan::BufferId;
-use crate::ir::{Builder, Func, Inst, Output, Val};
+use crate::ir::{Builder, Direction, Func, Inst, Loop, Output, Val};
 use crate::ops::{Op, Type};
 use crate::wide::rows::{self, Kernel, Read, Write, WriteKind};
 use crate::wide::{Unsupported, Width};
 
 /// Whole numbers of up to this size are exact as doubles, and so are their sums.
 const EXACT: i64 = 1 << 51;
+
+/// Arrays of so many elements don't stay in the caches that are near.
+const FAR: usize = 1 << 14;
 
 /// Sums of indices are looked into so deep.
 const DEEPEST: usize = 3;
@@ -33,6 +36,22 @@ pub enum Base {
     /// The cell with this number of the region whose loop it is.
     Cell(usize),
     Buffer(BufferId),
+    Ring(Ring),
+}
+
+/// Rows of the last turns of a loop around; the row of turn `t` is the one with the number `t mod turns`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Ring {
+    pub buffer: BufferId,
+    /// A power of two.
+    pub turns: usize,
+    /// How many elements a row has.
+    pub width: usize,
+    /// The index of the loop around.
+    pub index: Val,
+    /// The index of the loop that makes a row, and the first one.
+    pub row: Val,
+    pub low: i64,
 }
 
 impl Spot {
@@ -73,13 +92,15 @@ pub struct Kept {
 }
 
 /// The loops as code.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Call {
     pub kernel: Kernel,
     pub rows: Turns,
     pub len: Turns,
     pub reads: Vec<Source>,
     pub writes: Vec<Spot>,
+    /// How far each read is from turn to turn.
+    strides: Vec<isize>,
     /// Where the block is.
     pub block: BufferId,
 }
@@ -93,14 +114,30 @@ pub enum Turns {
         low: i64,
         high: Val,
     },
+    /// As many as turns of the loop around are put together.
+    Batch,
 }
 
 impl Turns {
     pub fn known(self) -> Option<usize> {
         match self {
             Turns::Known(n) => Some(n),
-            Turns::To { .. } => None,
+            Turns::To { .. } | Turns::Batch => None,
         }
+    }
+}
+
+impl Call {
+    /// The same, so many turns further on.
+    pub fn at(&self, turns: usize) -> Call {
+        let mut call = self.clone();
+        for (source, &stride) in call.reads.iter_mut().zip(&self.strides) {
+            if let Source::Spot(spot) = source {
+                spot.offset += stride as i64 * turns as i64;
+            }
+        }
+        call.writes.iter_mut().for_each(|spot| spot.offset += turns as i64);
+        call
     }
 }
 
@@ -129,6 +166,7 @@ pub struct Draft {
     made: HashMap<Val, Val>,
     writes: Vec<(Write, Spot)>,
     outputs: Vec<Val>,
+    ahead: Vec<isize>,
 }
 
 /// A result of a turn, and what becomes of it.
@@ -216,12 +254,12 @@ impl Maker<'_, '_> {
             Inst::Bool(value) => return Some(Some(self.body.builder.bool(value))),
             _ => {}
         }
-        if !self.axes.change(func, val) {
-            return Some(Some(self.captured(val)));
-        }
         if let Some(home) = self.kept.homes.get(&val) {
             let home = home.clone();
             return Some(Some(self.kept_number(home)));
+        }
+        if !self.axes.change(func, val) {
+            return Some(Some(self.captured(val)));
         }
         match func.inst(val) {
             Inst::Read(_) => Some(Some(self.element(val)?)),
@@ -251,6 +289,16 @@ impl Maker<'_, '_> {
     }
 
     fn kept_number(&mut self, home: Spot) -> Val {
+        if let Base::Ring(ring) = home.base
+            && self.axes.row == Some(ring.index)
+        {
+            let row = ring.width as isize;
+            if self.axes.turn == ring.row {
+                return self.argument(Read::Element { row, turn: 1 }, Source::Spot(home));
+            }
+            let spot = Spot { offset: -ring.low, terms: vec![(ring.row, 1)], ..home };
+            return self.argument(Read::Element { row, turn: 0 }, Source::Spot(spot));
+        }
         let (row, turn) = if self.axes.row.is_some() { (1, 0) } else { (0, 1) };
         self.argument(Read::Element { row, turn }, Source::Spot(home))
     }
@@ -361,6 +409,31 @@ impl Draft {
         self.builder.func().operations() + self.reads.len() + self.writes.len()
     }
 
+    /// Takes the rows to be turns of a loop around, from the one at which its index is on.
+    pub fn in_a_batch(&mut self, each: Loop) {
+        for (read, source) in &mut self.reads {
+            let (Read::Element { row, .. }, Source::Spot(spot)) = (read, source) else { continue };
+            if *row != 0 && matches!(spot.base, Base::Array(_)) {
+                spot.terms.push((each.index, *row as i64));
+            }
+            if each.direction == Direction::Down {
+                *row = -*row;
+            }
+        }
+    }
+
+    /// Notes how far what the next turn of the loop around reads is from what this one does, of arrays that are too large to stay near.
+    pub fn look_ahead(&mut self, func: &Func, around: Loop) {
+        let next = if around.direction == Direction::Down { -1 } else { 1 };
+        let ahead = |source: &Source| {
+            let Source::Spot(Spot { base: Base::Array(array), terms, .. }) = source else { return None };
+            let elements = func.shape(*array).iter().fold(1_usize, |all, &extent| all.saturating_mul(extent));
+            let step = terms.iter().find(|term| term.0 == around.index).filter(|_| elements >= FAR)?.1;
+            isize::try_from(step.checked_mul(next)?).ok()
+        };
+        self.ahead = self.reads.iter().map(|(_, source)| ahead(source).unwrap_or(0)).collect();
+    }
+
     /// The code. `block` makes room for so many bytes.
     pub fn compile(
         self,
@@ -372,12 +445,17 @@ impl Draft {
         let outputs = self.outputs.iter().map(|&value| Output { name: String::new(), value }).collect();
         let body = self.builder.finish(outputs);
         let (reads, sources): (Vec<Read>, Vec<Source>) = self.reads.into_iter().unzip();
+        let stride = |read: &Read| match *read {
+            Read::Element { turn, .. } => turn,
+            Read::Row | Read::Turn => 0,
+        };
+        let strides = reads.iter().map(stride).collect();
         let (writes, spots): (Vec<Write>, Vec<Spot>) = self.writes.into_iter().unzip();
-        let nest = rows::Nest { body: &body, reads, writes, rows: rows.known(), len: len.known() };
+        let nest = rows::Nest { body: &body, reads, writes, rows: rows.known(), len: len.known(), ahead: self.ahead };
         let kernel = rows::compile(&nest, width)?;
         let numbers = sources.iter().filter(|source| matches!(source, Source::Number(_))).count();
         let block = block(size_of::<u64>() * (kernel.words() + numbers));
-        Ok(Call { kernel, rows, len, reads: sources, writes: spots, block })
+        Ok(Call { kernel, rows, len, reads: sources, writes: spots, strides, block })
     }
 }
 

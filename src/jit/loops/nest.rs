@@ -284,6 +284,7 @@ impl Emitter<'_, '_, '_> {
         if is_innermost {
             self.rows.pop();
             self.turn(run);
+            nest.delayed.iter().for_each(|delayed| self.make_up(delayed, region.loops[0], &run.cells));
             return;
         }
         if let Some(split) = &nest.split
@@ -308,6 +309,20 @@ impl Emitter<'_, '_, '_> {
         self.bind(each, frame.index);
         run.turn = Some(self.turn_number(each, frame.index, low, high));
         self.level(run, level + 1);
+        self.repeat_loop(each, &frame, high, low, &[]);
+        self.scopes.pop();
+        self.back_to(mark);
+        self.builder().switch_to_block(frame.exit);
+    }
+
+    /// A loop that does nothing but run code, and hands nothing on.
+    pub fn counted(&mut self, each: Loop, code: impl FnOnce(&mut Self)) {
+        let (low, high) = (self.get(each.low), self.get(each.high));
+        let frame = self.enter(each, &[]);
+        self.scopes.push(Scope { names: vec![each.index], entry: frame.entry, addresses: HashMap::new() });
+        let mark = self.mark();
+        self.bind(each, frame.index);
+        code(self);
         self.repeat_loop(each, &frame, high, low, &[]);
         self.scopes.pop();
         self.back_to(mark);

@@ -9,7 +9,7 @@
 
 use hashbrown::{HashMap, HashSet};
 
-use super::split::{self, Split};
+use super::split::{self, Delayed, Split};
 use crate::ir::places::Places;
 use crate::ir::{Cell, Func, Inst, Region, RegionId, Update, UpdateKind, Val};
 use crate::ops::Type;
@@ -63,8 +63,18 @@ pub struct Nest {
     pub waiting: Vec<Option<BufferId>>,
     /// The innermost loops as calls of kernels.
     pub split: Option<Split>,
-    /// From when to when it runs, and how many loops are around it.
-    during: (usize, usize, usize),
+    /// Additions that its turns put off.
+    pub delayed: Vec<Delayed>,
+    pub during: During,
+}
+
+/// From when to when a region runs, and how many loops are around it.
+#[derive(Clone, Copy, Debug)]
+pub struct During {
+    region: Val,
+    first: usize,
+    last: usize,
+    depth: usize,
 }
 
 /// Where a cell is made.
@@ -121,9 +131,9 @@ pub enum Role {
 
 impl Buffer {
     /// A buffer that is alive while a region runs.
-    pub fn during(bytes: usize, nest: &Nest) -> Buffer {
-        let (first, last, depth) = nest.during;
-        Buffer { bytes, offset: 0, region: nest.val, role: Role::Scratch, first, last, depth }
+    pub fn within(bytes: usize, during: During) -> Buffer {
+        let During { region, first, last, depth } = during;
+        Buffer { bytes, offset: 0, region, role: Role::Scratch, first, last, depth }
     }
 }
 
@@ -172,16 +182,29 @@ pub fn plan(func: &Func, kernels: Option<Width>) -> Plan {
 impl Plan {
     /// Everything that the code calls.
     pub fn kernels(&self) -> Vec<Kernel> {
-        let (mut kernels, mut stack) = (Vec::new(), vec![&self.top.steps]);
-        while let Some(steps) = stack.pop() {
-            for step in steps {
-                if let Step::Nest(nest) = step {
-                    kernels.extend(nest.split.iter().flat_map(|split| &split.calls).map(|call| call.kernel.clone()));
-                    stack.extend(nest.levels.iter().map(|block| &block.steps).chain([&nest.test]));
+        let calls = self.nests().flat_map(|nest| {
+            let split = nest.split.iter().flat_map(|split| &split.calls);
+            split.chain(nest.delayed.iter().flat_map(|delayed| &delayed.calls))
+        });
+        calls.map(|call| call.kernel.clone()).collect()
+    }
+
+    /// All regions.
+    pub fn nests(&self) -> impl Iterator<Item = &Nest> {
+        let mut stack = vec![self.top.steps.iter()];
+        std::iter::from_fn(move || {
+            loop {
+                match stack.last_mut()?.next() {
+                    None => _ = stack.pop(),
+                    Some(Step::Value(_)) => {}
+                    Some(Step::Nest(nest)) => {
+                        stack.extend(nest.levels.iter().map(|block| block.steps.iter()));
+                        stack.push(nest.test.iter());
+                        return Some(&**nest);
+                    }
                 }
             }
-        }
-        kernels
+        })
     }
 }
 
@@ -419,7 +442,7 @@ impl Planner<'_> {
         let watched = self.guards.contains_key(&val);
         let in_place = in_place.iter().map(|each| (each.cell, each.update)).collect();
         let captures = body.captures;
-        let during = (start, self.time, self.around.len());
+        let during = During { region: val, first: start, last: self.time, depth: self.around.len() };
         let split = None;
         Nest {
             val,
@@ -433,6 +456,7 @@ impl Planner<'_> {
             states,
             waiting,
             split,
+            delayed: Vec::new(),
             during,
         }
     }

@@ -14,16 +14,22 @@
 //! Each value and each element of a cell is made by the same arithmetic in the same order: a cell that several updates change is
 //! changed by one after the other, first by that which comes to an element in the earliest turn.
 //!
+//! Additions to matrices that no turn of the loop around reads are put off, see [`delay`].
+//!
 //! **Phases.** What depends on no region inside has phase 0; the results of a region of phase `k` have phase `k + 1`. First the
 //! values of a phase are made, then its regions.
 
+mod delay;
+
 use std::collections::BTreeMap;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
+
+pub use delay::Delayed;
 
 use super::kernel::{Base, Call, Draft, Kept, Lows, Maker, Spot, Turns, Update, is_cheap};
 use super::linear::{Axes, Ranges};
-use super::plan::{Block, Buffer, BufferId, ELEMENT, Home, Nest, Place, Step};
+use super::plan::{Block, Buffer, BufferId, During, ELEMENT, Home, Nest, Place, Step};
 use crate::ir::{Direction, Func, Inst, Loop, Region, RegionId, UpdateKind, Val};
 use crate::ops::{Op, Type};
 use crate::wide::Width;
@@ -71,11 +77,31 @@ struct Splitter<'a, 'p> {
     width: Width,
     ranges: Ranges<'a>,
     buffers: &'p mut Vec<Buffer>,
-    /// The regions around, with the homes of their cells.
-    around: Vec<(RegionId, Vec<Home>)>,
+    around: Vec<Around>,
 }
 
-impl Splitter<'_, '_> {
+/// A region around.
+struct Around {
+    region: RegionId,
+    /// Of its cells.
+    homes: Vec<Home>,
+    during: During,
+    /// Whether what is looked at is computed in each of its turns.
+    in_turn: bool,
+    delayed: Vec<Delayed>,
+}
+
+/// The region around with one loop, whose turns can be put together.
+#[derive(Clone, Copy)]
+struct Batching<'s> {
+    region: &'s Region,
+    each: Loop,
+    /// How many there are at most.
+    turns: usize,
+    during: During,
+}
+
+impl<'a> Splitter<'a, '_> {
     fn steps(&mut self, steps: &mut [Step]) {
         for step in steps {
             if let Step::Nest(nest) = step {
@@ -89,12 +115,34 @@ impl Splitter<'_, '_> {
         let before = self.ranges.enter(region);
         nest.split = self.of(nest);
         let made = nest.split.as_ref().map_or(0, |split| split.loops);
-        self.around.push((nest.region, nest.cells.iter().map(|place| place.home).collect()));
+        let homes = nest.cells.iter().map(|place| place.home).collect();
+        let (region_id, during) = (nest.region, nest.during);
+        self.around.push(Around { region: region_id, homes, during, in_turn: false, delayed: Vec::new() });
         let rest = region.loops.len() + 1 - made;
-        nest.levels[..rest].iter_mut().for_each(|block| self.steps(&mut block.steps));
+        for (level, block) in nest.levels[..rest].iter_mut().enumerate() {
+            self.in_turn(level == region.loops.len());
+            self.steps(&mut block.steps);
+        }
+        self.in_turn(false);
         self.steps(&mut nest.test);
-        self.around.pop();
+        nest.delayed = self.around.pop().map(|around| around.delayed).unwrap_or_default();
         self.ranges.leave(before);
+    }
+
+    fn in_turn(&mut self, in_turn: bool) {
+        if let Some(around) = self.around.last_mut() {
+            around.in_turn = in_turn;
+        }
+    }
+
+    /// The region around, if its turns can be put together.
+    fn batching(&self) -> Option<Batching<'a>> {
+        let around = self.around.last().filter(|around| around.in_turn)?;
+        let region = self.func.region(around.region);
+        let [each] = *region.loops else { return None };
+        let (low, high) = (self.ranges.of(each.low).low, self.ranges.of(each.high).high);
+        let turns = usize::try_from(high.checked_sub(low)?).ok()?;
+        region.going.is_none().then_some(Batching { region, each, turns, during: around.during })
     }
 
     fn of(&mut self, nest: &Nest) -> Option<Split> {
@@ -109,6 +157,7 @@ impl Splitter<'_, '_> {
             return None;
         }
         let being_made = self.being_made(nest)?;
+        let batching = self.batching();
         let known = self.buffers.len();
         for loops in [2, 1] {
             let mut splitting = Splitting {
@@ -123,9 +172,16 @@ impl Splitter<'_, '_> {
                 kept: Kept::default(),
                 own: HashMap::new(),
                 sums: Vec::new(),
+                batching,
+                delayed: Vec::new(),
+                put_off: HashSet::new(),
             };
             let split = if loops == 2 { splitting.two_loops() } else { splitting.one_loop() };
             if split.is_some() {
+                let delayed = splitting.delayed;
+                if let Some(around) = self.around.last_mut() {
+                    around.delayed.extend(delayed);
+                }
                 return split;
             }
             self.buffers.truncate(known);
@@ -139,15 +195,15 @@ impl Splitter<'_, '_> {
         let mut rows = Vec::new();
         for place in &nest.cells {
             let mut home = place.home;
-            for (number, (region, homes)) in self.around.iter().rev().enumerate() {
+            for (number, around) in self.around.iter().rev().enumerate() {
                 let Home::Row { cell, update, .. } = home else { break };
-                let cell_around = &self.func.region(*region).cells[cell];
+                let cell_around = &self.func.region(around.region).cells[cell];
                 if let Some(name) = cell_around.bound {
                     let subscripts =
                         if number == 0 { cell_around.updates[update].subscripts.to_vec() } else { Vec::new() };
                     rows.push((name, subscripts));
                 }
-                home = homes[cell];
+                home = around.homes[cell];
             }
         }
         Some(rows)
@@ -178,6 +234,10 @@ struct Splitting<'a, 's> {
     own: HashMap<Val, Spot>,
     /// Where the sums of the region are.
     sums: Vec<BufferId>,
+    batching: Option<Batching<'s>>,
+    delayed: Vec<Delayed>,
+    /// The cells of regions inside whose additions are delayed, by region and number.
+    put_off: HashSet<(Val, usize)>,
 }
 
 type Phases = HashMap<Val, usize>;
@@ -270,11 +330,14 @@ impl<'s> Splitting<'_, 's> {
                 self.kept.homes.insert(result, home);
             }
         }
+        self.put_off_all(&inside, each, &phases);
         let last = phases.values().copied().max().unwrap_or(0);
         let mut parts: Vec<Vec<Part>> = (0..=last).map(|_| Vec::new()).collect();
         for &(phase, inner) in &inside {
-            let part = self.inside(inner, each)?;
-            parts[phase].push(part);
+            if self.has_work(inner) {
+                let part = self.inside(inner, each)?;
+                parts[phase].push(part);
+            }
         }
         for phase in (0..=last).rev() {
             let own: Vec<Root> = roots.iter().filter(|root| root.0 == phase).map(|root| root.1).collect();
@@ -496,6 +559,12 @@ impl<'s> Splitting<'_, 's> {
         self.make(axes, lows, turn.most, updates, is_kept)
     }
 
+    /// Whether something of a region inside isn't put off.
+    fn has_work(&self, inner: &Nest) -> bool {
+        let is_put_off = |number: usize| self.put_off.contains(&(inner.val, number));
+        !self.func.region(inner.region).reductions.is_empty() || !(0..inner.cells.len()).all(is_put_off)
+    }
+
     /// A kernel of a region inside and the loop around it.
     fn inside(&mut self, inner: &Nest, each: Steps) -> Option<Part> {
         let before = self.ranges.enter(self.func.region(inner.region));
@@ -510,7 +579,10 @@ impl<'s> Splitting<'_, 's> {
         let axes = Axes { row: Some(each.index), turn: turn.index };
         let lows = Lows { row: each.low, turn: turn.low };
         let mut updates = Vec::new();
-        for (place, cell) in inner.cells.iter().zip(&region.cells) {
+        for (number, (place, cell)) in inner.cells.iter().zip(&region.cells).enumerate() {
+            if self.put_off.contains(&(inner.val, number)) {
+                continue;
+            }
             let Home::Row { cell: around, update: at, adds, .. } = place.home else { return None };
             let outer = &self.region.cells[around];
             let update = &cell.updates[0];
@@ -557,7 +629,7 @@ impl<'s> Splitting<'_, 's> {
             lows,
             kept: &mut self.kept,
             is_kept,
-            room: &mut || (longest <= LONGEST).then(|| push(buffers, Buffer::during(ELEMENT * longest, nest))),
+            room: &mut || (longest <= LONGEST).then(|| push(buffers, Buffer::within(ELEMENT * longest, nest.during))),
             body: Draft::default(),
         };
         for update in updates {
@@ -574,13 +646,18 @@ impl<'s> Splitting<'_, 's> {
             return None;
         }
         let (buffers, nest, width) = (&mut *self.buffers, self.nest, self.width);
-        let mut room = |bytes: usize| push(buffers, Buffer::during(bytes, nest));
-        parts.into_iter().map(|part| part.draft.compile(part.rows, part.len, width, &mut room).ok()).collect()
+        let mut room = |bytes: usize| push(buffers, Buffer::within(bytes, nest.during));
+        let (func, around) = (self.func, self.batching.map(|batching| batching.each));
+        let compile = |mut part: Part| {
+            around.into_iter().for_each(|around| part.draft.look_ahead(func, around));
+            part.draft.compile(part.rows, part.len, width, &mut room).ok()
+        };
+        parts.into_iter().map(compile).collect()
     }
 
     /// Room for something that lives as long as the region.
     fn room(&mut self, bytes: usize) -> BufferId {
-        push(self.buffers, Buffer::during(bytes, self.nest))
+        push(self.buffers, Buffer::within(bytes, self.nest.during))
     }
 
     fn steps_of(&self, each: &Loop) -> Option<Steps> {

@@ -30,6 +30,9 @@ const LINE: i32 = 64;
 /// The most rows or turns from what a register points at to what an instruction names.
 const FARTHEST: i32 = 128;
 
+/// The most turns of a row that is asked for early.
+const LONG: usize = 128;
+
 pub struct Emitted {
     pub code: Vec<u8>,
     /// Where the constants begin.
@@ -247,6 +250,7 @@ impl<'a> Loops<'a> {
             self.asm().keep_bits(RAX, -1);
             self.asm().jump_zero(done);
         }
+        self.fetch_ahead();
         self.lengths();
         self.segment(&built.once, &built.pinned)?;
         for pass in &built.passes {
@@ -279,6 +283,25 @@ impl<'a> Loops<'a> {
         for number in 0..self.arrays.len() {
             if let Some(pointer) = self.arrays[number].pointer {
                 self.asm().load_pointer(pointer, Mem::at(RBX, 8 * (ARRAYS + number as i32)));
+            }
+        }
+    }
+
+    /// Asks for the elements that the next call reads, of rows that are short: of long ones the processor finds out by itself.
+    fn fetch_ahead(&mut self) {
+        let Some(len @ 1..=LONG) = self.nest.len else { return };
+        for (number, &ahead) in self.nest.ahead.iter().enumerate() {
+            let Array { pointer, turn, .. } = self.arrays[number];
+            let Some(ahead) = ahead.checked_mul(8).and_then(|ahead| i32::try_from(ahead).ok()) else { continue };
+            let bytes = if turn == 0 { 8 } else { 8 * len as i32 };
+            if ahead == 0 || self.arrays[number].is_strided() || ahead.checked_add(bytes).is_none() {
+                continue;
+            }
+            if pointer.is_none() {
+                self.asm().load_pointer(RAX, Mem::at(RBX, 8 * (ARRAYS + number as i32)));
+            }
+            for line in (0..bytes).step_by(LINE as usize) {
+                self.asm().fetch(Mem::at(pointer.unwrap_or(RAX), ahead + line));
             }
         }
     }
