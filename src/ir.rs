@@ -20,6 +20,7 @@ pub mod build;
 mod dot;
 pub mod guard;
 pub mod parse;
+pub mod places;
 pub mod print;
 pub mod region;
 pub mod slots;
@@ -309,21 +310,6 @@ impl Func {
             }
         }
         outside
-    }
-
-    /// Whether a guard can be looked at where a region that binds these names computes a site: it depends on nothing but what this
-    /// region binds, and what the regions around bind that the site is in.
-    pub fn is_known_at(&self, guard: Val, site: Val, binds: &[Val]) -> bool {
-        let free = self.free(site);
-        // What is carried from turn to turn is there in one loop only, with its index.
-        let is_around = |region: &Region, name: Val| {
-            let carries = region.binds().skip(region.loops.len()).any(|carried| free.contains(&carried));
-            carries && region.loops.iter().any(|each| each.index == name)
-        };
-        self.free(guard).iter().all(|&name| {
-            let is_bound = binds.contains(&name) || free.contains(&name);
-            is_bound || self.regions.iter().any(|region| is_around(region, name))
-        })
     }
 
     pub fn span(&self, val: Val) -> Span {

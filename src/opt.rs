@@ -8,7 +8,7 @@ pub mod relax;
 
 pub use relax::{Relaxation, relax};
 
-use crate::ir::{Builder, Check, Func, Inst, Output, Region, Val};
+use crate::ir::{Builder, Check, Func, Inst, Output, Region, Val, places};
 use crate::ops::Op;
 
 /// The same function without what no result and no check depends on.
@@ -107,6 +107,9 @@ fn rebuild_in(func: &Func, live: &[bool], order: Vec<Val>, mut step: impl FnMut(
     }
     let results: Vec<Output> =
         func.results.iter().map(|result| Output { name: result.name.clone(), value: pass.get(result.value) }).collect();
+    // What differed may have become one.
+    let roots: Vec<Val> = results.iter().map(|result| result.value).collect();
+    places::settle(&mut pass.builder, &roots);
     pass.builder.finish(results)
 }
 

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use hashbrown::{HashMap, HashSet};
 
 use super::{Array, Failure, Value, apply};
+use crate::ir::places::Places;
 use crate::ir::region::LANES;
 use crate::ir::{Cell, Check, Direction, Func, Inst, Reduction, Region, RegionId, Update, UpdateKind, Val};
 use crate::ops::{Fault, Op, Type};
@@ -20,6 +21,7 @@ pub struct Machine<'a> {
     results: HashMap<Val, Vec<Value>>,
     plans: HashMap<RegionId, Rc<Plan>>,
     checks: HashMap<Val, Vec<Check>>,
+    known: Places,
     /// The arrays that regions are making.
     buffers: Vec<Array>,
     /// Where the cells are that have a name.
@@ -78,6 +80,7 @@ impl<'a> Machine<'a> {
             results: HashMap::new(),
             plans: HashMap::new(),
             checks,
+            known: Places::default(),
             buffers: Vec::new(),
             named: HashMap::new(),
             redirected: HashMap::new(),
@@ -163,7 +166,7 @@ impl<'a> Machine<'a> {
         let plan = match self.plans.get(&id) {
             Some(plan) => plan.clone(),
             None => {
-                let plan = Rc::new(Plan::of(func, region, &self.checks));
+                let plan = Rc::new(Plan::of(func, val, region, &self.checks, &self.known));
                 self.plans.insert(id, plan.clone());
                 plan
             }
@@ -400,9 +403,11 @@ struct Turns {
 }
 
 impl Plan {
-    fn of(func: &Func, region: &Region, all: &HashMap<Val, Vec<Check>>) -> Plan {
+    fn of(func: &Func, val: Val, region: &Region, all: &HashMap<Val, Vec<Check>>, places: &Places) -> Plan {
         let binds: Vec<Val> = region.binds().collect();
-        let body = func.body(region);
+        let mut body = func.body(region);
+        // The guards of checks that are looked at elsewhere.
+        body.retain(|&member| places.know(func, member, val, val));
         let depth = region.loops.len();
         // States and cells change with every turn.
         let level = |val: Val| {
@@ -417,7 +422,7 @@ impl Plan {
         for &site in &body {
             for &check in all.get(&site).into_iter().flatten() {
                 let guard = check.guard;
-                if func.is_known_at(guard, site, &binds) {
+                if places.know(func, guard, site, val) {
                     checks[level(site).max(level(guard))].push(check);
                 }
             }

@@ -402,7 +402,8 @@ impl Builder {
             }
             // A name that is free in both is bound around both by the same region.
             pass.free.extend(self.func.free(new).iter().filter(|name| !self.func.free(old).contains(name)));
-            pass.inside |= matches!(self.func.inst(old), Inst::Read(_)) && !self.func.free(old).is_empty();
+            pass.inside |=
+                matches!(self.func.inst(old), Inst::Read(_) | Inst::Region(_)) && !self.func.free(old).is_empty();
         }
         let mut wanted = vec![false; pass.map.len()];
         for &root in roots.iter().filter(|&&root| root >= first) {

@@ -15,9 +15,13 @@ use std::rc::Rc;
 
 use hashbrown::{HashMap, HashSet};
 
+use super::places;
 use super::slots::Slots;
 use super::{Builder, Check, Func, Inst, Loop, Reduction, Region, Val};
 use crate::ops::{Op, Type};
+
+/// A condition is taken apart into so many at most.
+const CONJUNCTS: usize = 16;
 
 /// The guards of the values of one scope, as conditions in the same graph.
 pub struct Guards {
@@ -266,7 +270,7 @@ pub fn any(builder: &mut Builder, region: &Region, condition: Val) -> Val {
 }
 
 /// What a condition says that doesn't depend on these names; it follows from the condition.
-fn known_before(builder: &mut Builder, condition: Val, binds: &[Val]) -> Val {
+pub fn known_before(builder: &mut Builder, condition: Val, binds: &[Val]) -> Val {
     let always = builder.bool(true);
     let mut known: HashMap<Val, Val> = HashMap::new();
     let mut stack = vec![condition];
@@ -392,7 +396,7 @@ impl Steep {
     }
 }
 
-/// `a or b`, where `g and c` with `g and not c` is `g`.
+/// `a or b`, where `g and c` with `g and not c` is `g`, and so is `g` with `g and c`.
 pub fn either(builder: &mut Builder, a: Val, b: Val) -> Val {
     let func = builder.func();
     let parts = |val: Val| match func.inst(val) {
@@ -407,15 +411,33 @@ pub fn either(builder: &mut Builder, a: Val, b: Val) -> Val {
             }
         }
     }
-    // `g or (g and c)` is `g`.
     for (whole, part) in [(a, b), (b, a)] {
-        if let Some((x, y)) = parts(part)
-            && (x == whole || y == whole)
-        {
+        let (needed, given) = (conjuncts(func, whole), conjuncts(func, part));
+        if needed.iter().all(|each| given.contains(each)) {
             return whole;
         }
     }
     builder.binary(Op::Or, a, b)
+}
+
+/// A condition as conditions that must all hold, some of them.
+fn conjuncts(func: &Func, condition: Val) -> Vec<Val> {
+    let mut parts = vec![condition];
+    let mut place = 0;
+    while place < parts.len() {
+        match func.inst(parts[place]) {
+            Inst::Binary(Op::And, a, b) if parts.len() < CONJUNCTS => {
+                parts[place] = a;
+                parts.push(b);
+            }
+            Inst::Ternary(Op::Select, a, b, no) if func.inst(no) == Inst::Bool(false) && parts.len() < CONJUNCTS => {
+                parts[place] = a;
+                parts.push(b);
+            }
+            _ => place += 1,
+        }
+    }
+    parts
 }
 
 /// Adds the checks of a finished program: what may have no result must have one wherever it matters. In the body of a region, that is
@@ -428,18 +450,23 @@ pub fn add_checks(builder: &mut Builder, roots: &[Val], may_fault: impl Fn(&Func
     }
     let guards = Guards::of_values(builder, roots);
     let Question::Values { inside, .. } = guards.question else { return };
-    let mut found: HashMap<Val, Val> = HashMap::new();
-    // A body knows only itself; the same instruction may stand in several.
+    let mut found: HashMap<Val, Vec<Val>> = HashMap::new();
     for (site, guard) in inside.into_iter().filter(|(site, _)| sites.contains(site)) {
-        let joined = found.get(&site).map_or(guard, |&old| either(builder, old, guard));
-        found.insert(site, joined);
+        found.entry(site).or_default().push(guard);
     }
     let mut sites: Vec<Val> = sites.into_iter().collect();
     sites.sort_unstable();
     for site in sites {
         let here = guards.guard.get(site).filter(|_| builder.func().free(site).is_empty());
-        if let Some(guard) = here.copied().or_else(|| found.get(&site).copied()) {
-            builder.check(Check { guard, site, missing: false });
+        match here {
+            Some(&guard) => builder.check(Check { guard, site, missing: false }),
+            // A body knows only itself; the same instruction may stand in several.
+            None => {
+                for guard in found.remove(&site).unwrap_or_default() {
+                    builder.check(Check { guard, site, missing: false });
+                }
+            }
         }
     }
+    places::join(builder);
 }

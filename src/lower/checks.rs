@@ -9,7 +9,7 @@ use super::Lowering;
 use super::interval::{Affine, Ranges};
 use crate::ast::BlockId;
 use crate::error::Problem;
-use crate::ir::{Check, Func, Inst, Loop, Val, guard};
+use crate::ir::{Check, Func, Inst, Loop, Val, guard, places};
 use crate::ops::Op;
 use crate::span::Span;
 
@@ -61,6 +61,7 @@ impl Lowering<'_> {
                 }
             }
         }
+        places::settle(&mut self.builder, roots);
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 

@@ -10,6 +10,7 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::split::{self, Split};
+use crate::ir::places::Places;
 use crate::ir::{Cell, Func, Inst, Region, RegionId, Update, UpdateKind, Val};
 use crate::ops::Type;
 use crate::wide::Width;
@@ -133,6 +134,7 @@ pub fn plan(func: &Func, kernels: Option<Width>) -> Plan {
     let mut planner = Planner {
         func,
         guards,
+        known: Places::default(),
         results,
         deferred: deferred(func),
         bodies: HashMap::new(),
@@ -190,6 +192,7 @@ struct Planner<'a> {
     func: &'a Func,
     /// The checks by their sites.
     guards: HashMap<Val, Vec<u32>>,
+    known: Places,
     results: HashMap<(Val, u32), Val>,
     deferred: HashSet<Val>,
     bodies: HashMap<RegionId, Body>,
@@ -240,7 +243,7 @@ impl Planner<'_> {
     fn inputs(&mut self, val: Val) -> Vec<Val> {
         let func = self.func;
         match func.inst(val) {
-            Inst::Region(region) => self.body(region).captures,
+            Inst::Region(region) => self.body(val, region).captures,
             _ => {
                 let fetched = |&operand: &Val| match func.inst(operand) {
                     Inst::Unary(_, a) if self.deferred.contains(&operand) => a,
@@ -252,7 +255,7 @@ impl Planner<'_> {
     }
 
     /// The body of a region with what its checks need.
-    fn body(&mut self, id: RegionId) -> Body {
+    fn body(&mut self, of: Val, id: RegionId) -> Body {
         if let Some(body) = self.bodies.get(&id) {
             return body.clone();
         }
@@ -270,7 +273,7 @@ impl Planner<'_> {
                     stack.extend(self.inputs(val));
                     for &number in self.guards.get(&val).into_iter().flatten() {
                         let guard = func.checks[number as usize].guard;
-                        if func.is_known_at(guard, val, &binds) {
+                        if self.known.know(func, guard, val, of) {
                             checks.push(number);
                             stack.push(guard);
                         }
@@ -316,7 +319,7 @@ impl Planner<'_> {
     fn nest(&mut self, val: Val, id: RegionId, rows: &[InPlace]) -> Nest {
         let func = self.func;
         let region = func.region(id);
-        let body = self.body(id);
+        let body = self.body(val, id);
         let levels = Levels::of(func, region, &body);
         let start = self.time;
         let in_place = in_place(func, region, &body.members, |member| levels.level(member) == levels.depth);
