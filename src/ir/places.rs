@@ -116,6 +116,8 @@ struct Waiting {
 /// The checks that each region looks at.
 struct Sites<'a> {
     func: &'a Func,
+    here: HashMap<Val, Vec<usize>>,
+    /// Those of the regions inside among them.
     at: HashMap<Val, Vec<usize>>,
 }
 
@@ -126,15 +128,32 @@ impl Sites<'_> {
             numbers.entry(check.site).or_default().push(number);
         }
         let mut at: HashMap<Val, Vec<usize>> = HashMap::new();
+        let mut inner: Vec<(Val, Vec<Val>)> = Vec::new();
         for val in func.vals() {
             let Inst::Region(region) = func.inst(val) else { continue };
             let body = func.body(func.region(region));
-            let inside: Vec<usize> = body.iter().filter_map(|member| numbers.get(member)).flatten().copied().collect();
-            if !inside.is_empty() {
-                at.insert(val, inside);
+            at.insert(val, body.iter().filter_map(|member| numbers.get(member)).flatten().copied().collect());
+            inner
+                .push((val, body.into_iter().filter(|&member| matches!(func.inst(member), Inst::Region(_))).collect()));
+        }
+        // The checks of the regions inside are asked in its turns. Guards are younger than regions, so there may be several rounds.
+        let mut here = at.clone();
+        loop {
+            let before: usize = at.values().map(Vec::len).sum();
+            for (val, inner) in &inner {
+                let mut all: Vec<usize> =
+                    inner.iter().flat_map(|member| &at[member]).chain(&at[val]).copied().collect();
+                all.sort_unstable();
+                all.dedup();
+                at.insert(*val, all);
+            }
+            if at.values().map(Vec::len).sum::<usize>() == before {
+                break;
             }
         }
-        Sites { func, at }
+        at.retain(|_, numbers| !numbers.is_empty());
+        here.retain(|_, numbers| !numbers.is_empty());
+        Sites { func, here, at }
     }
 
     /// A check on a way from a region round to itself.
@@ -213,7 +232,7 @@ fn weaken(builder: &mut Builder) {
     let places = Places::default();
     let sites = Sites::of(func);
     let mut at: HashMap<usize, Vec<Val>> = HashMap::new();
-    for (&region, numbers) in &sites.at {
+    for (&region, numbers) in &sites.here {
         numbers.iter().for_each(|&number| at.entry(number).or_default().push(region));
     }
     let mut unknown: Vec<(usize, Vec<Val>)> = Vec::new();
