@@ -107,8 +107,7 @@ impl Reach {
         let condition = self.conditions[active.place(operand)];
         let condition = match op {
             // They pass a 0 on as it is.
-            Op::Neg | Op::Add | Op::Sub => return term,
-            _ if op.chooses() => return term,
+            Op::Neg | Op::Add | Op::Sub | Op::Select => return term,
             Op::Mul if builder.func().operands(user).iter().any(|&factor| is_finite(builder, factor)) => return term,
             // What is infinite is mostly made by what has infinite slopes.
             Op::Mul | Op::Fma if !self.is_steep(builder, user, operand) => condition.branches,

@@ -7,7 +7,6 @@ use crate::interp::{self, Failure};
 use crate::ir::Func;
 #[cfg(feature = "jit")]
 use crate::jit::loops::{self, LoopCode, Workspace};
-use crate::ops::Fault;
 use crate::program::Backend;
 use crate::span::Span;
 
@@ -53,16 +52,16 @@ impl Loops {
     }
 
     /// Computes all results, each into its slice. The lengths are right. A check that fails says where in the text, and why.
-    pub fn run(&self, func: &Func, args: &[&[f64]], outs: &mut [&mut [f64]]) -> Result<(), (Span, Fault)> {
+    pub fn run(&self, func: &Func, args: &[&[f64]], outs: &mut [&mut [f64]]) -> Result<(), (Span, Failure)> {
         #[cfg(feature = "jit")]
         if let Some(code) = &self.code {
             let spare = || self.spare.lock().unwrap_or_else(PoisonError::into_inner);
             let mut workspace = spare().pop().unwrap_or_default();
             let done = code.call(args, outs, &mut workspace);
             spare().push(workspace);
-            return done.map_err(|Failure { site, fault }| (code.func().span(site), fault));
+            return done.map_err(|failure| (code.func().span(failure.site), failure));
         }
-        let values = interp::call(func, args).map_err(|Failure { site, fault }| (func.span(site), fault))?;
+        let values = interp::call(func, args).map_err(|failure| (func.span(failure.site), failure))?;
         for (out, value) in outs.iter_mut().zip(values) {
             out.copy_from_slice(&value.numbers());
         }

@@ -303,12 +303,18 @@ impl<'a> Machine<'a> {
     fn check(&mut self, checks: &[Check]) {
         for &Check { guard, site, missing } in checks {
             if self.failure.is_none() && self.holds(guard) {
+                let operands: Vec<Value> = match self.func.inst(site) {
+                    // The array may be one that is being made; what is told of it are subscripts.
+                    Inst::Read(list) => {
+                        let subscripts = self.func.list(list)[1..].iter().map(|&subscript| self.get(subscript));
+                        [Value::Int(0)].into_iter().chain(subscripts).collect()
+                    }
+                    _ => self.func.operands(site).iter().map(|&operand| self.get(operand)).collect(),
+                };
                 let fault = match self.func.inst(site) {
                     _ if missing => Some(Fault::Missing),
                     Inst::Read(_) => self.read(site).1,
                     _ => {
-                        let operands: Vec<Value> =
-                            self.func.operands(site).iter().map(|&operand| self.get(operand)).collect();
                         let own = std::slice::from_ref(&self.values[site.index()]);
                         if let Some(watch) = &mut self.watch {
                             watch(site, &operands, &own[0]);
@@ -317,7 +323,7 @@ impl<'a> Machine<'a> {
                             .or_else(|| endless(self.func, site, &own[0]))
                     }
                 };
-                self.failure = fault.map(|fault| Failure { site, fault });
+                self.failure = fault.map(|fault| Failure::new(self.func, site, fault, &operands));
             }
         }
     }
