@@ -415,15 +415,8 @@ impl Plan {
         // The guards of checks that are looked at elsewhere.
         body.retain(|&member| places.know(func, member, val, val));
         let depth = region.loops.len();
-        // States and cells change with every turn.
-        let level = |val: Val| {
-            let of_name = |name: &Val| match region.loops.iter().position(|each| each.index == *name) {
-                Some(position) => position + 1,
-                None if binds.contains(name) => depth,
-                None => 0,
-            };
-            func.free(val).iter().map(of_name).max().unwrap_or(0)
-        };
+        let levels = func.levels(region, &body);
+        let level = |val: Val| levels.get(&val).copied().unwrap_or(0);
         let mut checks = vec![Vec::new(); depth + 1];
         for &site in &body {
             for &check in all.get(&site).into_iter().flatten() {
@@ -439,15 +432,15 @@ impl Plan {
         if let Some(going) = region.going {
             test = body.iter().copied().filter(|&val| leads_to(func, val, &[going])).collect();
         }
-        let mut levels = vec![Vec::new(); depth + 1];
+        let mut by_level = vec![Vec::new(); depth + 1];
         for &val in &body {
             if level(val) < depth || !test.contains(&val) {
-                levels[level(val)].push(val);
+                by_level[level(val)].push(val);
             }
         }
         test.retain(|&val| level(val) == depth);
         let in_place = in_place(func, region, &body, |val| level(val) == depth);
-        Plan { binds, levels, test, checks, around, in_place }
+        Plan { binds, levels: by_level, test, checks, around, in_place }
     }
 }
 
