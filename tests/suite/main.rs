@@ -37,6 +37,7 @@ mod nested;
 mod pictures;
 mod properties;
 mod random;
+mod random_orders;
 mod random_recurrences;
 #[cfg(feature = "jit")]
 mod random_regions;
