@@ -56,7 +56,7 @@ struct Condition {
 }
 
 impl Reach {
-    /// Everything is reached; `None` where that stays so.
+    /// Everything is reached; `None` where nothing chooses.
     pub fn of(builder: &mut Builder, active: &Active) -> Option<Reach> {
         let func = builder.func();
         let all = || active.vals().filter(|&val| active.contains(val));
@@ -67,19 +67,14 @@ impl Reach {
             }
             inst => inst.op().is_some_and(Op::chooses),
         };
-        let is_steep = |val: Val| func.inst(val).op().is_some_and(|op| !op.is_gentle());
-        let has_loops = all().any(|val| matches!(func.inst(val), Inst::Region(_)));
-        // Elements that depend on nothing of interest stand in arrays; what is gentle makes nothing infinite of them.
-        if !(active.vals().any(chooses) || has_loops && all().any(is_steep)) {
+        if !active.vals().any(chooses) {
             return None;
         }
+        let has_loops = all().any(|val| matches!(func.inst(val), Inst::Region(_)));
         let partial = if has_loops { Partial::of_all(func, active) } else { Vec::new() };
         let is_partial = |val: &Val| partial.get(active.place(*val)).is_some_and(|partial| partial.choices);
         let carried: Vec<Val> =
             all().filter(|val| matches!(func.inst(*val), Inst::Bound(_)) && is_partial(val)).collect();
-        if !active.vals().any(chooses) && !all().any(|val| is_partial(&val)) {
-            return None;
-        }
         let always = builder.bool(true);
         let everywhere = Condition { branches: always, choices: always };
         let mut reach = Reach {

@@ -121,7 +121,6 @@ fn branches_not_taken_contribute_nothing() {
             &[1.0, 0.0],
             &[("", -INF), ("x", 0.0), ("z", INF)],
         ),
-        claim("s[0] = 0; s[t] = x + sqrt(s[t-1]) for t in 1..=1; s[1]", &[2.0], &[("", 2.0), ("x", 1.0), ("xx", 0.0)]),
         claim(
             "s[0] = x; s[t] = if(s[t-1] > 5, s[t-1], z) for t in 1..=3; (s[3] + 0)*(1/s[3])",
             &[1.0, INF],

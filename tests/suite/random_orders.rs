@@ -206,7 +206,7 @@ fn add(sum: &mut Dual, term: &Dual, factor: f64) {
 fn what_is_read_is_there_or_said_to_be_missing() {
     let p = [0.7, -0.4, 1.1];
     let (mut values, mut missing) = (0, 0);
-    for seed in 0..36 {
+    for seed in 0..24 {
         let arrays = Arrays::new(&mut Random(seed * 2 + 1));
         let text = arrays.text();
         let expected = arrays.value(&p);
@@ -230,5 +230,5 @@ fn what_is_read_is_there_or_said_to_be_missing() {
             values += 1;
         }
     }
-    assert!(values > 20 && missing > 20, "{values} values and {missing} errors say little");
+    assert!(values > 12 && missing > 12, "{values} values and {missing} errors say little");
 }

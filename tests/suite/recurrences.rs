@@ -578,16 +578,16 @@ fn an_element_that_is_not_there_is_named() {
         let message = gradient(text, args).expect_err(text).to_string();
         assert!(message.contains(what), "{text}\n{message}");
     };
-    let x = ("x", &[2][..], vec![0.4, 0.5]);
-    let data = |m: f64| [x.clone(), ("m", &[2][..], vec![0.0, m])];
+    let x = || ("x", &[2][..], vec![0.4, 0.5]);
+    let data = |m: f64| [x(), ("m", &[2][..], vec![0.0, m])];
     says("param x[2]; index m[2]; sum[i](x[m[i]])", &data(5.0), "^ the subscript is 5, and there are 2 elements");
     says("param x[2]; index m[2]; sum[i](x[m[i]])", &data(-1.0), "^ the subscript is -1, and there are 2 elements");
     says("param x[2]; index m[2]; y[0,i] = x[i]; sum[i](y[m[i],0])", &data(3.0), "is 3, and there is one element");
     let nowhere = "over nothing there is no greatest";
-    says("param x[2]; x[argmax[i if x[i] > 1](x[i])]", &[x.clone()], nowhere);
-    says("param x[2]; f(i) = argmin[j if x[j] > 1 + i](x[j])\nsum[i](x[i]*f(i))", &[x.clone()], nowhere);
+    says("param x[2]; x[argmax[i if x[i] > 1](x[i])]", &[x()], nowhere);
+    says("param x[2]; f(i) = argmin[j if x[j] > 1 + i](x[j])\nsum[i](x[i]*f(i))", &[x()], nowhere);
     // Out of range in the same way, and something else.
-    says("param x[2]; y[0] = x[0]; y[if(x[0] > 1, 0, 1)]", &[x.clone()], "there is one element");
+    says("param x[2]; y[0] = x[0]; y[if(x[0] > 1, 0, 1)]", &[x()], "there is one element");
     // Where it is read, not where something else is.
     let text = "param x[2]
                 s[0,l] = 2*x[l]
@@ -595,8 +595,8 @@ fn an_element_that_is_not_there_is_named() {
                 s[t,l] = r[t-1,l] for t in 1..=1
                 r[t,l] = s[t-1,l]*if(l < 1, r[t,min(l+1,1)], 3) for t in 1..=1, l in 0..2
                 r[1,0]";
-    says(text, &[x.clone()], "an element has no value yet\n --> formula:5");
-    says(text, &[x.clone()], "its subscripts end in 1");
+    says(text, &[x()], "an element has no value yet\n --> formula:5");
+    says(text, &[x()], "its subscripts end in 1");
 }
 
 /// What is read under a condition of an outer loop is checked although its subscripts are of the inner one alone.

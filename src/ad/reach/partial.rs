@@ -1,7 +1,8 @@
 //! Which values aren't reached everywhere, before anything is made for them.
 //!
 //! A value is **partial** if its reach may be less than everywhere. That goes from operands to users as reach itself does, and
-//! from what a turn makes to what the next turn takes; it is found by going round until nothing is new.
+//! from what a turn makes to what the next turn takes; it is found by going round until nothing is new. That loops mostly begin with
+//! constants doesn't make what they hand on partial: derivatives would be full of conditions for the sake of the first turn.
 
 use hashbrown::HashMap;
 
@@ -17,8 +18,6 @@ pub struct Partial {
     pub choices: bool,
 }
 
-/// What doesn't depend on anything of interest and is handed on: products do without it, as they do without choices.
-const CONSTANT: Partial = Partial { branches: false, choices: true };
 const EVERYWHERE: Partial = Partial { branches: false, choices: false };
 const NOWHERE: Partial = Partial { branches: true, choices: true };
 
@@ -89,7 +88,7 @@ impl Search<'_> {
         match self.func.inst(val) {
             Inst::Bound(_) => {
                 let sources = self.carried.get(&val).into_iter().flatten();
-                sources.map(|&source| self.get(source).unwrap_or(CONSTANT)).fold(EVERYWHERE, Partial::or)
+                sources.map(|&source| self.get(source).unwrap_or(EVERYWHERE)).fold(EVERYWHERE, Partial::or)
             }
             Inst::Region(_) => EVERYWHERE,
             Inst::Result(region, number) => match self.func.region_of(region) {
