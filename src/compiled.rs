@@ -325,7 +325,7 @@ impl Inner {
 
     fn stopped(&self, stop: Stop) -> Error {
         match stop {
-            Stop::Fault(at, fault) => self.told(at, fault),
+            Stop::Fault(at, failure) => self.told(at, &failure),
             Stop::Work(TooMuch { at, turns, limit }) => {
                 self.program.problem(Problem::TooManyTurns { at, turns, limit })
             }
@@ -333,13 +333,13 @@ impl Inner {
     }
 
     /// A failure in words.
-    fn told(&self, at: Span, fault: Fault) -> Error {
-        // Of nothing there is no place; in the graph that is a subscript which is outside.
-        let text = at.text(self.program.source());
-        if fault == Fault::Outside && (text.starts_with("argmax[") || text.starts_with("argmin[")) {
-            return self.program.problem(Problem::PlaceOfNothing { at });
-        }
-        self.program.problem(Problem::NoInteger { at, fault })
+    fn told(&self, at: Span, failure: &Failure) -> Error {
+        let subscripts = failure.subscripts.clone();
+        self.program.problem(match failure.fault {
+            Fault::Nowhere => Problem::PlaceOfNothing { at },
+            Fault::Outside | Fault::Missing => Problem::NoElement { at, fault: failure.fault, subscripts },
+            fault => Problem::NoInteger { at, fault },
+        })
     }
 
     fn check_lengths(&self, args: &[f64], seeds: &[f64], outs: [usize; 3]) -> Result<(), Error> {
@@ -364,8 +364,8 @@ impl Inner {
     fn interpret(&self, args: &[f64], seeds: &[f64], mut outs: [&mut [f64]; 3]) -> Result<(), Error> {
         let all: Vec<f64> = args.iter().chain(seeds).copied().collect();
         let values = interp::values(&self.func, &all);
-        if let Some(Failure { site, fault }) = interp::failure(&self.func, &values) {
-            return Err(self.told(self.func.span(site), fault));
+        if let Some(failure) = interp::failure(&self.func, &values) {
+            return Err(self.told(self.func.span(failure.site), &failure));
         }
         let slots = outs.iter_mut().flat_map(|out| out.iter_mut());
         for (slot, result) in slots.zip(&self.func.results) {

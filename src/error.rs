@@ -494,6 +494,13 @@ pub enum Problem {
         at: Span,
         fault: Fault,
     },
+    /// An element that doesn't exist or has no value yet, at run time: the subscripts that it is read with, as far as they are told,
+    /// with the extents of their dimensions.
+    NoElement {
+        at: Span,
+        fault: Fault,
+        subscripts: Vec<(i64, usize)>,
+    },
     /// `argmax` over nothing, at run time.
     PlaceOfNothing {
         at: Span,

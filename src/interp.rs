@@ -7,6 +7,7 @@ mod region;
 
 use std::rc::Rc;
 
+use crate::ir::region::NOWHERE;
 use crate::ir::{Func, Inst, Val};
 use crate::ops::{Eval, Fault, Op, Type};
 use region::Machine;
@@ -74,10 +75,31 @@ impl Value {
 }
 
 /// A check that failed: the instruction that has no result where it matters, and why.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Failure {
     pub site: Val,
     pub fault: Fault,
+    /// Of what reads an element, the first [`TOLD`] of its subscripts, each with the extent that it should be below.
+    pub subscripts: Vec<(i64, usize)>,
+}
+
+/// A failure tells so many subscripts.
+pub const TOLD: usize = 4;
+
+impl Failure {
+    /// Of a site with these operands.
+    pub fn new(func: &Func, site: Val, fault: Fault, operands: &[Value]) -> Failure {
+        let subscripts: Vec<(i64, usize)> = match func.inst(site) {
+            Inst::Read(list) => {
+                let extents = func.shape(func.list(list)[0]).iter().copied();
+                operands[1..].iter().map(Value::int).zip(extents).take(TOLD).collect()
+            }
+            _ => Vec::new(),
+        };
+        let is_nowhere = subscripts.iter().any(|&(subscript, _)| subscript == NOWHERE);
+        let fault = if is_nowhere { Fault::Nowhere } else { fault };
+        Failure { site, fault, subscripts }
+    }
 }
 
 /// The values of all instructions at the top, in order (what is in the body of a region has many; it is 0 here). Arguments are
@@ -165,10 +187,11 @@ pub fn failure(func: &Func, values: &[Value]) -> Option<Failure> {
         let operands: Vec<Value> =
             func.operands(check.site).iter().map(|operand| values[operand.index()].clone()).collect();
         if check.missing {
-            return Some(Failure { site: check.site, fault: Fault::Missing });
+            return Some(Failure::new(func, check.site, Fault::Missing, &operands));
         }
         let endless = || region::endless(func, check.site, &values[check.site.index()]);
-        region::fault(func, check.site, &operands).or_else(endless).map(|fault| Failure { site: check.site, fault })
+        let fault = region::fault(func, check.site, &operands).or_else(endless)?;
+        Some(Failure::new(func, check.site, fault, &operands))
     })
 }
 

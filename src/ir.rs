@@ -32,6 +32,8 @@ pub use build::Builder;
 pub use dot::to_dot;
 pub use region::{Cell, Direction, Loop, Reduction, Region, RegionId, Shape, State, Update, UpdateKind};
 
+use hashbrown::HashMap;
+
 use crate::ops::{Op, Type};
 use crate::span::Span;
 
@@ -249,6 +251,30 @@ impl Func {
     /// The body of a region; see [`Bodies::members`].
     pub fn body(&self, region: &Region) -> Vec<Val> {
         Bodies::of(self).members_of(region)
+    }
+
+    /// At which loop of a region the members of its body are computed, in order: the innermost whose index they depend on, 0 being what
+    /// stands before all loops, and that of everything that they take. A region inside waits for the guards of its checks too.
+    pub fn levels(&self, region: &Region, body: &[Val]) -> HashMap<Val, usize> {
+        let depth = region.loops.len();
+        let binds: Vec<Val> = region.binds().collect();
+        // States and cells change with every turn.
+        let of_name = |name: &Val| match region.loops.iter().position(|each| each.index == *name) {
+            Some(position) => position + 1,
+            None if binds.contains(name) => depth,
+            None => 0,
+        };
+        let own = |val: Val| self.free(val).iter().map(of_name).max().unwrap_or(0);
+        let mut bodies = Bodies::of(self);
+        let mut levels: HashMap<Val, usize> = binds.iter().map(|name| (*name, of_name(name))).collect();
+        for &val in body {
+            let mut level = self.operands(val).iter().filter_map(|operand| levels.get(operand)).copied().max();
+            if let Inst::Region(inner) = self.inst(val) {
+                level = level.max(bodies.guards(inner).iter().copied().map(own).max());
+            }
+            levels.insert(val, own(val).max(level.unwrap_or(0)));
+        }
+        levels
     }
 
     pub fn span(&self, val: Val) -> Span {

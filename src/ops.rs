@@ -73,6 +73,8 @@ pub enum Fault {
     NoInteger,
     /// A subscript is outside of its array.
     Outside,
+    /// A place is asked for, and there is none: `argmax` over nothing.
+    Nowhere,
     /// An element is read that nothing has given a value, or not yet.
     Missing,
     /// A `while` has come to the limit of its turns.
@@ -80,12 +82,13 @@ pub enum Fault {
 }
 
 impl Fault {
-    pub const ALL: [Fault; 7] = [
+    pub const ALL: [Fault; 8] = [
         Fault::Overflow,
         Fault::DivisionByZero,
         Fault::NegativePower,
         Fault::NoInteger,
         Fault::Outside,
+        Fault::Nowhere,
         Fault::Missing,
         Fault::Endless,
     ];
@@ -97,6 +100,7 @@ impl Fault {
             Fault::NegativePower => "negative_power",
             Fault::NoInteger => "no_integer",
             Fault::Outside => "outside",
+            Fault::Nowhere => "nowhere",
             Fault::Missing => "missing",
             Fault::Endless => "endless",
         }

@@ -75,7 +75,7 @@ impl Sweep<'_> {
                 }
                 Inst::Region(region) => {
                     let region = self.builder.func().region(region).clone();
-                    let results = self.region(val, &region);
+                    let results = self.region(val, &region, reach.as_mut());
                     self.results.insert(val, results);
                     None
                 }
@@ -132,9 +132,12 @@ impl Sweep<'_> {
         self.dot(val).unwrap_or_else(|| zero(self.builder, val))
     }
 
-    fn region(&mut self, val: Val, region: &Region) -> Vec<Option<Val>> {
+    fn region(&mut self, val: Val, region: &Region, mut reach: Option<&mut Reach>) -> Vec<Option<Val>> {
         let mut results = vec![None; region.results()];
-        let mut tangent = region.asking(Box::new([]));
+        let mut tangent = match &mut reach {
+            Some(reach) => reach.carry(self.builder, &self.active, val, region),
+            None => region.asking(Box::new([])),
+        };
         let mut numbers: Vec<(usize, usize)> = Vec::new();
 
         let mut states = tangent.states.to_vec();
@@ -170,6 +173,7 @@ impl Sweep<'_> {
         if !numbers.is_empty() || !tangent.reductions.is_empty() {
             let first = tangent.first_reduction();
             let whole = self.builder.region(tangent);
+            reach.into_iter().for_each(|reach| reach.made(val, whole));
             for (number, place) in numbers {
                 results[number] = Some(self.builder.result(whole, place));
             }

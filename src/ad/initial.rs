@@ -9,6 +9,10 @@
 //! The reverse sweep reads `cell_bar[i]` once, in turn `i`, and the adjoint of `init` has nothing at elements that are stored over. So what
 //! comes back to such an element goes to `init` past the cell. Which one it is is mostly seen from the subscript; otherwise it is a
 //! condition.
+//!
+//! A region inside of the turn sends back whole arrays. What its own readings see is told apart in its own scope, where their subscripts
+//! are, so that the array for the cell has only elements that are made and the one for `init` the others. A row that is read as a whole is
+//! one that an earlier turn has made or none will: others are tried element by element, and their cells begin with nothing.
 
 use super::active::Active;
 use super::reverse::{Bar, Part, Scope, Sweep};

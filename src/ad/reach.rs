@@ -7,17 +7,41 @@
 //! reached its tangent is 0.
 //!
 //! The reach of a sum is that of any of its terms, so that of a sum over nothing is `false`. The reach of an array is an array of
-//! conditions, made by the same loops. What a turn hands to the next is taken to be reached.
+//! conditions, made by the same loops. What a turn hands to the next has a companion that carries its reach along, where that isn't
+//! everywhere:
+//!
+//! ```text
+//! s = if(c, s, z)          s_reach = c and s_reach,    s_dot = if(c, s_dot, 0)
+//! ```
+//!
+//! Where it isn't everywhere is found out beforehand, see [`Partial`].
+
+mod partial;
+
+use hashbrown::HashMap;
 
 use super::active::Active;
-use crate::ir::guard::{any, either, passed_over};
-use crate::ir::{Builder, Cell, Func, Inst, Reduction, Region, Update, UpdateKind, Val};
+use crate::ir::guard::{Steep, any, either, passed_over};
+use crate::ir::{Builder, Cell, Func, Inst, Reduction, Region, State, Update, Val};
 use crate::ops::{Op, Type};
+use partial::{Partial, is_stored};
 
 /// The reach of each active value.
 pub struct Reach {
     always: Val,
     conditions: Vec<Condition>,
+    steep: Steep,
+    /// What a turn hands on that isn't reached everywhere, with the names of its companions.
+    companions: HashMap<Val, Condition>,
+    /// Regions with companions: what their bodies hand on, and where the companions' last values are.
+    carrying: HashMap<Val, Carrying>,
+}
+
+/// A region whose turns hand on reaches.
+struct Carrying {
+    region: Region,
+    /// The region that is made of it.
+    made: Option<Val>,
 }
 
 /// One of the two conditions of a [`Condition`].
@@ -35,6 +59,7 @@ impl Reach {
     /// Everything is reached; `None` where nothing chooses.
     pub fn of(builder: &mut Builder, active: &Active) -> Option<Reach> {
         let func = builder.func();
+        let all = || active.vals().filter(|&val| active.contains(val));
         let chooses = |val: Val| match func.inst(val) {
             Inst::Region(region) => {
                 let region = func.region(region);
@@ -42,10 +67,33 @@ impl Reach {
             }
             inst => inst.op().is_some_and(Op::chooses),
         };
-        active.vals().any(chooses).then(|| {
-            let always = builder.bool(true);
-            Reach { always, conditions: vec![Condition { branches: always, choices: always }; active.len()] }
-        })
+        if !active.vals().any(chooses) {
+            return None;
+        }
+        let has_loops = all().any(|val| matches!(func.inst(val), Inst::Region(_)));
+        let partial = if has_loops { Partial::of_all(func, active) } else { Vec::new() };
+        let is_partial = |val: &Val| partial.get(active.place(*val)).is_some_and(|partial| partial.choices);
+        let carried: Vec<Val> =
+            all().filter(|val| matches!(func.inst(*val), Inst::Bound(_)) && is_partial(val)).collect();
+        let always = builder.bool(true);
+        let everywhere = Condition { branches: always, choices: always };
+        let mut reach = Reach {
+            always,
+            conditions: vec![everywhere; active.len()],
+            steep: Steep::of(builder.func()),
+            companions: HashMap::new(),
+            carrying: HashMap::new(),
+        };
+        for name in carried {
+            let shape = builder.func().shape(name).to_vec();
+            let choices = builder.bound(Type::Bool, &shape);
+            let is_branched = partial[active.place(name)].branches;
+            let branches = if is_branched { builder.bound(Type::Bool, &shape) } else { always };
+            let companion = Condition { branches, choices };
+            reach.conditions[active.place(name)] = companion;
+            reach.companions.insert(name, companion);
+        }
+        Some(reach)
     }
 
     /// The contribution of an operand to the tangent of its user, or 0 where the operand isn't reached.
@@ -54,10 +102,10 @@ impl Reach {
         let condition = self.conditions[active.place(operand)];
         let condition = match op {
             // They pass a 0 on as it is.
-            Op::Neg | Op::Add | Op::Sub => return term,
-            _ if op.chooses() => return term,
+            Op::Neg | Op::Add | Op::Sub | Op::Select => return term,
             Op::Mul if builder.func().operands(user).iter().any(|&factor| is_finite(builder, factor)) => return term,
-            Op::Mul | Op::Fma => condition.branches,
+            // What is infinite is mostly made by what has infinite slopes.
+            Op::Mul | Op::Fma if !self.is_steep(builder, user, operand) => condition.branches,
             _ => condition.choices,
         };
         if condition == self.always {
@@ -67,15 +115,32 @@ impl Reach {
         builder.select(condition, term, zero)
     }
 
+    /// Whether what an operand is multiplied with may be infinite although what it is computed from is not.
+    fn is_steep(&self, builder: &Builder, user: Val, operand: Val) -> bool {
+        let mut others = builder.func().operands(user).as_slice().to_vec();
+        if let Some(place) = others.iter().position(|&other| other == operand) {
+            others.swap_remove(place);
+        }
+        others.into_iter().any(|other| self.steep.of_value(other))
+    }
+
     /// Notes the reach of a value from those of its operands.
     pub fn extend(&mut self, builder: &mut Builder, active: &Active, val: Val) {
         match builder.func().inst(val) {
-            Inst::Region(_) => return,
+            Inst::Region(_) | Inst::Bound(_) => return,
             Inst::Result(region, number) => {
-                let Some(region) = builder.func().region_of(region).cloned() else { return };
+                let number = number as usize;
+                if let Some(condition) = self.of_carried(builder, region, number) {
+                    self.conditions[active.place(val)] = condition;
+                    return;
+                }
+                let known = self.carrying.get(&region).map(|carrying| carrying.region.clone());
+                let Some(primal) = builder.func().region_of(region).cloned() else { return };
+                // The turns as they are handed on, with the questions of the region.
+                let turns = known.unwrap_or_else(|| primal.asking(Box::new([])));
                 let condition = Condition {
-                    branches: self.of_result(builder, active, &region, number as usize, |reach| reach.branches),
-                    choices: self.of_result(builder, active, &region, number as usize, |reach| reach.choices),
+                    branches: self.of_result(builder, active, &primal, &turns, number, |reach| reach.branches),
+                    choices: self.of_result(builder, active, &primal, &turns, number, |reach| reach.choices),
                 };
                 // Products do without the conditions of sums.
                 let is_array = builder.func().is_array(val);
@@ -99,6 +164,14 @@ impl Reach {
             _ => {}
         }
         let operands = builder.func().operands(val).as_slice().to_vec();
+        // One of them is taken, so where all are reached the result is.
+        let is_reached = |reach: Condition| reach.branches == self.always && reach.choices == self.always;
+        let is_whole = |operand: Val| active.contains(operand) && is_reached(self.conditions[active.place(operand)]);
+        if matches!(builder.func().inst(val).op(), Some(Op::Min | Op::Max))
+            && operands.iter().all(|&each| is_whole(each))
+        {
+            return;
+        }
         let mut sum: Option<Condition> = None;
         for (slot, &operand) in operands.iter().enumerate() {
             if !active.contains(operand) || !builder.func().has_slope(val, slot) {
@@ -135,8 +208,71 @@ impl Reach {
 }
 
 impl Reach {
-    /// The reach of a result of a region: a condition, or an array of conditions.
-    fn of_result(&self, builder: &mut Builder, active: &Active, region: &Region, number: usize, part: Part) -> Val {
+    /// What the turns of a region hand on, with companions of what isn't reached everywhere. The bodies of both are known.
+    pub fn carry(&mut self, builder: &mut Builder, active: &Active, val: Val, region: &Region) -> Region {
+        let mut turns = region.asking(Box::new([]));
+        let names = |bound: Option<Val>| bound.and_then(|bound| self.companions.get(&bound)).copied();
+        let parts: [Part; 2] = [|reach| reach.branches, |reach| reach.choices];
+        let (mut states, mut cells) = (turns.states.to_vec(), turns.cells.to_vec());
+        for part in parts {
+            let reach = |val: Val| active.contains(val).then(|| part(self.conditions[active.place(val)]));
+            for state in &region.states {
+                let Some(bound) = names(Some(state.bound)).map(part).filter(|&name| name != self.always) else {
+                    continue;
+                };
+                let shape = builder.func().shape(state.bound).to_vec();
+                let [init, next] = [state.init, state.next].map(|of| {
+                    let condition = reach(of).unwrap_or_else(|| builder.bool(false));
+                    whole(builder, condition, &shape)
+                });
+                states.push(State { bound, init, next });
+            }
+            for cell in &region.cells {
+                let Some(bound) = names(cell.bound).map(part).filter(|&name| name != self.always) else { continue };
+                cells.push(Cell { bound: Some(bound), ..reached(builder, cell, reach) });
+            }
+        }
+        (turns.states, turns.cells) = (states.into(), cells.into());
+        if turns.states.len() + turns.cells.len() > region.asking(Box::new([])).turns() {
+            self.carrying.insert(val, Carrying { region: turns.clone(), made: None });
+        }
+        turns
+    }
+
+    /// The region that has been made of what [`Reach::carry`] has given.
+    pub fn made(&mut self, val: Val, region: Val) {
+        if let Some(carrying) = self.carrying.get_mut(&val) {
+            carrying.made = Some(region);
+        }
+    }
+
+    /// The last values of the companions of a state or a cell.
+    fn of_carried(&self, builder: &mut Builder, region: Val, number: usize) -> Option<Condition> {
+        let primal = builder.func().region_of(region)?;
+        let cell = |number: usize| primal.cells.get(number)?.bound;
+        let state = primal.states.get(number).map(|state| state.bound);
+        let bound = state.or_else(|| cell(number - primal.first_cell()))?;
+        let companion = *self.companions.get(&bound)?;
+        let made = self.carrying.get(&region)?.made?;
+        let turns = builder.func().region_of(made)?.clone();
+        let last = |builder: &mut Builder, name: Val| {
+            let states = turns.states.iter().map(|state| Some(state.bound));
+            let place = states.chain(turns.cells.iter().map(|cell| cell.bound)).position(|bound| bound == Some(name));
+            place.map_or(self.always, |place| builder.result(made, place))
+        };
+        Some(Condition { branches: last(builder, companion.branches), choices: last(builder, companion.choices) })
+    }
+
+    /// The reach of a result of a region that isn't handed on: a condition, or an array of conditions.
+    fn of_result(
+        &self,
+        builder: &mut Builder,
+        active: &Active,
+        region: &Region,
+        turns: &Region,
+        number: usize,
+        part: Part,
+    ) -> Val {
         let reach = |val: Val| active.contains(val).then(|| part(self.conditions[active.place(val)]));
         if let Some(reduction) = number.checked_sub(region.first_reduction()).and_then(|at| region.reductions.get(at)) {
             let terms = [Some(reduction.value), reduction.factor].into_iter().flatten().filter_map(reach);
@@ -149,43 +285,42 @@ impl Reach {
                 return self.always;
             }
             let term = builder.binary(Op::And, reduction.guard, term);
-            return any(builder, region, term);
+            return any(builder, turns, term);
         }
         let cell = number.checked_sub(region.first_cell()).and_then(|at| region.cells.get(at));
-        match cell.filter(|cell| cell.bound.is_none()) {
-            Some(cell) => self.of_cell(builder, region, cell, reach),
-            None => self.always,
-        }
-    }
-
-    /// The conditions of the elements of a cell.
-    fn of_cell(&self, builder: &mut Builder, region: &Region, cell: &Cell, reach: impl Fn(Val) -> Option<Val>) -> Val {
-        // An element that depends on nothing of interest isn't reached.
-        let never = builder.bool(false);
-        let reaches: Vec<Val> = cell.updates.iter().map(|update| reach(update.value).unwrap_or(never)).collect();
-        let init = cell.init.map(|init| reach(init).unwrap_or(never));
-        let stores = cell.updates.iter().all(|update| update.kind == UpdateKind::Store);
-        if !stores || reaches.iter().chain(&init).all(|&reach| reach == self.always) {
+        let Some(cell) = cell.filter(|cell| cell.bound.is_none() && is_stored(cell)) else { return self.always };
+        let mut parts = cell.updates.iter().map(|update| update.value).chain(cell.init);
+        if parts.all(|part| reach(part) == Some(self.always)) {
             return self.always;
         }
-        // One condition for all elements, or one for each.
-        let whole = |builder: &mut Builder, reach: Val, shape: &[usize]| match shape {
-            [] => reach,
-            _ if builder.func().is_array(reach) => reach,
-            shape => builder.map(shape, |_, _| reach),
-        };
-        let init = init.map(|init| whole(builder, init, &cell.shape));
-        let mut updates = Vec::new();
-        for (update, reach) in cell.updates.iter().zip(reaches) {
-            let value = whole(builder, reach, &cell.shape[update.subscripts.len()..]);
-            updates.push(Update { value, ..update.clone() });
-        }
-        let reached = Cell { ty: Type::Bool, bound: None, init, updates: updates.into(), shape: cell.shape.clone() };
-        let mut asking = region.asking(Box::new([]));
-        let number = asking.first_reduction();
+        let number = turns.first_reduction();
+        let reached = reached(builder, cell, reach);
+        let mut asking = turns.clone();
         asking.cells = asking.cells.iter().cloned().chain([reached]).collect();
         let asking = builder.region(asking);
         builder.result(asking, number)
+    }
+}
+
+/// The conditions of the elements of a cell. An element that depends on nothing of interest isn't reached.
+fn reached(builder: &mut Builder, cell: &Cell, reach: impl Fn(Val) -> Option<Val>) -> Cell {
+    let never = builder.bool(false);
+    let init = cell.init.map(|init| whole(builder, reach(init).unwrap_or(never), &cell.shape));
+    let mut updates = Vec::new();
+    for update in &cell.updates {
+        let reach = reach(update.value).unwrap_or(never);
+        let value = whole(builder, reach, &cell.shape[update.subscripts.len()..]);
+        updates.push(Update { value, ..update.clone() });
+    }
+    Cell { ty: Type::Bool, bound: None, init, updates: updates.into(), shape: cell.shape.clone() }
+}
+
+/// One condition for all elements, or one for each.
+fn whole(builder: &mut Builder, reach: Val, shape: &[usize]) -> Val {
+    match shape {
+        [] => reach,
+        _ if builder.func().is_array(reach) => reach,
+        shape => builder.map(shape, |_, _| reach),
     }
 }
 

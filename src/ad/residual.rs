@@ -12,8 +12,15 @@
 //! forward   history[k] = s,  kept[k] = exp(s)        reverse   s is history[k],  exp(s) is kept[k]
 //! ```
 //!
-//! What a forward region with more cells computes once more is shared when the graph is optimised. Where the number of turns has no bound that
-//! is known, a state is computed anew from the first.
+//! What a forward region with more cells computes once more is shared when the graph is optimised.
+//!
+//! Where the number of turns has no bound that is known (`for k in 0..n` with `index n`), the forward region keeps states at
+//! **checkpoints**, evenly spaced and as many as there is room for, and a turn computes its states again from the last one. Up to that
+//! number of turns this is a history.
+//!
+//! ```text
+//! forward   if mod(k, stride) == 0: kept[k/stride] = s        reverse   s is next(next(... kept[k/stride]))
+//! ```
 
 use hashbrown::{HashMap, HashSet};
 
@@ -23,6 +30,12 @@ use crate::ops::{Op, Type};
 
 /// From this cost on, in multiplications, a value is kept.
 const EXPENSIVE: u32 = 10;
+
+/// So many numbers are kept at checkpoints at most, of a loop at the top and of one inside of others, which is begun often.
+const CHECKPOINTS: [usize; 2] = [1 << 20, 1 << 13];
+/// There are so many checkpoints at most, and at least.
+const MOST: [usize; 2] = [1 << 16, 1 << 10];
+const LEAST: usize = 16;
 
 impl Sweep<'_> {
     /// The reverse region with everything that it needs of the forward one in its place.
@@ -56,18 +69,24 @@ impl Sweep<'_> {
                 let number = self.history(&mut cells, extents, subscripts, of);
                 pairs.push((of, Residual::History(region.first_cell() + number)));
             }
-        } else {
-            for state in &states {
-                let first = self.state_again(region, state.bound);
-                pairs.push((state.bound, Residual::Again(first)));
-            }
         }
-        if pairs.is_empty() {
+        let checkpoints = match (&places, states.as_slice()) {
+            (None, [_, ..]) => Some(self.checkpoints(val, region, &mut cells)),
+            _ => None,
+        };
+        let again = checkpoints.is_some();
+        if pairs.is_empty() && !again {
             return reverse;
         }
         forward.cells = cells.into();
         let forward = self.builder.region(forward);
         self.forward.insert(forward);
+        if let Some(checkpoints) = checkpoints {
+            let first = self.states_again(region, forward, &checkpoints);
+            let of_each = region.states.iter().zip(first);
+            let wanted = of_each.filter(|(state, _)| names.contains(&state.bound));
+            pairs.extend(wanted.map(|(state, first)| (state.bound, Residual::Again(first))));
+        }
         let subscripts = places.map(|places| places.1).unwrap_or_default();
         let pairs: Vec<(Val, Val)> = pairs
             .into_iter()
@@ -97,23 +116,81 @@ impl Sweep<'_> {
         cells.len() - 1
     }
 
-    /// A state at the beginning of a turn, from the first turn on: the same loop up to this turn, under another index.
-    fn state_again(&mut self, region: &Region, state: Val) -> Val {
+    /// Adds cells that keep the states of a region at checkpoints.
+    fn checkpoints(&mut self, val: Val, region: &Region, cells: &mut Vec<Cell>) -> Checkpoints {
+        let func = self.builder.func();
+        let place = usize::from(!func.free(val).is_empty());
+        let size = |state: &State| func.shape(state.bound).iter().product::<usize>();
+        let numbers = region.states.iter().map(size).sum::<usize>().max(1);
+        let count = (CHECKPOINTS[place] / numbers).clamp(LEAST, MOST[place]);
         let each = region.loops[0];
-        let index = self.builder.index();
-        let renamed = self.builder.replace(&region.asking(Box::new([])), &[(each.index, index)]);
-        let (low, high) = match each.direction {
-            Direction::Up => (each.low, each.index),
+        let builder = &mut *self.builder;
+        let (one, room) = (builder.int(1), builder.int(count as i64));
+        // So many turns from one checkpoint to the next: the number of turns by that of checkpoints, rounded up.
+        let turns = builder.binary(Op::ISub, each.high, each.low);
+        let before = builder.binary(Op::ISub, turns, one);
+        let before = builder.binary(Op::IDiv, before, room);
+        let stride = builder.binary(Op::IAdd, before, one);
+        let stride = builder.binary(Op::IMax, stride, one);
+        let turn = match each.direction {
+            Direction::Up => builder.binary(Op::ISub, each.index, each.low),
             Direction::Down => {
-                let one = self.builder.int(1);
-                (self.builder.binary(Op::IAdd, each.index, one), each.high)
+                let left = builder.binary(Op::ISub, each.high, each.index);
+                builder.binary(Op::ISub, left, one)
             }
         };
-        let number = region.states.iter().position(|other| other.bound == state).unwrap_or_default();
-        let loops = Box::new([Loop { index, low, high, direction: each.direction }]);
-        let again = self.builder.region(Region { loops, going: None, ..renamed });
-        self.builder.result(again, number)
+        let number = builder.binary(Op::IDiv, turn, stride);
+        let (behind, zero) = (builder.binary(Op::IMod, turn, stride), builder.int(0));
+        let guard = builder.binary(Op::IEq, behind, zero);
+        let first = cells.len();
+        for state in &region.states {
+            let (kind, subscripts) = (UpdateKind::Store, Box::new([number]));
+            let update = Update { kind, subscripts, value: state.bound, factor: None, guard };
+            let func = self.builder.func();
+            let shape = [&[count], func.shape(state.bound)].concat().into();
+            cells.push(Cell { ty: func.ty(state.bound), shape, bound: None, init: None, updates: Box::new([update]) });
+        }
+        Checkpoints { first, number, behind }
     }
+
+    /// The states at the beginning of a turn: the same loop from the last checkpoint up to this turn, under another index.
+    fn states_again(&mut self, region: &Region, forward: Val, checkpoints: &Checkpoints) -> Vec<Val> {
+        let each = region.loops[0];
+        let index = self.builder.index();
+        // Elements of cells are read where they are complete.
+        let mut pairs = vec![(each.index, index)];
+        for (number, cell) in region.cells.iter().enumerate() {
+            if let Some(bound) = cell.bound {
+                pairs.push((bound, self.builder.result(forward, region.first_cell() + number)));
+            }
+        }
+        let states = Region { loops: region.loops.clone(), states: region.states.clone(), ..Region::default() };
+        let mut again = self.builder.replace(&states, &pairs);
+        for (number, state) in again.states.iter_mut().enumerate() {
+            let kept = self.builder.result(forward, region.first_cell() + checkpoints.first + number);
+            state.init = self.builder.read(kept, &[checkpoints.number]);
+        }
+        let (low, high) = match each.direction {
+            Direction::Up => (self.builder.binary(Op::ISub, each.index, checkpoints.behind), each.index),
+            Direction::Down => {
+                let one = self.builder.int(1);
+                let low = self.builder.binary(Op::IAdd, each.index, one);
+                (low, self.builder.binary(Op::IAdd, low, checkpoints.behind))
+            }
+        };
+        again.loops = Box::new([Loop { index, low, high, direction: each.direction }]);
+        let again = self.builder.region(again);
+        (0..region.states.len()).map(|number| self.builder.result(again, number)).collect()
+    }
+}
+
+/// States that are kept at some turns.
+struct Checkpoints {
+    /// The number of the cell of the first state.
+    first: usize,
+    /// In a turn, the number of the last checkpoint, and how many turns ago that was.
+    number: Val,
+    behind: Val,
 }
 
 /// Where a value of the forward region is found in the reverse one.

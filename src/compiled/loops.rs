@@ -7,7 +7,6 @@ use crate::interp::{self, Failure};
 use crate::ir::Func;
 #[cfg(feature = "jit")]
 use crate::jit::loops::{self, LoopCode, Role, Workspace};
-use crate::ops::Fault;
 use crate::program::Backend;
 use crate::span::Span;
 use crate::work::{TooMuch, Work};
@@ -46,7 +45,7 @@ pub struct Loops {
 /// Why a call has no results.
 pub enum Stop {
     /// A check fails, at this place of the text.
-    Fault(Span, Fault),
+    Fault(Span, Failure),
     /// It is not made.
     Work(TooMuch),
 }
@@ -117,9 +116,9 @@ impl Loops {
             let mut workspace = spare().pop().unwrap_or_default();
             let done = code.call(args, outs, &mut workspace);
             spare().push(workspace);
-            return done.map_err(|Failure { site, fault }| Stop::Fault(code.func().span(site), fault));
+            return done.map_err(|failure| Stop::Fault(code.func().span(failure.site), failure));
         }
-        let values = interp::call(func, args).map_err(|Failure { site, fault }| Stop::Fault(func.span(site), fault))?;
+        let values = interp::call(func, args).map_err(|failure| Stop::Fault(func.span(failure.site), failure))?;
         for (out, value) in outs.iter_mut().zip(values) {
             out.copy_from_slice(&value.numbers());
         }

@@ -539,16 +539,38 @@ impl Problem {
                         ("a negative power of an integer is not an integer", "at this point there is no integer here")
                     }
                     Fault::NoInteger => ("a number that is to be an integer is infinite, NaN or too large", "at this point there is no integer here"),
-                    Fault::Outside => ("a subscript is outside of its array", "this element does not exist"),
-                    Fault::Missing => ("an element has no value yet", "nothing has defined it where it is read"),
+                    Fault::Outside | Fault::Nowhere | Fault::Missing => {
+                        ("there is no such element", "this element does not exist")
+                    }
                     Fault::Endless => ("the loop has reached the limit of its turns", "its condition still holds"),
                 };
                 let help = match fault {
                     Fault::Endless => "allow more turns, or end it by `for k in 0..n` too",
-                    Fault::Missing => "define it by a clause of its own, or don't read it: `if(condition, …, 0)`",
                     _ => "guard it: what stands in the branch of an `if` that is not taken does not matter",
                 };
                 report(message, *at, here).help(help)
+            }
+            Problem::NoElement { at, fault: Fault::Missing, subscripts } => {
+                // Of a row that a turn makes the first ones are those of the turn.
+                let told: Vec<String> = subscripts.iter().map(|(subscript, _)| subscript.to_string()).collect();
+                let here = match told.as_slice() {
+                    [] => "nothing has defined it where it is read".to_owned(),
+                    told => format!("nothing has defined it where it is read; its subscripts end in {}", told.join(", ")),
+                };
+                report("an element has no value yet", *at, here)
+                    .help("define it by a clause of its own, or don't read it: `if(condition, …, 0)`")
+            }
+            Problem::NoElement { at, subscripts, .. } => {
+                let is_outside = |&&(subscript, extent): &&(i64, usize)| {
+                    usize::try_from(subscript).map_or(true, |subscript| subscript >= extent)
+                };
+                let here = match subscripts.iter().find(is_outside) {
+                    Some((subscript, 1)) => format!("the subscript is {subscript}, and there is one element"),
+                    Some((subscript, extent)) => format!("the subscript is {subscript}, and there are {extent} elements"),
+                    None => "this element does not exist".to_owned(),
+                };
+                report("a subscript is outside of its array", *at, here)
+                    .help("guard it: what stands in the branch of an `if` that is not taken does not matter")
             }
             Problem::PlaceOfNothing { at } => {
                 report("over nothing there is no greatest and no least, so no place of it", *at, "no index is left here")

@@ -303,12 +303,18 @@ impl<'a> Machine<'a> {
     fn check(&mut self, checks: &[Check]) {
         for &Check { guard, site, missing } in checks {
             if self.failure.is_none() && self.holds(guard) {
+                let operands: Vec<Value> = match self.func.inst(site) {
+                    // The array may be one that is being made; what is told of it are subscripts.
+                    Inst::Read(list) => {
+                        let subscripts = self.func.list(list)[1..].iter().map(|&subscript| self.get(subscript));
+                        [Value::Int(0)].into_iter().chain(subscripts).collect()
+                    }
+                    _ => self.func.operands(site).iter().map(|&operand| self.get(operand)).collect(),
+                };
                 let fault = match self.func.inst(site) {
                     _ if missing => Some(Fault::Missing),
                     Inst::Read(_) => self.read(site).1,
                     _ => {
-                        let operands: Vec<Value> =
-                            self.func.operands(site).iter().map(|&operand| self.get(operand)).collect();
                         let own = std::slice::from_ref(&self.values[site.index()]);
                         if let Some(watch) = &mut self.watch {
                             watch(site, &operands, &own[0]);
@@ -317,7 +323,7 @@ impl<'a> Machine<'a> {
                             .or_else(|| endless(self.func, site, &own[0]))
                     }
                 };
-                self.failure = fault.map(|fault| Failure { site, fault });
+                self.failure = fault.map(|fault| Failure::new(self.func, site, fault, &operands));
             }
         }
     }
@@ -409,15 +415,8 @@ impl Plan {
         // The guards of checks that are looked at elsewhere.
         body.retain(|&member| places.know(func, member, val, val));
         let depth = region.loops.len();
-        // States and cells change with every turn.
-        let level = |val: Val| {
-            let of_name = |name: &Val| match region.loops.iter().position(|each| each.index == *name) {
-                Some(position) => position + 1,
-                None if binds.contains(name) => depth,
-                None => 0,
-            };
-            func.free(val).iter().map(of_name).max().unwrap_or(0)
-        };
+        let levels = func.levels(region, &body);
+        let level = |val: Val| levels.get(&val).copied().unwrap_or(0);
         let mut checks = vec![Vec::new(); depth + 1];
         for &site in &body {
             for &check in all.get(&site).into_iter().flatten() {
@@ -433,15 +432,15 @@ impl Plan {
         if let Some(going) = region.going {
             test = body.iter().copied().filter(|&val| leads_to(func, val, &[going])).collect();
         }
-        let mut levels = vec![Vec::new(); depth + 1];
+        let mut by_level = vec![Vec::new(); depth + 1];
         for &val in &body {
             if level(val) < depth || !test.contains(&val) {
-                levels[level(val)].push(val);
+                by_level[level(val)].push(val);
             }
         }
         test.retain(|&val| level(val) == depth);
         let in_place = in_place(func, region, &body, |val| level(val) == depth);
-        Plan { binds, levels, test, checks, around, in_place }
+        Plan { binds, levels: by_level, test, checks, around, in_place }
     }
 }
 

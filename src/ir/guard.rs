@@ -208,7 +208,7 @@ impl Guards {
     fn is_steep(&self, val: Val) -> bool {
         match &self.question {
             Question::Values { .. } => false,
-            Question::Slopes(steep) => steep.is(val),
+            Question::Slopes(steep) => steep.of_value(val),
         }
     }
 }
@@ -380,6 +380,11 @@ pub fn passed_over(builder: &mut Builder, user: Val, slot: usize) -> Option<Val>
 }
 
 impl Steep {
+    /// Whether a value is; one that was made later is taken to be.
+    pub fn of_value(&self, val: Val) -> bool {
+        self.0.get(val.index()).copied().unwrap_or(true)
+    }
+
     /// Which values are computed by something whose slope may be infinite. What networks are made of isn't steep.
     pub fn of(func: &Func) -> Steep {
         let mut steep = vec![false; func.len()];
@@ -408,12 +413,6 @@ impl Steep {
             }
             new.into_iter().for_each(|name| steep[name.index()] = true);
         }
-    }
-}
-
-impl Steep {
-    pub fn is(&self, val: Val) -> bool {
-        self.0.get(val.index()).copied().unwrap_or(true)
     }
 }
 

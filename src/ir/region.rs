@@ -28,6 +28,9 @@
 use super::Val;
 use crate::ops::{Op, Type};
 
+/// The subscript of a place that there isn't: `argmax` over nothing.
+pub const NOWHERE: i64 = i64::MIN;
+
 /// How many partial results a reduction has: two registers of eight doubles, four of four, eight of two.
 pub const LANES: usize = 16;
 

@@ -311,7 +311,7 @@ impl LoopCode {
             0 => Ok(()),
             failed => {
                 // SAFETY: the record lies behind the table.
-                let record = [0, 1].map(|place| unsafe { table.add(layout.record(place) / 8).read() } as i64);
+                let record = std::array::from_fn(|place| unsafe { table.add(layout.record(place) / 8).read() } as i64);
                 Err(self.0.failure(failed as usize - 1, record))
             }
         }
@@ -322,18 +322,19 @@ impl Owner {
     /// What a check that failed has recorded.
     fn failure(&self, number: usize, record: [i64; RECORD]) -> Failure {
         let site = self.func.checks[number].site;
+        let count = self.func.operands(site).as_slice().len().min(RECORD);
+        let operands: Vec<Value> = record[..count].iter().copied().map(Value::Int).collect();
         let fault = match self.func.inst(site) {
             Inst::Read(_) if record[0] == 0 => Fault::Missing,
             Inst::Read(_) => Fault::Outside,
             Inst::Region(_) => Fault::Endless,
             Inst::Unary(Op::ToInt, _) => Fault::NoInteger,
             inst => {
-                let operands = record.map(Value::Int);
                 let failed = inst.op().and_then(|op| interp::apply(op, &operands).err());
                 failed.unwrap_or(Fault::Overflow)
             }
         };
-        Failure { site, fault }
+        Failure::new(&self.func, site, fault, &operands)
     }
 }
 

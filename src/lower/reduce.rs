@@ -16,6 +16,7 @@ use super::arith;
 use super::forms::Closed;
 use super::{Lowering, Value};
 use crate::error::Problem;
+use crate::ir::region::NOWHERE;
 use crate::ir::{Builder, Cell, Inst, Loop, Reduction, Region, State, Update, UpdateKind, Val};
 use crate::ops::{Op, Type};
 
@@ -116,8 +117,8 @@ impl Lowering<'_> {
         let (mut place, any) = (states[1], states[2]);
         if !is_never_empty(builder, &[turns], guard) {
             // Of nothing there is no place: a subscript that is out of range.
-            let (first, second) = (builder.int(0), builder.int(1));
-            let subscript = builder.select(any, first, second);
+            let (first, nowhere) = (builder.int(0), builder.int(NOWHERE));
+            let subscript = builder.select(any, first, nowhere);
             let always = builder.bool(true);
             let store = Update {
                 kind: UpdateKind::Store,

@@ -238,7 +238,7 @@ fn what_may_leave_its_array_is_checked() {
     fails("index k; param x[N]; sum[i in 0..3 if i > k](x[k - 1])", &[X, k(&[0.0])], Fault::Outside, "x[k - 1]");
     fails("param x[N], t; x[floor(t)]", &[X, ("t", &[], &[f64::NAN])], Fault::NoInteger, "floor(t)");
     fails("param x[N]; sum[i](x[floor(x[i])])", &[X], Fault::Outside, "x[floor(x[i])]");
-    fails("index k; argmax[i in 0..k](sin(i))", &[k(&[0.0])], Fault::Outside, "argmax[i in 0..k](sin(i))");
+    fails("index k; argmax[i in 0..k](sin(i))", &[k(&[0.0])], Fault::Nowhere, "argmax[i in 0..k](sin(i))");
     fails("index k; L[i, j] = i + j for i in 0..4, j in 0..=i; L[1, k]", &[k(&[2.0])], Fault::Missing, "L[1, k]");
     gives("index k; L[i, j] = i + j for i in 0..4, j in 0..=i; L[1, k]", &[k(&[1.0])], &[2.0]);
 }

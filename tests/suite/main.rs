@@ -41,6 +41,7 @@ mod pictures;
 mod properties;
 mod random;
 mod random_guards;
+mod random_orders;
 mod random_recurrences;
 mod random_regions;
 mod recurrences;

@@ -105,6 +105,27 @@ fn branches_not_taken_contribute_nothing() {
         claim("sin(if(x > 0, x, z)) + x", &[-1.0, NAN], &[("", NAN), ("x", 1.0), ("z", NAN)]),
         claim("sqrt(if(x > 0, x, 0)) + x", &[-1.0], &[("", -1.0), ("x", 1.0), ("xx", 0.0), ("xxx", 0.0)]),
         claim("sqrt(3*if(x > 0, x, 0) + if(x > 1, x, 0))", &[-1.0], &[("", 0.0), ("x", 0.0), ("xx", 0.0)]),
+        // What a turn hands to the next is a zero by structure as well.
+        claim(
+            "s[0] = x; s[t] = if(t < 2, s[t-1], z) for t in 1..=3; sqrt(s[3])",
+            &[1.0, 0.0],
+            &[("", 0.0), ("x", 0.0), ("z", INF), ("xx", 0.0)],
+        ),
+        claim(
+            "s = iterate s from x for k in 0..3 do if(k < 2, s, z); sqrt(s)",
+            &[1.0, 0.0],
+            &[("", 0.0), ("x", 0.0), ("z", INF), ("xx", 0.0)],
+        ),
+        claim(
+            "(s, t) = iterate (s, t) from (x, z) while s > 0.5 do (s/2, if(s > 1, s, z)); ln(t)",
+            &[1.0, 0.0],
+            &[("", -INF), ("x", 0.0), ("z", INF)],
+        ),
+        claim(
+            "s[0] = x; s[t] = if(s[t-1] > 5, s[t-1], z) for t in 1..=3; (s[3] + 0)*(1/s[3])",
+            &[1.0, INF],
+            &[("", NAN), ("x", 0.0)],
+        ),
         // Under conditions that neither imply nor exclude each other.
         claim(SPLIT, &[2.0, -1.0, -1.0, 1.0], &[("", LN_4 / 2.0), ("w", 0.5), ("ww", -0.25), ("wp", 0.0)]),
         claim(SPLIT, &[0.0, 1.0, -1.0, -1.0], &[("", 0.0), ("w", 0.0), ("ww", 0.0)]),
@@ -133,6 +154,11 @@ fn what_is_not_chosen_contributes_nothing() {
         claim("relu(-sqrt(x))", &[0.0], &[("", 0.0), ("x", 0.0), ("xx", 0.0)]),
         claim("leaky_relu(x, sqrt(z))", &[2.0, 0.0], &[("", 2.0), ("x", 1.0), ("z", 0.0), ("xz", 0.0)]),
         claim("sqrt(max(x, z))", &[-1.0, 0.0], &[("", 0.0), ("x", 0.0), ("z", INF), ("xx", 0.0)]),
+        claim(
+            "s[0] = x; s[t] = min(s[t-1], z) for t in 1..=3; sqrt(s[3])",
+            &[1.0, 0.0],
+            &[("", 0.0), ("x", 0.0), ("z", INF), ("xx", 0.0)],
+        ),
         claim("sqrt(relu(x))", &[-1.0], &[("", 0.0), ("x", 0.0), ("xx", 0.0)]),
         claim("ln(2*clamp(x, 0, 1))", &[-1.0], &[("", -INF), ("x", 0.0), ("xx", 0.0)]),
         claim("1/min(x, z, 0)", &[1.0, 2.0], &[("", INF), ("x", 0.0), ("z", 0.0), ("xz", 0.0)]),

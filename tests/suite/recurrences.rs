@@ -537,3 +537,154 @@ fn elements_that_stand_there_before_the_loop_that_reads_them() {
     let args = [("a", &[4][..], vec![0.4, 0.5, 0.6, 0.7]), ("k", &[4], vec![0.0, 3.0, 1.0, 0.0])];
     is(text, &args, |at| at[0][3] * at[0][1] * at[0][3] * at[0][0]);
 }
+
+/// How many turns there are isn't known when the gradient is made.
+#[test]
+fn turns_that_an_argument_counts() {
+    let iterated = |a: f64, n: usize, i: f64| (0..n).fold(a, |x, _| x.sin() + x / 2.0 + i * a / 10.0);
+    for n in [0, 1, 2, 40] {
+        let text = "param a; index n; x = iterate x from a for k in 0..n do sin(x) + x/2 + a/10; x^2";
+        is(text, &[("a", &[], vec![0.3]), ("n", &[], vec![n as f64])], |at| iterated(at[0][0], n, 1.0).powi(2));
+    }
+    // More turns than are kept: those between are computed again, in loops in loops.
+    let counts = [0, 3000, 1025];
+    let args = [("a", &[][..], vec![0.3]), ("m", &[3], counts.map(f64::from).to_vec())];
+    let text = "param a; index m[3]
+                sum[i](iterate x from a for k in 0..m[i] do sin(x) + x/2 + i*a/10)";
+    is(text, &args, |at| (0..3).map(|i| iterated(at[0][0], counts[i] as usize, i as f64)).sum());
+    // States that need each other, one of them an array, and an array that is made in each turn.
+    let args = [("a", &[2][..], vec![0.3, 0.7]), ("n", &[], vec![9.0])];
+    let text = "param a[2]; index n
+                (x, y) = iterate (x, y) from (a[0], a) for k in 0..n do {
+                    z[0] = sin(a[1]*x)
+                    z[1] = z[0]*y[1] + 0.1*k
+                    (z[0] + y[1]/2, [cos(y[1])*x, y[0] + z[1]])
+                }
+                x*y[0]";
+    is(text, &args, |at| {
+        let (mut x, mut y) = (at[0][0], [at[0][0], at[0][1]]);
+        for k in 0..9 {
+            let first = (at[0][1] * x).sin();
+            let second = first * y[1] + 0.1 * f64::from(k);
+            (x, y) = (first + y[1] / 2.0, [y[1].cos() * x, y[0] + second]);
+        }
+        x * y[0]
+    });
+}
+
+#[test]
+fn an_element_that_is_not_there_is_named() {
+    let says = |text: &str, args: &[Argument], what: &str| {
+        let message = gradient(text, args).expect_err(text).to_string();
+        assert!(message.contains(what), "{text}\n{message}");
+    };
+    let x = || ("x", &[2][..], vec![0.4, 0.5]);
+    let data = |m: f64| [x(), ("m", &[2][..], vec![0.0, m])];
+    says("param x[2]; index m[2]; sum[i](x[m[i]])", &data(5.0), "^ the subscript is 5, and there are 2 elements");
+    says("param x[2]; index m[2]; sum[i](x[m[i]])", &data(-1.0), "^ the subscript is -1, and there are 2 elements");
+    says("param x[2]; index m[2]; y[0,i] = x[i]; sum[i](y[m[i],0])", &data(3.0), "is 3, and there is one element");
+    let nowhere = "over nothing there is no greatest";
+    says("param x[2]; x[argmax[i if x[i] > 1](x[i])]", &[x()], nowhere);
+    says("param x[2]; f(i) = argmin[j if x[j] > 1 + i](x[j])\nsum[i](x[i]*f(i))", &[x()], nowhere);
+    // Out of range in the same way, and something else.
+    says("param x[2]; y[0] = x[0]; y[if(x[0] > 1, 0, 1)]", &[x()], "there is one element");
+    // Where it is read, not where something else is.
+    let text = "param x[2]
+                s[0,l] = 2*x[l]
+                r[0,l] = x[l]
+                s[t,l] = r[t-1,l] for t in 1..=1
+                r[t,l] = s[t-1,l]*if(l < 1, r[t,min(l+1,1)], 3) for t in 1..=1, l in 0..2
+                r[1,0]";
+    says(text, &[x()], "an element has no value yet\n --> formula:5");
+    says(text, &[x()], "its subscripts end in 1");
+}
+
+/// What is read under a condition of an outer loop is checked although its subscripts are of the inner one alone.
+#[test]
+fn conditions_of_outer_loops_reach_readings_of_inner_ones() {
+    let text = "param x[2], c[2,2], w[2,2]; index m[2]
+                z[i,j] = if(c[i,j] > 0, sum[k in 0..2](x[m[k]]*w[i,k]), 0)
+                sum[i,j](z[i,j])";
+    let args = |last: f64, sign: f64| {
+        let c = vec![-1.0, -1.0, -1.0, sign];
+        let x = ("x", &[2][..], vec![0.4, 0.5]);
+        [x, ("c", &[2, 2], c), ("w", &[2, 2], vec![1.0, 2.0, 3.0, 4.0]), ("m", &[2], vec![0.0, last])]
+    };
+    is(text, &args(1.0, 1.0), |at| at[2][2] * at[0][0] + at[2][3] * at[0][1]);
+    is(text, &args(7.0, -1.0), |_| 0.0);
+    let message = gradient(text, &args(7.0, 1.0)).expect_err("a subscript is outside").to_string();
+    assert!(message.contains("the subscript is 7"), "{message}");
+}
+
+/// Tables whose borders can't be passed.
+#[test]
+fn borders_that_are_infinite() {
+    let (n, m) = (4, 3);
+    let args = [("x", &[n][..], numbers(40, n)), ("y", &[m], numbers(41, m)), ("g", &[], vec![0.5])];
+    let table = |at: &[Vec<f64>], least: &dyn Fn([f64; 3]) -> f64| {
+        let mut r = vec![vec![f64::INFINITY; m + 1]; n + 1];
+        r[0][0] = 0.0;
+        for i in 1..=n {
+            for j in 1..=m {
+                let cost = (at[0][i - 1] - at[1][j - 1]).powi(2);
+                r[i][j] = cost + least([r[i - 1][j], r[i][j - 1], r[i - 1][j - 1]]);
+            }
+        }
+        r[n][m]
+    };
+    let text = |least: &str, call: &str| {
+        format!(
+            "param x[N], y[M], g
+             {least}
+             R[0,0] = 0
+             R[i,0] = inf for i in 1..=N
+             R[0,j] = inf for j in 1..=M
+             R[i,j] = (x[i-1] - y[j-1])^2 + {call} for i in 1..=N, j in 1..=M
+             R[N,M] + 0*g"
+        )
+    };
+    let hard = |r: [f64; 3]| r.into_iter().fold(f64::INFINITY, f64::min);
+    is(&text("", "min(R[i-1,j], R[i,j-1], R[i-1,j-1])"), &args, |at| table(at, &hard));
+    let soft = |at: &[Vec<f64>]| {
+        let g = at[2][0];
+        table(at, &|r| -g * r.iter().map(|r| (-r / g).exp()).sum::<f64>().ln())
+    };
+    let least = "w(r) = if(r < inf, exp(-r/g), 0)";
+    is(&text(least, "-g*ln(w(R[i-1,j]) + w(R[i,j-1]) + w(R[i-1,j-1]))"), &args, soft);
+    let least = "soft(r) = -g*logsumexp[k in 0..3 if r[k] < inf](-r[k]/g)";
+    is(&text(least, "soft([R[i-1,j], R[i,j-1], R[i-1,j-1]])"), &args, soft);
+}
+
+/// The loss of connectionist temporal classification: `-inf` where no way leads.
+#[test]
+fn ways_through_labels_and_blanks() {
+    let (t, k) = (5, 4);
+    let labels = [2, 3];
+    let args = [("y", &[t, k][..], numbers(42, t * k)), ("l", &[2], labels.map(f64::from).to_vec())];
+    let text = "param y[T,K]; index l[L]
+                p[t,k] = y[t,k] - logsumexp[j](y[t,j])
+                S = 2*L + 1
+                c[s] = if(mod(s, 2) == 0, 0, l[div(s - 1, 2)]) for s in 0..S
+                α[0,s] = if(s < 2, p[0,c[s]], -inf) for s in 0..S
+                α[t,s] = logsumexp[k in 0..3 if s >= k and (k < 2 or c[s] != 0 and c[s] != c[s-2])](α[t-1,s-k])
+                       + p[t,c[s]] for t in 1..T, s in 0..S
+                -logsumexp[k in 0..2](α[T-1,S-1-k])";
+    is(text, &args, |at| {
+        // Every way, one by one.
+        let softmax = |step: usize, label: usize| {
+            let row = &at[0][step * k..(step + 1) * k];
+            row[label].exp() / row.iter().map(|y| y.exp()).sum::<f64>()
+        };
+        let mut sum = 0.0;
+        for way in 0..k.pow(t as u32) {
+            let way: Vec<usize> = (0..t).map(|step| way / k.pow(step as u32) % k).collect();
+            let mut said = way.clone();
+            said.dedup();
+            said.retain(|&label| label != 0);
+            if said == [2, 3] {
+                sum += way.iter().enumerate().map(|(step, &label)| softmax(step, label)).product::<f64>();
+            }
+        }
+        -sum.ln()
+    });
+}

@@ -184,16 +184,17 @@ impl<'a> Emitter<'a, '_, '_> {
             self.builder().ins().bxor(inside, one)
         });
         // The record says whether it is outside; otherwise it is missing.
-        let recorded = match outside {
+        let mut record = vec![match outside {
             Some(outside) => self.builder().ins().uextend(types::I64, outside),
             None => self.lowering.int_const(0),
-        };
+        }];
         let fault = match (outside, missing) {
             (None, None) => return None,
             (Some(fault), None) | (None, Some(fault)) => fault,
             (Some(a), Some(b)) => self.builder().ins().bor(a, b),
         };
-        Some((fault, vec![recorded]))
+        record.extend(self.told(site));
+        Some((fault, record))
     }
 
     /// Where the mark of an element is.

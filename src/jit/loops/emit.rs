@@ -17,6 +17,7 @@ use super::address::Array;
 use super::pair::Displaced;
 use super::plan::{self, BufferId, ELEMENT, Nest, Plan, Step, size};
 use super::range::{self, Range};
+use crate::interp::TOLD;
 use crate::ir::{Func, Inst, Val};
 use crate::jit::link::{Imports, machine_type};
 use crate::jit::lower::{INLINE_POWER, INLINE_RECIPROCAL, Lowering};
@@ -34,8 +35,8 @@ pub struct Layout {
     pub bytes: usize,
 }
 
-/// How many operands of a failed check are recorded.
-pub const RECORD: usize = 2;
+/// What is recorded of a failed check: its operands; of what reads an element whether that is outside, and its subscripts.
+pub const RECORD: usize = 1 + TOLD;
 
 impl Layout {
     pub fn new(func: &Func, plan: &Plan) -> Layout {
@@ -323,7 +324,9 @@ impl<'b> Emitter<'_, 'b, '_> {
         let check = func.checks[number as usize];
         let guard = self.get(check.guard);
         let (fails, record) = if check.missing {
-            (guard, vec![self.lowering.int_const(0)])
+            let mut record = vec![self.lowering.int_const(0)];
+            record.extend(self.told(check.site));
+            (guard, record)
         } else {
             let Some((fault, record)) = self.fault(check.site) else { return };
             (self.builder().ins().band(guard, fault), record)
@@ -340,6 +343,12 @@ impl<'b> Emitter<'_, 'b, '_> {
         let code = self.lowering.int_const(i64::from(number) + 1);
         self.builder().ins().return_(&[code]);
         self.builder().switch_to_block(passed);
+    }
+
+    /// The subscripts that are told of what reads an element.
+    pub fn told(&mut self, site: Val) -> Vec<Value> {
+        let operands = self.func.operands(site);
+        operands.as_slice()[1..].iter().take(TOLD).map(|&subscript| self.get(subscript)).collect()
     }
 
     /// Whether an instruction has no result, and what there is to say about it. `None` where it certainly has one.

@@ -562,18 +562,15 @@ impl Place {
 }
 
 /// The level of each member of a body.
-struct Levels<'a> {
-    func: &'a Func,
-    region: &'a Region,
-    binds: Vec<Val>,
+struct Levels {
+    of: HashMap<Val, usize>,
     depth: usize,
     test: Vec<Val>,
 }
 
-impl<'a> Levels<'a> {
-    fn of(func: &'a Func, region: &'a Region, body: &Body) -> Levels<'a> {
-        let binds = region.binds().collect();
-        let mut levels = Levels { func, region, binds, depth: region.loops.len(), test: Vec::new() };
+impl Levels {
+    fn of(func: &Func, region: &Region, body: &Body) -> Levels {
+        let mut levels = Levels { of: func.levels(region, &body.members), depth: region.loops.len(), test: Vec::new() };
         if let Some(going) = region.going {
             let needed = leading_to(func, &[going]);
             let is_in_test = |val: &Val| needed.contains(val) && levels.level(*val) == levels.depth;
@@ -582,14 +579,8 @@ impl<'a> Levels<'a> {
         levels
     }
 
-    /// States and cells change with every turn.
     fn level(&self, val: Val) -> usize {
-        let of_name = |name: &Val| match self.region.loops.iter().position(|each| each.index == *name) {
-            Some(position) => position + 1,
-            None if self.binds.contains(name) => self.depth,
-            None => 0,
-        };
-        self.func.free(val).iter().map(of_name).max().unwrap_or(0)
+        self.of.get(&val).copied().unwrap_or(0)
     }
 
     /// Whether a member is computed at a level and not for the test.

@@ -494,6 +494,7 @@ impl Lowering<'_> {
     /// what has become of readings before, which may stand in the subscripts.
     fn current(&mut self, unfolding: &Unfolding, reading: &Reading, pairs: &[(Val, Val)]) -> Option<Val> {
         let Unfolding { times, directions, held, bounds, .. } = unfolding;
+        self.builder.span = self.builder.func().span(reading.read);
         let subscripts = self.builder.func().operands(reading.read).as_slice()[1..].to_vec();
         // Of an earlier turn of this loop: rows that are made in its turns don't have it.
         let steps: Vec<Step> = (0..times.len()).map(|depth| reading.step(depth, depth)).collect();

@@ -186,7 +186,7 @@ impl<'a> Plan<'a> {
     fn loops_of(&self, names: &[Name], val: Val) -> Option<Vec<Loop>> {
         let free = self.func.free(val);
         let last = names.iter().rposition(|name| free.contains(&name.name))?;
-        let is_steep = self.steep.is(val);
+        let is_steep = self.steep.of_value(val);
         let turns = |name: &Name| name.turns.map_or(!is_steep, |turns| turns > 1);
         let again = |name: &Name| name.is_index && !free.contains(&name.name) && turns(name);
         let outer = names[..last].iter().position(again)?;
@@ -260,7 +260,7 @@ fn certain(func: &Func, steep: &Steep) -> Vec<bool> {
                 }
                 for sum in &region.reductions {
                     stack.push(sum.guard);
-                    if is_always(sum.guard) && (sum.op == Op::Add || !steep.is(sum.value)) {
+                    if is_always(sum.guard) && (sum.op == Op::Add || !steep.of_value(sum.value)) {
                         stack.extend([sum.value].into_iter().chain(sum.factor));
                     }
                 }
@@ -268,7 +268,7 @@ fn certain(func: &Func, steep: &Steep) -> Vec<bool> {
             inst => match inst.op() {
                 Some(Op::Select | Op::And | Op::Or) => stack.push(operands.as_slice()[0]),
                 Some(Op::Min | Op::Max | Op::Clamp | Op::Relu | Op::LeakyRelu) => {
-                    stack.extend(operands.iter().filter(|operand| !steep.is(**operand)));
+                    stack.extend(operands.iter().filter(|operand| !steep.of_value(**operand)));
                 }
                 _ => stack.extend(operands.iter()),
             },
