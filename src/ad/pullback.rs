@@ -134,11 +134,15 @@ impl Sweep<'_> {
                     let shape = self.builder.func().shape(captured)[shared.len()..].to_vec();
                     let parts = parts
                         .into_iter()
-                        .map(|part| Part { subscripts: part.subscripts[shared.len()..].to_vec(), ..part })
-                        .collect();
-                    let cell = cell_of_parts(self.builder.func(), &indices, &shape, parts);
-                    out.push((captured, shared, cells.len()));
-                    cells.push(cell);
+                        .map(|part| Part { subscripts: part.subscripts[shared.len()..].to_vec(), ..part });
+                    // Elements and rows are added up apart: then each of the sums is a pass over an array.
+                    let func = self.builder.func();
+                    let (rows, elements): (Vec<Part>, Vec<Part>) = parts.partition(|part| func.is_array(part.value));
+                    for parts in [elements, rows].into_iter().filter(|parts| !parts.is_empty()) {
+                        let cell = cell_of_parts(self.builder.func(), &indices, &shape, parts);
+                        out.push((captured, shared.clone(), cells.len()));
+                        cells.push(cell);
+                    }
                 }
             }
         }

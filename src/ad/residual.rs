@@ -220,11 +220,12 @@ impl Needs {
     ) -> Needs {
         let binds: Vec<Val> = region.binds().collect();
         let mut forward = HashMap::new();
+        let is_new_slope = |used: Val| used >= val && !matches!(func.inst(used), Inst::Result(..));
         let is_kept = |used: Val, forward: &mut HashMap<Val, bool>| {
             is_expensive(func, used)
                 && fits(used)
                 && is_forward(func, val, &binds, used, &is_primal, forward)
-                && (used < val || func.ty(used) == Type::F64 && takes_what_is_kept(func, region, &binds, used))
+                && (!is_new_slope(used) || func.ty(used) == Type::F64 && takes_what_is_kept(func, region, &binds, used))
         };
         let mut expensive = HashSet::new();
         let mut names = HashSet::new();

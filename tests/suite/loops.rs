@@ -158,6 +158,13 @@ const RECURRENCES: &[(&str, usize)] = &[
       sum[j](p[j]*q[j])",
         1,
     ),
+    // A state that is read by the element and as a vector.
+    (
+        "param W[N, N], b[N]; data x[T, D]
+      h = iterate h from b for t in 0..T do [h[j]*0.5 + tanh(sum[k](W[j, k]*h[k]) + x[t, 0]) for j]
+      sum[j](h[j]^2)",
+        1,
+    ),
     // The sum of a turn is read in the next one: nothing can wait.
     (
         "param W[N, N], x[N]; data y[T, D]
