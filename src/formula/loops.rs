@@ -13,6 +13,7 @@
 //! indices of the loops, and its value is read with these indices. So small arrays disappear into what reads them; others get a name and
 //! **clauses**, one for each part of a dimension that updates divide it into. What intervals of the indices prove is not written.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use hashbrown::{HashMap, HashSet};
@@ -45,8 +46,14 @@ pub struct Carried {
 }
 
 impl Reader<'_> {
+    /// Notes what can't be said; of a loop with the place where the text binds its index or its states.
     pub(super) fn give_up(&mut self, val: Val, what: &str) -> Id {
-        let at = self.func.span(val);
+        let region = region_of(self.func, val).map(|(_, region)| region).or(match self.func.inst(val) {
+            Inst::Region(region) => Some(self.func.region(region)),
+            _ => None,
+        });
+        let mut binds = region.into_iter().flat_map(Region::binds);
+        let at = self.func.span(binds.find(|&bind| self.name_of(bind).is_some()).unwrap_or(val));
         self.problem.get_or_insert_with(|| Unsayable { what: what.to_owned(), at });
         Dag::ZERO
     }
@@ -112,7 +119,9 @@ impl Reader<'_> {
             Some(cell) if region.cells[cell].bound.is_some() => {
                 self.carried(loop_val, region).cells.get(cell).copied().flatten()
             }
-            Some(_) if region.going.is_some() => Some(self.give_up(array, "an array made in the turns of a `while`")),
+            Some(_) if self.is_endless(region) => {
+                Some(self.give_up(array, "an array made in the turns of a loop whose length values decide"))
+            }
             Some(_) => self.parts(array).and_then(|clauses| match &clauses[..] {
                 [Clause { value, .. }]
                     if self.dag.facts(*value).length <= INLINE && !self.dag.facts(*value).reduces =>
@@ -120,8 +129,9 @@ impl Reader<'_> {
                     None
                 }
                 [] => None,
-                // A state is known in its loop only.
+                // A state is known in its loop only, as is the index of one whose length values decide.
                 clauses if clauses.iter().any(|clause| self.dag.facts(clause.value).is_local) => None,
+                clauses if !clauses.iter().all(|clause| self.dag.has_room(clause.value)) => None,
                 _ => Some(self.define(self.func.shape(array).into(), clauses)),
             }),
         };
@@ -322,9 +332,9 @@ impl Reader<'_> {
         if let Some(carried) = self.carried.get(&key) {
             return carried.clone();
         }
-        let carried = Rc::new(match region.going {
-            Some(going) => self.endless(loop_val, region, going),
-            None => self.recurrence(loop_val, region),
+        let carried = Rc::new(match self.is_endless(region) {
+            true => self.endless(loop_val, region),
+            false => self.recurrence(loop_val, region),
         });
         self.carried.insert(key, carried.clone());
         carried
@@ -336,6 +346,41 @@ impl Reader<'_> {
         self.in_order(names.flat_map(|&id| self.dag.facts(id).free.iter().copied()).collect())
     }
 
+    /// Whether values decide how many turns there are of something that is handed on, so that no array has room for them all.
+    fn is_endless(&mut self, region: &Region) -> bool {
+        if region.going.is_some() || region.states.is_empty() {
+            return region.going.is_some();
+        }
+        let (low, high) = (self.compute(region.loops[0].low), self.compute(region.loops[0].high));
+        let length = self.minus(high, low);
+        self.dag.as_whole(length).is_none()
+    }
+
+    /// Of each array that is handed from turn to turn, the dimensions that the loops count.
+    fn counted(&self, region: &Region) -> Vec<Vec<Option<usize>>> {
+        let func = self.func;
+        let body = func.body(region);
+        let counts = |cell: usize, bound: Val, index: Val| {
+            let is_read = |dim: usize| {
+                body.iter().any(|&val| match func.inst(val) {
+                    Inst::Read(list) => {
+                        let list = func.list(list);
+                        list[0] == bound && list.get(1 + dim) == Some(&index)
+                    }
+                    _ => false,
+                })
+            };
+            let dims = 0..region.cells[cell].shape.len();
+            dims.into_iter().find(|&dim| self.told(region, cell, dim) == Some(index) || is_read(dim))
+        };
+        let mut counted: Vec<Vec<Option<usize>>> = vec![vec![Some(0)]; region.states.len()];
+        for (cell, bound) in region.cells.iter().enumerate().filter_map(|(cell, each)| Some((cell, each.bound?))) {
+            counted.push(region.loops.iter().map(|each| counts(cell, bound, each.index)).collect());
+        }
+        counted
+    }
+
+    /// Arrays that are made turn by turn. Backwards is the order of the text only where its references look ahead.
     fn recurrence(&mut self, loop_val: Val, region: &Region) -> Carried {
         let func = self.func;
         let around = self.around(loop_val);
@@ -344,10 +389,7 @@ impl Reader<'_> {
         if !region.states.is_empty() {
             let (low, high) = (self.compute(region.loops[0].low), self.compute(region.loops[0].high));
             let length = self.minus(high, low);
-            match self.dag.as_whole(length) {
-                Some(length) => turns = length.max(0),
-                None => _ = self.give_up(loop_val, "a loop whose length depends on values"),
-            }
+            turns = self.dag.as_whole(length).unwrap_or(0).max(0);
         }
         let states = region.states.iter().map(|state| {
             let inner = func.shape(state.bound).iter().copied();
@@ -378,15 +420,15 @@ impl Reader<'_> {
             clauses.push(self.state_clauses(loop_val, region, state, base, turns));
         }
         for &cell in &bound {
-            clauses.push(self.cell_clauses(loop_val, region, cell, base));
+            let own = self.cell_clauses(loop_val, region, cell, base);
+            clauses.push(own);
         }
         let is_local = |clause: &Clause| self.dag.facts(clause.value).is_local;
         if clauses.iter().flatten().any(is_local) {
-            self.give_up(loop_val, "a recurrence in the turns of a `while`");
+            self.give_up(loop_val, "a recurrence in the turns of a loop whose length values decide");
         }
-        // Backwards is the order of the text only where its references look ahead.
-        let backwards = region.loops.first().is_some_and(|each| each.direction == Direction::Down);
-        if backwards && !clauses.iter().flatten().all(|clause| self.looks_ahead(clause, first, count as u32)) {
+        let backwards = region.loops.iter().any(|each| each.direction == Direction::Down);
+        if backwards && !self.shows_order(region, &clauses, first) {
             self.give_up(loop_val, "a recurrence backwards whose order can't be seen");
         }
         let found = self.arrays.fill(self.dag, first, clauses);
@@ -488,33 +530,51 @@ impl Reader<'_> {
         })
     }
 
-    /// Whether the first place of each element of these arrays that a clause reads is beyond its own.
-    fn looks_ahead(&mut self, clause: &Clause, first: u32, count: u32) -> bool {
-        let (mut seen, mut stack) = (HashSet::new(), vec![clause.value]);
+    /// Whether every element that these arrays read of each other is seen to be made earlier: all of them further ahead in one dimension, or
+    /// each in an earlier turn.
+    fn shows_order(&mut self, region: &Region, clauses: &[Vec<Clause>], first: u32) -> bool {
+        let counted = self.counted(region);
+        let ranks = clauses.iter().flatten().map(|clause| clause.places.len());
+        let mut ahead: Vec<usize> = (0..ranks.min().unwrap_or(0)).collect();
+        let mut in_turns = true;
+        for (own, clause) in
+            clauses.iter().enumerate().flat_map(|(own, all)| all.iter().map(move |clause| (own, clause)))
+        {
+            for (other, places) in self.reads(clause.value, first..first + clauses.len() as u32) {
+                let mut is_less = |a: Id, b: Id| self.dag.is_less(a, b) == Some(true);
+                ahead.retain(|&dim| places.get(dim).is_some_and(|&place| is_less(clause.places[dim], place)));
+                let dims = counted[own].iter().zip(&counted[other]).zip(&region.loops);
+                let is_earlier = dims.into_iter().find_map(|((own, other), each)| {
+                    let (own, other) = (*clause.places.get((*own)?)?, *places.get((*other)?)?);
+                    let (before, after) = if each.direction == Direction::Up { (other, own) } else { (own, other) };
+                    (own != other).then(|| is_less(before, after))
+                });
+                in_turns &= is_earlier == Some(true);
+            }
+        }
+        in_turns || !ahead.is_empty()
+    }
+
+    /// The elements of these arrays that an expression reads, by itself or through other arrays: of which, and their places.
+    fn reads(&self, value: Id, arrays: Range<u32>) -> Vec<(usize, Vec<Id>)> {
+        let (mut seen, mut stack, mut reads) = (HashSet::new(), vec![value], Vec::new());
         while let Some(id) = stack.pop() {
             if !seen.insert(id) {
                 continue;
             }
-            if let Node::Element(list) = self.dag.node(id).clone()
+            if let Node::Element(list) = self.dag.node(id)
                 && let Node::Defined(number) = *self.dag.node(list[0])
             {
-                if (first..first + count).contains(&number) {
-                    let around = match &self.arrays.defs[number as usize] {
-                        Def::Array { around, .. } => around.len(),
-                        Def::Loop { .. } => 0,
-                    };
-                    let place = list.get(1 + around).copied();
-                    let ahead = place.zip(clause.places.first()).map(|(place, &own)| self.dag.is_less(own, place));
-                    if ahead.flatten() != Some(true) {
-                        return false;
+                match &self.arrays.defs[number as usize] {
+                    Def::Array { around, .. } if arrays.contains(&number) => {
+                        reads.push(((number - arrays.start) as usize, list[1 + around.len()..].to_vec()));
                     }
-                } else {
-                    stack.extend(self.arrays.defs[number as usize].values());
+                    def => stack.extend(def.values()),
                 }
             }
             self.dag.node(id).for_each_operand(|operand| stack.push(operand));
         }
-        true
+        reads
     }
 
     /// `s[0] = first; s[t] = next(s[t-1]) for t in 1..=n`; of a loop that goes down from the end.
@@ -568,7 +628,7 @@ impl Reader<'_> {
         if let Some((loop_val, region)) = region_of(self.func, val).filter(|_| !is_named)
             && let Some(cell) = number_of(self.func, val).checked_sub(region.first_cell())
             && region.cells[cell].bound.is_none()
-            && region.going.is_none()
+            && !self.is_endless(region)
         {
             return self.cell(loop_val, region, cell, places);
         }
@@ -579,13 +639,13 @@ impl Reader<'_> {
         if self.func.is_array(val) { self.element(val, places.to_vec()) } else { self.compute(val) }
     }
 
-    /// A loop that ends when its condition says so.
-    fn endless(&mut self, loop_val: Val, region: &Region, going: Val) -> Carried {
+    /// A loop that ends when its condition or its length, which values decide, says so: only what it ends with has a name.
+    fn endless(&mut self, loop_val: Val, region: &Region) -> Carried {
         let func = self.func;
         let around = self.around(loop_val);
         let base = self.above(around.iter().copied());
         if region.cells.iter().any(|cell| cell.bound.is_some()) {
-            self.give_up(loop_val, "arrays made in the turns of a `while`");
+            self.give_up(loop_val, "arrays made in the turns of a loop whose length values decide");
         }
         let only = &region.loops[0];
         let (low, high) = (self.compute(only.low), self.compute(only.high));
@@ -599,7 +659,8 @@ impl Reader<'_> {
             let next = self.with(&names, |reader| reader.array_or_number(state.next, base + 1));
             states.push(State { local, first, next, hint: self.name_of(state.bound) });
         }
-        let going = self.with(&names, |reader| reader.compute(going));
+        let always = self.dag.intern(Node::Bool(true));
+        let going = region.going.map_or(always, |going| self.with(&names, |reader| reader.compute(going)));
         // The limit of a `while` is checked, in the primal at least.
         let is_limit = |check: &crate::ir::Check| {
             let region = region_of(func, check.site).map(|(_, region)| region);
@@ -609,7 +670,7 @@ impl Reader<'_> {
             };
             region.is_some_and(|other| other.going.is_some() && other.loops[0].high == only.high)
         };
-        let limited = !func.checks.iter().any(is_limit);
+        let limited = going == always || !func.checks.iter().any(is_limit);
         let used =
             states.iter().map(|state| state.next).chain([going]).any(|id| self.dag.facts(id).free.contains(&counter));
         let counter = (limited || used).then_some(counter);
@@ -642,8 +703,8 @@ impl Reader<'_> {
 
     /// `sum[i in 0..n if c](e)`
     fn reduce(&mut self, loop_val: Val, region: &Region, number: usize) -> Id {
-        if region.going.is_some() {
-            return self.give_up(loop_val, "a sum over the turns of a `while`");
+        if self.is_endless(region) {
+            return self.give_up(loop_val, "a sum over the turns of a loop whose length values decide");
         }
         let reduction = region.reductions[number];
         let base = self.next_number(&[loop_val]);
