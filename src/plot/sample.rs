@@ -44,9 +44,9 @@ pub fn sample<E>(
     let n_curves = table.rows.first().map_or(0, |row| row.values.len());
     let mut y_range: Option<(f64, f64)> = None;
     let mut poles = vec![false; n_curves];
-    for curve in 0..n_curves {
+    for (curve, pole) in poles.iter_mut().enumerate() {
         if let Some((low, high, has_pole)) = extent(&mut table, curve, (to - from) / GRID as f64, &mut compute)? {
-            poles[curve] = has_pole;
+            *pole = has_pole;
             y_range = Some(y_range.map_or((low, high), |(least, most)| (least.min(low), most.max(high))));
         }
     }

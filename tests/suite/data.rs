@@ -140,7 +140,8 @@ fn csv_as_it_is_found() {
     // Of a single column an empty line is an empty cell, but at the end.
     for end in ["\n", "\r\n"] {
         let text = ["x", "1", "", "3", "", ""].join(end);
-        let place = Place::new().with("in.csv", &text);
+        let place = Place::new();
+        place.with("in.csv", &text);
         let words = ["x", "--data", "in.csv", "--out", "-", "--what", "value", "--on-error", "nan"];
         let (code, out, err) = place.run(&words);
         assert_eq!((code, out.as_str()), (0, "value\n1.0\nNaN\n3.0\n"), "{text:?} {err}");
