@@ -2,7 +2,7 @@
 //! between pages that nothing may touch.
 
 use chainrule::interp;
-use chainrule::ir::{Builder, Func, Output, Val};
+use chainrule::ir::{Builder, Func, Output};
 use chainrule::math;
 use chainrule::ops::{Op, Type};
 use chainrule::wide::Width;
