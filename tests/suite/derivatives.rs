@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use chainrule::formula::{self, Names};
-use chainrule::{Argument, Array, Backend, Binding, Mode, Program, Role};
+use chainrule::{Argument, Array, Binding, Mode, Program, Role};
 
 use crate::seen;
 
@@ -192,7 +192,7 @@ fn reads_back(program: &Program, given: &[(String, Array)]) {
     let text = derived(program, false);
     let what = format!("{}\n\n{text}", program.source());
     let views = || given.iter().map(|(name, array)| (name.as_str(), array.view()));
-    let jacobian = program.jacobian().backend(Backend::Interpreter).compile().unwrap();
+    let jacobian = program.jacobian().compile().unwrap();
     let expected = jacobian.by_name().with_all(views()).run().unwrap();
     let derivative = Program::parse(&text).unwrap_or_else(|error| panic!("{what}\n{error}"));
     assert!(derivative.warnings().is_empty(), "{what}\n{:?}", derivative.warnings());
