@@ -200,13 +200,7 @@ fn reads_back(program: &Program, given: &[(String, Array)]) {
         program.arguments().iter().map(|each| (each.name.clone(), format!("{:?}", each.role))).collect()
     };
     assert_eq!(known(&derivative), known(program), "{what}");
-    let answer = derivative
-        .value()
-        .backend(Backend::Interpreter)
-        .by_name()
-        .with_all(views())
-        .run()
-        .unwrap_or_else(|error| panic!("{what}\n{error}"));
+    let answer = derivative.value().by_name().with_all(views()).run().unwrap_or_else(|error| panic!("{what}\n{error}"));
     let expected: Vec<&Array> = expected.iter().map(|(_, array)| array).skip(program.results().len()).collect();
     let found: Vec<&Array> = answer.iter().map(|(_, array)| array).collect();
     assert_eq!(found.len(), expected.len(), "{what}");
