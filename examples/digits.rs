@@ -7,13 +7,17 @@
 //! The images are made as those of the well-known handwritten set are: lines on 32×32 pixels, of which each of 8×8 cells counts how many of its 16
 //! are black. Each digit has a few shapes, and every image its own slant, turn, size, place, thickness and unsteady hand.
 
+mod chance;
+
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
 use chainrule::fit::{Error, Fit, Method, Schedule, Settings};
-use chainrule::{Array, Program};
+use chainrule::{Array, Program, math};
+
+use chance::Chance;
 
 const TRAINING: usize = 1_500;
 const TEST: usize = 1_000;
@@ -161,7 +165,7 @@ fn points(stroke: &Stroke) -> Vec<Point> {
         Line(points) => points.to_vec(),
         Arc((x, y), (width, height), from, to) => {
             let angle = |step: i32| std::f64::consts::TAU * (from + (to - from) * f64::from(step) / 16.0);
-            (0..=16).map(angle).map(|angle| (x + width * angle.cos(), y + height * angle.sin())).collect()
+            (0..=16).map(angle).map(|angle| (x + width * math::cos(angle), y + height * math::sin(angle))).collect()
         }
     }
 }
@@ -177,7 +181,10 @@ fn draw(digit: usize, chance: &mut Chance) -> Vec<f64> {
     let mut place = |(x, y): Point| {
         let (x, y) = (x - 0.5 + 0.025 * chance.normal(), y - 0.5 + 0.025 * chance.normal());
         let (x, y) = (width * (x - slant * y), height * y);
-        (0.5 + right + x * turn.cos() - y * turn.sin(), 0.5 + down + x * turn.sin() + y * turn.cos())
+        (
+            0.5 + right + x * math::cos(turn) - y * math::sin(turn),
+            0.5 + down + x * math::sin(turn) + y * math::cos(turn),
+        )
     };
     let lines: Vec<Vec<Point>> =
         shape.iter().map(|stroke| points(stroke).into_iter().map(&mut place).collect()).collect();
@@ -196,27 +203,7 @@ fn distance(at: Point, from: Point, to: Point) -> f64 {
     let (along, off) = ((to.0 - from.0, to.1 - from.1), (at.0 - from.0, at.1 - from.1));
     let length = along.0 * along.0 + along.1 * along.1;
     let share = ((off.0 * along.0 + off.1 * along.1) / length.max(1e-12)).clamp(0.0, 1.0);
-    (off.0 - share * along.0).hypot(off.1 - share * along.1)
-}
-
-/// SplitMix64, the same numbers on every machine.
-struct Chance(u64);
-
-impl Chance {
-    /// Evenly between 0 and 1.
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((bits ^ (bits >> 31)) >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    /// Normally distributed, by Box and Muller's way.
-    fn normal(&mut self) -> f64 {
-        let radius = (-2.0 * (1.0 - self.next()).ln()).sqrt();
-        radius * (std::f64::consts::TAU * self.next()).cos()
-    }
+    math::hypot(off.0 - share * along.0, off.1 - share * along.1)
 }
 
 #[cfg(test)]
@@ -232,7 +219,7 @@ mod tests {
         assert!(right >= 0.97, "{right}");
     }
 
-    /// Those in the files are these, but for pixels that the last bit of a sine may turn elsewhere.
+    /// Those in the files were made with the sines of one machine, whose last bit may turn a pixel elsewhere.
     #[cfg(feature = "data")]
     #[test]
     fn the_files_have_these_images() {

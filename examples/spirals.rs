@@ -2,9 +2,13 @@
 //!
 //! `cargo run --release --example spirals`
 
+mod chance;
+
 use std::time::Instant;
 
-use chainrule::{Binding, Error, Program};
+use chainrule::{Binding, Error, Program, math};
+
+use chance::Chance;
 
 /// Extents of the parameters as `spirals.chain` declares them, with 2 numbers in and 32 neurons in each hidden layer.
 const SHAPES: [&[usize]; 6] = [&[32, 2], &[32], &[32, 32], &[32], &[32], &[]];
@@ -57,8 +61,8 @@ fn spirals(rows: usize, noise: f64, chance: &mut Chance) -> (Vec<f64>, Vec<f64>)
         let target = (row % 2) as f64;
         let way = chance.next().sqrt();
         let angle = std::f64::consts::PI * (3.0 * way + target);
-        points.push(way * angle.cos() + noise * chance.normal());
-        points.push(way * angle.sin() + noise * chance.normal());
+        points.push(way * math::cos(angle) + noise * chance.normal());
+        points.push(way * math::sin(angle) + noise * chance.normal());
         targets.push(target);
     }
     (points, targets)
@@ -94,25 +98,5 @@ impl Adam {
             *square += (1.0 - Self::KEEP_SQUARE) * (slope * slope - *square);
             *param -= Self::RATE * (*mean / mean_bias) / ((*square / square_bias).sqrt() + 1e-8);
         }
-    }
-}
-
-/// SplitMix64, the same numbers on every machine.
-struct Chance(u64);
-
-impl Chance {
-    /// Evenly between 0 and 1.
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((bits ^ (bits >> 31)) >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    /// Normally distributed, by Box and Muller's way.
-    fn normal(&mut self) -> f64 {
-        let radius = (-2.0 * (1.0 - self.next()).ln()).sqrt();
-        radius * (std::f64::consts::TAU * self.next()).cos()
     }
 }

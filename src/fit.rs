@@ -228,12 +228,16 @@ pub enum Reason {
     Exact,
     /// The slope is 0, to the tolerance.
     Flat,
-    /// The loss changes by less than the tolerance.
+    /// The loss changes by less than the tolerance. Of a descent only where the slope is small, too.
     Level,
     /// Steps have become as short as the precision of doubles or the tolerance.
     Still,
-    /// The loss has found no new least value for as long as [`Settings::patience`] says.
+    /// The loss has found no new least value for as long as [`Settings::patience`] says, and the slope is small.
     Patience,
+    /// The rows held out have found no new least loss for as long as [`Settings::patience`] says.
+    Early,
+    /// The loss no longer falls, or not noticeably, but the slope is not small: the steps are too short, or too long.
+    Slow,
     Iterations,
     Interrupted,
     /// The loss has stopped being a number.
@@ -249,8 +253,19 @@ impl Reason {
     pub fn converged(self) -> bool {
         match self {
             Reason::Exact | Reason::Flat | Reason::Level | Reason::Still | Reason::Patience => true,
-            Reason::Iterations | Reason::Interrupted | Reason::Diverged | Reason::NotFinite | Reason::Stuck => false,
+            Reason::Early
+            | Reason::Slow
+            | Reason::Iterations
+            | Reason::Interrupted
+            | Reason::Diverged
+            | Reason::NotFinite
+            | Reason::Stuck => false,
         }
+    }
+
+    /// Whether the fit has ended as it was asked to: at a minimum, or where the rows held out were fitted best.
+    pub fn succeeded(self) -> bool {
+        self.converged() || self == Reason::Early
     }
 }
 
@@ -262,6 +277,8 @@ impl Display for Reason {
             Reason::Level => "the loss changes by less than the tolerance",
             Reason::Still => "the steps are shorter than the tolerance",
             Reason::Patience => "the loss has not improved for as long as the patience lasts",
+            Reason::Early => "the loss held out has not improved for as long as the patience lasts",
+            Reason::Slow => "the loss no longer falls, but there is a slope",
             Reason::Iterations => "the iterations are used up",
             Reason::Interrupted => "it was interrupted",
             Reason::Diverged => "the loss is no longer a number; a lower learning rate may help",
@@ -321,6 +338,10 @@ pub struct Fitted {
     pub iterations: usize,
     /// How often the loss or its derivatives have been computed for all rows, those of parts counted together.
     pub evaluations: usize,
+    /// What was minimised.
+    pub objective: Loss,
+    /// Whether the program plainly is a residual: it has several results, or data enter it linearly.
+    pub is_residual: bool,
     /// Rows that were not held out.
     pub rows: usize,
     /// The size that counts the rows, where these are rows of whole arrays.
@@ -506,9 +527,9 @@ impl<'a> Fit<'a> {
         let places = self.places(&layout, &inputs);
         let response = self.response_of(program, &names);
         let is_least_squares = settings.method == Method::Lm && !self.is_whole(program);
-        let is_residual =
-            is_least_squares || is_vector(program) || has_linear_column(program, &places) || response.is_some();
-        let loss = settings.loss.unwrap_or(if is_residual { Loss::Squares } else { Loss::Mean });
+        let is_residual = is_vector(program) || has_linear_column(program, &places) || response.is_some();
+        let is_squares = is_least_squares || is_residual;
+        let loss = settings.loss.unwrap_or(if is_squares { Loss::Squares } else { Loss::Mean });
         if settings.method == Method::Lm && loss != Loss::Squares {
             return Err(Error::NeedsSquares);
         }
@@ -571,6 +592,15 @@ impl<'a> Fit<'a> {
         state.best.clone_from(&best);
         state.best_epoch = history.get(at).map_or(0, |step| step.iteration).min(state.epoch);
         table.reorder(None);
+        let first = history.first().map_or(0.0, |step| step.loss);
+        let reason = match reason {
+            Reason::Patience if validation.is_some() => Reason::Early,
+            Reason::Patience | Reason::Level if settings.method.is_descent() || reason == Reason::Patience => {
+                let is_flat = is_flat(&*table, &best, &bounds, first, settings)?;
+                if is_flat { reason } else { Reason::Slow }
+            }
+            reason => reason,
+        };
         let total = table.loss(&best, 0..trained.len())?;
         let squares = match loss {
             Loss::Squares if wants_jacobian => {
@@ -593,6 +623,8 @@ impl<'a> Fit<'a> {
             reason,
             iterations,
             evaluations: table.evaluations().ceil() as usize,
+            objective: loss,
+            is_residual,
             rows: trained.len(),
             batch_dimension: cut.as_ref().map(|cut| cut.size.clone()),
             squares,
@@ -636,7 +668,11 @@ impl<'a> Fit<'a> {
             Method::Momentum | Method::Adam => batch.is_some(),
             Method::Gd | Method::Lbfgs | Method::Lm => false,
         };
-        let what = if has_batches { "gradient descent in batches" } else { "validation" };
+        let what = match validation {
+            _ if has_batches => "gradient descent in batches",
+            0.0 => "a batch dimension",
+            _ => "validation",
+        };
         if !self.program.has_arrays() || !self.columns.is_empty() {
             let why = "it counts those of whole arrays, and there are none".to_owned();
             return size.map_or(Ok(None), |_| Err(Error::NeedsRows { what: "a batch dimension", why }));
@@ -885,6 +921,27 @@ fn minimise(
             (descent::fit(objective, state, bounds, &training, monitor)?, state.epoch)
         }
     })
+}
+
+/// Whether the loss is as flat at some parameters as it is level there: the slope, also over steps as long as the parameters, is small beside
+/// the loss and what it has fallen by since it was `first`. Near a minimum the loss is level to the square of what the slope is.
+fn is_flat(
+    objective: &dyn Objective,
+    params: &[f64],
+    bounds: &Bounds,
+    first: f64,
+    settings: &Settings,
+) -> Result<bool, crate::Error> {
+    let all = 0..objective.rows();
+    let count = objective.count(&all);
+    let mut gradient = vec![0.0; params.len()];
+    let loss = objective.gradient(params, all, &mut gradient)? / count;
+    let free = bounds.free(params, &gradient);
+    let slope: Vec<f64> = free.iter().map(|&index| gradient[index] / count).collect();
+    let reach: Vec<f64> = free.iter().zip(&slope).map(|(&index, slope)| slope * params[index]).collect();
+    let tolerance = settings.tolerance.unwrap_or(settings.method.default_tolerance());
+    let small = 10.0 * tolerance.max(1e-6).sqrt() * (loss.abs() + (first - loss).abs());
+    Ok(triangle::norm(&slope) <= small && triangle::norm(&reach) <= small)
 }
 
 /// How much of each parameter changes the residuals by about 1, where there are residuals; otherwise 1.

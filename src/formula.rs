@@ -54,6 +54,10 @@ pub struct Names<'a> {
     pub source: &'a str,
     /// The arguments that are declared as `data`.
     pub data: &'a [&'a str],
+    /// Whether all arguments are declared, also those that nothing is computed from.
+    pub declared: bool,
+    /// The integers whose values are in the graph already, as sizes are.
+    pub fixed: &'a [(&'a str, i64)],
 }
 
 /// A part of a graph that the language has no words for.
@@ -84,7 +88,7 @@ pub fn to_text(func: &Func, results: &[usize]) -> Result<String, Unsayable> {
 pub fn to_text_with_names(func: &Func, results: &[usize], names: Option<Names>) -> Result<String, Unsayable> {
     let statements = Statements::of(func, results, names)?;
     let printer = Printer::new(&statements, func);
-    let mut lines = declarations(func, &statements, names.map_or(&[], |names| names.data));
+    let mut lines = declarations(func, &statements, names);
     lines.extend(statements.lines.iter().map(|line| match line {
         Line::Value { name: None, value, .. } => printer.mention(*value),
         Line::Value { name: Some(name), value, defines } => {
@@ -150,8 +154,11 @@ fn wrapped(statement: &str) -> String {
 }
 
 /// What must be declared: arrays with their extents, integers, and arguments that are called like a constant. Where anything but
-/// integers is declared, everything is.
-fn declarations(func: &Func, statements: &Statements, data: &[&str]) -> Vec<String> {
+/// integers is declared, everything is. An integer that the text holds for one value of says which in a comment.
+fn declarations(func: &Func, statements: &Statements, names: Option<Names>) -> Vec<String> {
+    let data = names.map_or(&[][..], |names| names.data);
+    let declared = names.is_some_and(|names| names.declared);
+    let fixed = names.map_or(&[][..], |names| names.fixed);
     let mut used = vec![false; func.len()];
     for root in &statements.values {
         used[root.index()] = true;
@@ -163,14 +170,11 @@ fn declarations(func: &Func, statements: &Statements, data: &[&str]) -> Vec<Stri
             }
         }
     }
-    let mut params: Vec<u32> = func
-        .vals()
-        .filter(|val| used[val.index()])
-        .filter_map(|val| match func.inst(val) {
-            Inst::Param(index) => Some(index),
-            _ => None,
-        })
-        .collect();
+    let params_in = func.vals().filter(|val| used[val.index()]).filter_map(|val| match func.inst(val) {
+        Inst::Param(index) => Some(index),
+        _ => None,
+    });
+    let mut params: Vec<u32> = if declared { (0..func.params.len() as u32).collect() } else { params_in.collect() };
     let has_arrays = params.iter().any(|&index| !func.params[index as usize].shape.is_empty());
     if has_arrays {
         params.sort_unstable();
@@ -190,12 +194,17 @@ fn declarations(func: &Func, statements: &Statements, data: &[&str]) -> Vec<Stri
     let (numbers, given, integers) = (names(Type::F64, false), names(Type::F64, true), names(Type::Int, false));
     let mut lines = Vec::new();
     let like_constant = params.iter().any(|&index| builtin::constant(&func.params[index as usize].name).is_some());
-    if has_arrays || like_constant {
+    if declared || has_arrays || like_constant {
         let declared = [("param", numbers), ("data", given)].into_iter().filter(|(_, names)| !names.is_empty());
         lines.extend(declared.map(|(word, names)| format!("{word} {}", names.join(", "))));
     }
-    if !integers.is_empty() {
-        lines.push(format!("index {}", integers.join(", ")));
+    let (of_one_value, open): (Vec<String>, Vec<String>) =
+        integers.into_iter().partition(|name| fixed.iter().any(|(known, _)| known == name));
+    if !open.is_empty() {
+        lines.push(format!("index {}", open.join(", ")));
+    }
+    for (name, value) in fixed.iter().filter(|(name, _)| of_one_value.iter().any(|known| known == name)) {
+        lines.push(format!("index {name}  # {name} = {value}"));
     }
     lines
 }

@@ -413,7 +413,7 @@ impl Program {
     }
 
     /// The values of `index` arguments that the graph is made for, by place: with others there is another graph.
-    pub(crate) fn specialised(&self) -> &[(usize, i64)] {
+    pub fn specialised(&self) -> &[(usize, i64)] {
         &self.specialised
     }
 

@@ -2,15 +2,19 @@
 //!
 //! `cargo bench --bench rows [NAME…]` needs `gcc` and x86-64. With `--asm`, the machine code of the kernels that are named.
 
+#[path = "../../tests/suite/bodies.rs"]
+mod bodies;
+
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use chainrule::ir::{Builder, Func, Output, Val};
-use chainrule::math;
-use chainrule::ops::{Op, Type};
+use chainrule::ir::Func;
+use chainrule::ops::Op;
 use chainrule::wide::Width;
 use chainrule::wide::rows::{self, Nest, Read, Write, WriteKind};
+
+use bodies::body;
 
 type Baseline = unsafe extern "C" fn(*const f64, *const f64, *mut f64);
 type Entry = unsafe extern "sysv64" fn(*mut u64);
@@ -44,16 +48,6 @@ struct Case {
     len: usize,
     /// The elements of the two arguments and the result.
     sizes: [usize; 3],
-}
-
-fn body(n_params: usize, make: impl FnOnce(&mut Builder, &[Val]) -> Vec<Val>) -> Func {
-    let mut builder = Builder::new("body");
-    let params: Vec<Val> = (0..n_params).map(|index| builder.param(&format!("x{index}"), Type::F64)).collect();
-    let results = make(&mut builder, &params);
-    let name = |index: usize| format!("r{index}");
-    let outputs = results.iter().enumerate().map(|(index, &value)| Output { name: name(index), value });
-    let func = builder.finish(outputs.collect());
-    math::expand(&func)
 }
 
 fn element(row: usize, turn: usize) -> Read {

@@ -22,7 +22,8 @@ use super::{examples, json};
 ///
 /// Medians of warm repetitions on this machine, about a second in all. In JSON, `compile_us` is the whole way from the text
 /// to code that can be called, and `call_ns` a call for value and gradient. `batch_ns_per_point` is the same for many points
-/// at once, spread around the given one, in memory. A formula with arrays has no batch; sizes are enough for it, and what isn't given is made up.
+/// at once, spread around the given one, in memory. A formula with arrays or with several results has no batch, and of several
+/// numbers it is the Jacobian that is computed; sizes are enough, and what isn't given is made up.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Bench {
@@ -50,6 +51,7 @@ const EXAMPLES: &str = examples!(
     "bench 'exp(x*z) + x*z/ln(x)'",
     "bench 'exp(x*z) + x*z/ln(x)' --at x=2,z=3 --format json",
     "bench 'param x[N]; sum[i](sin(x[i])*x[N-1-i])' --size N=1000",
+    "bench 'param W[H, D], x[D]; [sum[d](W[h,d]*x[d]) for h]' --size H=8,D=8",
 );
 
 /// What every measurement may take.
@@ -76,7 +78,7 @@ struct Times {
 impl Bench {
     pub fn run(&self) -> Result<Answer, Fault> {
         let program = self.text.parse()?;
-        if program.has_arrays() {
+        if program.has_arrays() || !arrays::is_number(&program) {
             let (program, mut given) = self.inputs.bind(&program)?;
             arrays::complete(&program, &mut given);
             program.binding(given.views())?;

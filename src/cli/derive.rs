@@ -1,8 +1,10 @@
 //! `chainrule derive`: the derivative as a formula.
 
+use chainrule::ast::StatementKind;
 use chainrule::formula::{self, Names, Unsayable};
 use chainrule::ir::Func;
-use chainrule::{Mode, Program, Role};
+use chainrule::span::Span;
+use chainrule::{Limits, Mode, Program, Role, syntax};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
@@ -89,7 +91,7 @@ impl Derive {
             }
         }
         let Some(unsayable) = refusal else { unreachable!("there is a mode") };
-        let at = table::excerpt(unsayable.at.text(program.source()), table::LONGEST);
+        let at = table::excerpt(line(program.source(), unsayable.at), table::LONGEST);
         let place = if at.is_empty() { String::new() } else { format!(": `{at}`") };
         let help = "`chainrule emit --stage reverse` shows the derivative as a graph, `chainrule grad` computes it";
         Err(Fault::usage(format!("{unsayable}{place}"), help))
@@ -141,12 +143,33 @@ impl Derive {
             program.definitions().iter().map(|definition| (definition.name.clone(), definition.value)).collect();
         let data = program.arguments().iter().filter(|argument| argument.role == Role::Data);
         let data: Vec<&str> = data.map(|argument| argument.name.as_str()).collect();
-        let names = Some(Names { func: program.graph(), values: &values, source: program.source(), data: &data });
+        let name = |&(place, value): &(usize, i64)| (program.arguments()[place].name.as_str(), value);
+        let fixed: Vec<_> = program.specialised().iter().map(name).collect();
+        let has_arrays = program.arguments().iter().any(|argument| !argument.extents.is_empty());
+        let declared = has_arrays || is_declared(program.source());
+        let (func, source) = (program.graph(), program.source());
+        let names = Some(Names { func, values: &values, source, data: &data, declared, fixed: &fixed });
         match self.format {
             Format::Text | Format::Json => formula::to_text_with_names(graph, results, names),
             Format::Latex => formula::to_latex(graph, results, names),
         }
     }
+}
+
+/// Whether a text declares its arguments.
+fn is_declared(source: &str) -> bool {
+    syntax::parse(source, &Limits::default()).is_ok_and(|(ast, _)| {
+        let statements = ast.root.map(|root| &ast.block(root).statements);
+        statements.into_iter().flatten().any(|each| matches!(each.kind, StatementKind::Declare { .. }))
+    })
+}
+
+/// The line of a text that a place is in.
+fn line(source: &str, at: Span) -> &str {
+    let (start, end) = (at.start as usize, at.end as usize);
+    let from = source.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1);
+    let to = source.get(end..).and_then(|after| after.find('\n')).map_or(source.len(), |next| end + next);
+    if start == end { "" } else { source.get(from..to).unwrap_or_default().trim() }
 }
 
 /// Of a program with one result the formula, of several a list.

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use chainrule::data::{self, Format, whole::Whole};
-use chainrule::fit::{Error, Fit as Library, Fitted, Settings, Step};
+use chainrule::data::{self, Format, Wanted, whole::Whole};
+use chainrule::fit::{Error, Fit as Library, Fitted, Loss, Method, Settings, Step};
 use chainrule::syntax::canonical_name;
 use chainrule::{Argument, Array, Program, Role};
 use clap::Args;
@@ -35,8 +35,9 @@ use saved::Saved;
 ///
 /// The program is applied to each row of the data, its columns being arguments by name; the parameters are the same for all rows.
 /// For least squares its value is the row's residual, as in `y - a*x`; otherwise the mean of its values is the loss. Parameters are
-/// what the program declares as `param`, or, without declarations, what is given a start. Without data a function is minimised.
-/// A fit that did not converge says so and exits with 1.
+/// what the program declares as `param`, or, without declarations, what is given a start. Without data the program is a function:
+/// `--method lbfgs` minimises its value, the default method its square.
+/// A fit that did not converge says so and exits with 1; one that `--patience` ends by rows that are held out has stopped early, as asked, and exits with 0.
 ///
 /// A program with arrays takes its data as a whole: its value is the loss, or an array of residuals for least squares. Its
 /// parameters may be arrays, of which each element is fitted.
@@ -80,18 +81,19 @@ pub struct Fit {
     /// column less something, otherwise the mean
     #[arg(long, value_enum, value_name = "LOSS")]
     loss: Option<LossOption>,
-    /// The greatest number of steps, or of epochs: passes over the data
+    /// The greatest number of steps, or of epochs: passes over the data [default: 10000 for lm and lbfgs, otherwise 1000]
     #[arg(long, visible_alias = "epochs", value_name = "N")]
     iterations: Option<usize>,
     /// The relative change of the loss that counts as nothing [default: 1e-15 for lm, 1e-12 for lbfgs, otherwise 1e-6 over ten epochs]
-    #[arg(long, value_name = "NUMBER", value_parser = arguments::number)]
+    #[arg(long, value_name = "NUMBER", value_parser = arguments::number, allow_negative_numbers = true)]
     tolerance: Option<f64>,
     /// The learning rate [default: 0.1 for gd, otherwise 0.01]
-    #[arg(long, value_name = "NUMBER", value_parser = arguments::number)]
+    #[arg(long, value_name = "NUMBER", value_parser = arguments::number, allow_negative_numbers = true)]
     rate: Option<f64>,
     /// How the rate changes: constant, cosine, step:EPOCHS:FACTOR, exponential:FACTOR, inverse:DECAY
-    #[arg(long, default_value = "constant", value_name = "SCHEDULE")]
-    schedule: ScheduleOption,
+    /// [default: constant]
+    #[arg(long, value_name = "SCHEDULE")]
+    schedule: Option<ScheduleOption>,
     /// The rows in a batch of sgd, momentum and adam [default: 32; momentum and adam take whole arrays at once, unless
     /// this, `--batch-dimension` or `--validation` asks for rows]
     #[arg(long, value_name = "ROWS")]
@@ -99,11 +101,11 @@ pub struct Fit {
     /// The size that counts the rows of whole arrays, for batches and validation [default: the size with which all arrays of the data begin]
     #[arg(long, value_name = "SIZE")]
     batch_dimension: Option<String>,
-    /// The share of its speed that momentum keeps
-    #[arg(long, default_value = "0.9", value_name = "NUMBER", value_parser = arguments::number)]
-    momentum: f64,
+    /// The share of its speed that momentum keeps [default: 0.9]
+    #[arg(long, value_name = "NUMBER", value_parser = arguments::number, allow_negative_numbers = true)]
+    momentum: Option<f64>,
     /// Holds out this share of the rows, drawn by chance; the parameters with their least loss are the result
-    #[arg(long, default_value = "0", value_name = "SHARE", value_parser = arguments::number)]
+    #[arg(long, default_value = "0", value_name = "SHARE", value_parser = arguments::number, allow_negative_numbers = true)]
     validation: f64,
     /// Ends after so many iterations without a new least loss, of the rows held out if there are any
     #[arg(long, value_name = "N")]
@@ -112,14 +114,15 @@ pub struct Fit {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// The standard deviation of parameters that are drawn and don't have two bounds; of arrays less, by the square root of the fan-in
-    #[arg(long, default_value = "1", value_name = "NUMBER", value_parser = arguments::number)]
-    spread: f64,
+    /// [default: 1]
+    #[arg(long, value_name = "NUMBER", value_parser = arguments::number, allow_negative_numbers = true)]
+    spread: Option<f64>,
     /// The names of the columns of a matrix in NPY
     #[arg(long, value_name = "NAME,…")]
     columns: Option<String>,
-    /// What happens to a row with a cell that is empty or no number
-    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
-    on_error: OnFault,
+    /// What happens to a row with a cell that is empty or no number [default: fail]
+    #[arg(long, value_enum, value_name = "WHAT")]
+    on_error: Option<OnFault>,
     /// How many threads work; 0 is one for each processor. The result doesn't depend on it
     #[arg(long, default_value_t = 0, value_name = "N")]
     threads: usize,
@@ -203,24 +206,26 @@ impl Fit {
         let text = || report::text(&fitted);
         let json = || report::json(&fitted, self.method).into();
         let answer = Answer::about(&program, self.output.format, text, json);
-        Ok(Answer { refused: !fitted.reason.converged(), ..answer }.and(rows.remark).and(self.advice(&fitted)))
+        let answer = Answer { refused: !fitted.reason.succeeded(), ..answer }.and(rows.remark);
+        Ok(answer.and(self.idle(&program)).and(self.squared(&fitted)).and(self.advice(&fitted)))
     }
 
     fn settings(&self) -> Settings {
+        let plain = Settings::default();
         Settings {
             method: self.method.into(),
             loss: self.loss.map(Into::into),
             iterations: self.iterations,
             tolerance: self.tolerance,
             rate: self.rate,
-            schedule: self.schedule.0,
+            schedule: self.schedule.map_or(plain.schedule, |option| option.0),
             batch: self.batch,
             batch_dimension: self.batch_dimension.clone(),
-            momentum: self.momentum,
+            momentum: self.momentum.unwrap_or(plain.momentum),
             validation: self.validation,
             patience: self.patience,
             seed: self.seed,
-            spread: self.spread,
+            spread: self.spread.unwrap_or(plain.spread),
             threads: self.threads,
         }
     }
@@ -287,7 +292,29 @@ impl Fit {
         }
         let names: Option<Vec<String>> =
             self.columns.as_ref().map(|names| values::names(names).into_iter().map(str::to_owned).collect());
-        Rows::read(path, rest, names.as_deref(), self.on_error, self.threads)
+        let mut rows = Rows::read(path, rest, names.as_deref(), self.on_error.unwrap_or_default(), self.threads)?;
+        let hidden = self.hidden(path, names.as_deref())?;
+        rows.remark = match (rows.remark, hidden) {
+            (Some(remark), Some(hidden)) => Some(format!("{remark}\n{hidden}")),
+            (remark, hidden) => remark.or(hidden),
+        };
+        Ok(rows)
+    }
+
+    /// That `--at` gives a value to what is a column of the table.
+    fn hidden(&self, path: &Path, names: Option<&[String]>) -> Result<Option<String>, Fault> {
+        if data::is_stream(path) {
+            return Ok(None);
+        }
+        let is_column = |name: &String| {
+            let columns = std::slice::from_ref(name);
+            data::open(path, Wanted { columns, names }).is_ok()
+        };
+        let hidden: Vec<String> = self.point.values()?.into_iter().map(|(name, _)| name).filter(is_column).collect();
+        let quoted: Vec<String> = hidden.iter().map(|name| format!("`{name}`")).collect();
+        Ok((!hidden.is_empty()).then(|| {
+            format!("warning: {} of the data is not read: `--at` gives one value for all rows", quoted.join(", "))
+        }))
     }
 
     /// A line with the loss, on a terminal only.
@@ -300,9 +327,54 @@ impl Fit {
         bar
     }
 
+    /// That squares are minimised, where the program needn't mean a residual and nobody asked for them.
+    fn squared(&self, fitted: &Fitted) -> Option<String> {
+        if self.loss.is_some() || fitted.is_residual || fitted.objective != Loss::Squares {
+            return None;
+        }
+        let (squares, mean) = match fitted.rows {
+            1 => ("square of the program's value", "the value itself"),
+            _ => ("sum of the squares of the program's values", "their mean"),
+        };
+        Some(format!(
+            "note: `--method lm` minimises the {squares}; `--method lbfgs` minimises {mean}, and `--loss squares` says that squares are meant"
+        ))
+    }
+
+    /// The options that have no effect here.
+    fn idle(&self, program: &Program) -> Option<String> {
+        let Fit { method, .. } = *self;
+        let is_descent = Method::from(method).is_descent();
+        let has_batches = matches!(method, MethodOption::Sgd | MethodOption::Momentum | MethodOption::Adam);
+        let with_method = [
+            ("--rate", self.rate.is_some() && !is_descent),
+            ("--schedule", self.schedule.is_some() && !is_descent),
+            ("--batch", self.batch.is_some() && !has_batches),
+            ("--momentum", self.momentum.is_some() && method != MethodOption::Momentum),
+        ];
+        let idle: Vec<String> =
+            with_method.iter().filter(|(_, is_idle)| *is_idle).map(|(name, _)| format!("`{name}`")).collect();
+        let mut remarks = Vec::new();
+        if !idle.is_empty() {
+            let have = if idle.len() == 1 { "has" } else { "have" };
+            remarks.push(format!("warning: {} {have} no effect with `--method {}`", idle.join(", "), method.name()));
+        }
+        let has_table = self.data.iter().any(|path| !program.has_arrays() || !path.to_string_lossy().contains('='));
+        for (name, is_idle, when) in [
+            ("--spread", self.spread.is_some() && self.seed.is_none(), "without `--seed`"),
+            ("--on-error", self.on_error.is_some() && !has_table, "without a table"),
+            ("--columns", self.columns.is_some() && !has_table, "without a table"),
+        ] {
+            if is_idle {
+                remarks.push(format!("warning: `{name}` has no effect {when}"));
+            }
+        }
+        (!remarks.is_empty()).then(|| remarks.join("\n"))
+    }
+
     /// What may help a fit that found no minimum.
     fn advice(&self, fitted: &Fitted) -> Option<String> {
-        if fitted.reason.converged() {
+        if fitted.reason.succeeded() {
             return None;
         }
         let hint = arguments::advice(fitted.reason)?;
@@ -344,6 +416,9 @@ fn help(error: &Error) -> Option<String> {
             "begin elsewhere by `--at`; `chainrule eval --explain` tells where it comes from"
         }
         Error::DataNotFinite { .. } => "`--on-error skip` leaves such rows out",
+        Error::FewRows { residuals: 1, .. } => {
+            "`--method lbfgs` minimises a single value; the default method fits residuals, several of which are an array or the rows of `--data`"
+        }
         Error::FewRows { .. } => "hold some parameters at a value: `--wrt` names those that are fitted",
         Error::NeedsSquares => "`--method lbfgs` or `--method adam` minimises a mean",
         Error::StartOutside { .. } | Error::NoBounds { .. } => "bounds are written `--bounds b1=0..10,b2=..5`",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use chainrule::data::{self, Format};
 use chainrule::error::shorten;
 use chainrule::syntax::canonical_name;
-use chainrule::{Answer, Array, ArrayView, Binding, Column, Compiled, Kind, Program, Role};
+use chainrule::{Answer, Array, ArrayView, Binding, Column, Compiled, Extent, Kind, Program, Role};
 use clap::Args;
 
 use super::fault::Fault;
@@ -42,7 +42,8 @@ pub struct Given {
 impl Inputs {
     /// A program with its sizes, and the arguments. All arguments must be there.
     pub fn of(&self, program: &Program) -> Result<(Program, Given), Fault> {
-        let (values, sizes) = (self.values(program)?, sizes(&self.size)?);
+        let sizes = sizes(&self.size)?;
+        let values = self.values(program, &sizes)?;
         // What is wrong with the arguments is told before anything else is made.
         let binding = program.binding(values.iter().map(|(name, array)| (name.as_str(), array.view())))?;
         let (program, binding) = bound(program, binding, &sizes)?;
@@ -51,8 +52,9 @@ impl Inputs {
 
     /// A program with its sizes, and whatever arguments are given.
     pub fn bind(&self, program: &Program) -> Result<(Program, Given), Fault> {
-        let values = self.values(program)?;
-        let (program, binding) = bind(program, &values, &sizes(&self.size)?)?;
+        let sizes = sizes(&self.size)?;
+        let values = self.values(program, &sizes)?;
+        let (program, binding) = bind(program, &values, &sizes)?;
         Ok((program, Given { values, binding }))
     }
 
@@ -60,11 +62,12 @@ impl Inputs {
         !(self.at.is_empty() && self.args.is_none() && self.data.is_empty())
     }
 
-    fn values(&self, program: &Program) -> Result<Named, Fault> {
+    fn values(&self, program: &Program, sizes: &[(String, i64)]) -> Result<Named, Fault> {
         let mut values = gather(&values::parse("--at", &self.at)?, self.args.as_deref())?;
         for text in &self.data {
             values.extend(from_file(text, program)?);
         }
+        complete(&mut values, program, sizes)?;
         Ok(values)
     }
 }
@@ -203,6 +206,37 @@ pub fn from_file(text: &str, program: &Program) -> Result<Vec<(String, Array)>, 
     let names = data::array::names(path)?;
     let wanted = arguments.iter().filter(|argument| names.contains(&argument.name));
     wanted.map(|argument| Ok((argument.name.clone(), data::array::read(path, &argument.name)?))).collect()
+}
+
+/// Gives empty lists the dimensions that they have in the formula: `[]` is also how a matrix without rows is written. How long the rows
+/// would be, the formula, a size or another array must tell.
+fn complete(values: &mut Named, program: &Program, sizes: &[(String, i64)]) -> Result<(), Fault> {
+    let extents =
+        |name: &str| program.arguments().iter().find(|known| known.name == name).map(|known| &known.extents[..]);
+    let mut known: Vec<(&str, usize)> =
+        sizes.iter().filter_map(|(name, size)| Some((name.as_str(), usize::try_from(*size).ok()?))).collect();
+    for (name, array) in values.iter().filter(|(_, array)| !array.data.is_empty()) {
+        for (extent, &length) in extents(name).unwrap_or_default().iter().zip(&array.shape) {
+            if let Extent::Size(size) = extent {
+                known.push((size, length));
+            }
+        }
+    }
+    for (name, array) in values.iter_mut().filter(|(_, array)| array.data.is_empty()) {
+        for extent in extents(name).unwrap_or_default().iter().skip(array.shape.len()) {
+            let length = match extent {
+                Extent::Fixed(length) => Some(*length),
+                Extent::Size(size) => known.iter().find(|(name, _)| name == size).map(|&(_, length)| length),
+                Extent::Computed(_) | Extent::Open => None,
+            };
+            let untold = || {
+                let message = format!("`{}` is an empty list, which doesn't tell how long its rows are", shorten(name));
+                Fault::usage(message, "`--size` gives a size of the formula a number: --size D=3")
+            };
+            array.shape.push(length.ok_or_else(untold)?);
+        }
+    }
+    Ok(())
 }
 
 /// A table of one column or one row is a list where the formula has a list, and of one cell a number where it has a number.

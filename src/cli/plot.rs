@@ -79,8 +79,12 @@ impl Plot {
         let given = inputs::gather(&self.point.values()?, self.args.as_deref())?;
         // Names that are none, come twice or are missing are told before anything is compiled.
         let axis = Array::from(0.0);
-        let all = given.iter().map(|(name, array)| (name.as_str(), array.view()));
-        program.binding(all.chain([(name.as_str(), axis.view())]))?;
+        let all = || given.iter().map(|(name, array)| (name.as_str(), array.view()));
+        // A formula that has all its values is a constant, and has a picture too.
+        let is_constant =
+            program.arguments().iter().all(|argument| argument.name != name) && program.binding(all()).is_ok();
+        let drawn = (!is_constant).then(|| (name.as_str(), axis.view()));
+        program.binding(all().chain(drawn))?;
         let (program, _) = inputs::bind(&program, &given, &inputs::sizes(&self.size)?)?;
         let (names, sampled) = self.curves(&program, &given, &name, from, to)?;
         if !sampled.curves.iter().flatten().any(|(_, y)| y.is_finite()) {
@@ -245,12 +249,17 @@ impl Domain<'_> {
     }
 
     fn columns<K>(&self, compiled: &Compiled<K>, xs: &[f64]) -> Result<Vec<Vec<f64>>, Error> {
-        let points = self.program.columns(self.at.iter().copied().chain([(self.name, Column::Each(xs))]))?;
+        let is_argument = self.program.arguments().iter().any(|argument| argument.name == self.name);
+        let each = is_argument.then_some((self.name, Column::Each(xs)));
+        // A constant is one point.
+        let n_points = if is_argument { xs.len() } else { 1 };
+        let points = self.program.columns(self.at.iter().copied().chain(each))?;
         let [n_values, n_slopes, _] = compiled.layout().outs;
-        let mut columns = vec![vec![0.0; xs.len()]; n_values + n_slopes];
+        let mut columns = vec![vec![0.0; n_points]; n_values + n_slopes];
         let (values, slopes) = columns.split_at_mut(n_values);
         let [values, slopes] = [values, slopes].map(|part| Output::columns(part.iter_mut().map(Vec::as_mut_slice)));
         compiled.batch(&points).part(0, values).part(1, slopes).run()?;
+        columns.iter_mut().for_each(|column| column.resize(xs.len(), column[0]));
         Ok(columns)
     }
 }

@@ -74,6 +74,13 @@ impl Vjp {
         };
         if let Some(path) = &self.weights_args {
             weights.extend(from_json(path)?);
+            let names = called(program);
+            if let Some((name, _)) =
+                weights.iter().find(|(name, _)| !names.contains(&canonical_name(name).into_owned()))
+            {
+                let message = format!("`{}` is not a result of the formula", shorten(name));
+                return Err(Fault::usage(message, hint(name, &names)));
+            }
         }
         Ok(weights)
     }
@@ -103,14 +110,7 @@ impl Vjp {
         for (name, value) in values::parse("--weights", &[text.to_owned()])? {
             let name = canonical_name(&name).into_owned();
             if !names.contains(&name) {
-                let help = match nearest(&name, names.iter().map(String::as_str)) {
-                    Some(nearest) => format!("did you mean `{nearest}`?"),
-                    None => {
-                        let names: Vec<String> = names.iter().map(|name| format!("`{}`", shorten(name))).collect();
-                        format!("weights are of its results: {}", names.join(", "))
-                    }
-                };
-                faults.push(report(text, &name, "is not a result of the formula", Some(help)));
+                faults.push(report(text, &name, "is not a result of the formula", Some(hint(&name, names))));
             } else if weights.iter().any(|(given, _)| *given == name) {
                 faults.push(report(text, &name, "has two weights", None));
             } else {
@@ -118,6 +118,17 @@ impl Vjp {
             }
         }
         if faults.is_empty() { Ok(weights) } else { Err(fault(text, faults)) }
+    }
+}
+
+/// What a result may be called, where this is none.
+fn hint(name: &str, names: &[String]) -> String {
+    match nearest(name, names.iter().map(String::as_str)) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => {
+            let names: Vec<String> = names.iter().map(|name| format!("`{}`", shorten(name))).collect();
+            format!("weights are of its results: {}", names.join(", "))
+        }
     }
 }
 

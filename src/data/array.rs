@@ -149,6 +149,6 @@ fn csv(path: &Path, delimiter: u8, name: &str) -> Result<Array, Error> {
     Ok(Array { shape: vec![n_rows, width], data })
 }
 
-fn cells(count: usize) -> String {
+pub(super) fn cells(count: usize) -> String {
     if count == 1 { "1 cell".to_owned() } else { format!("{count} cells") }
 }

@@ -25,6 +25,8 @@ pub struct Reader {
     /// What has been read and not yet taken.
     rest: Vec<u8>,
     ended: bool,
+    /// Lines end with a carriage return alone, which is read as a newline.
+    returns: bool,
     rows: Arc<Rows>,
     /// The line that the rest begins with, from 1.
     line: u64,
@@ -65,7 +67,8 @@ impl Reader {
     ) -> Result<Reader, Error> {
         let rows = Arc::new(Rows::new(delimiter, &[], &[], 0));
         let (path, line) = (path.to_owned(), 1);
-        let mut reader = Reader { path, input, rest: Vec::new(), ended: false, rows, line, done: 0, size };
+        let mut reader =
+            Reader { path, input, rest: Vec::new(), ended: false, returns: false, rows, line, done: 0, size };
         let header = reader.header(delimiter)?;
         let places = pick(&reader.path, &header, wanted.columns)?;
         reader.rows = Arc::new(Rows::new(delimiter, wanted.columns, &places, header.len()));
@@ -87,6 +90,10 @@ impl Reader {
             if found && (end < text.len() || self.ended) {
                 let name = |cell: &[u8]| String::from_utf8_lossy(cell.trim_ascii()).into_owned();
                 let names = record.iter().map(name).collect();
+                self.returns = text[..end].ends_with(b"\r");
+                if self.returns {
+                    as_newlines(&mut text);
+                }
                 self.line += parse::newlines(&text[..end]);
                 self.rest = text.split_off(end);
                 return Ok(names);
@@ -112,13 +119,38 @@ impl Reader {
         };
         let read = read.map_err(|error| Error::Io { path: self.path.clone(), doing: "read", error })?;
         text.truncate(start + read);
+        if self.returns {
+            as_newlines(&mut text[start..]);
+        }
         self.ended = read == 0;
         self.done += read as u64;
         Ok(())
     }
 }
 
+/// Where lines end with a carriage return alone.
+fn as_newlines(text: &mut [u8]) {
+    text.iter_mut().filter(|byte| **byte == b'\r').for_each(|byte| *byte = b'\n');
+}
+
 impl Reader {
+    /// Where whole rows end. Empty lines are rows of a single column, unless the text ends with them.
+    fn end_of_rows(&self, text: &[u8]) -> usize {
+        if !self.rows.is_single() {
+            return match memchr::memrchr(b'\n', text) {
+                _ if self.ended => text.len(),
+                Some(newline) => newline + 1,
+                None => 0,
+            };
+        }
+        let Some(last) = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')) else { return 0 };
+        match memchr::memchr(b'\n', &text[last..]) {
+            Some(newline) => last + newline + 1,
+            None if self.ended => text.len(),
+            None => memchr::memrchr(b'\n', text).map_or(0, |newline| newline + 1),
+        }
+    }
+
     /// That quotes are closed, and close their cells, in rows that begin at the line that is next.
     fn check_quotes(&self, rows: &[u8]) -> Result<(), Error> {
         let Some(misquoted) = parse::misquoted(rows, self.rows.delimiter(), self.ended) else { return Ok(()) };
@@ -143,11 +175,7 @@ impl Source for Reader {
                 self.rows.quoted(bytes, self.ended, *line, block.insert(Block::default()))
             } else {
                 *block = None;
-                match memchr::memrchr(b'\n', bytes) {
-                    _ if self.ended => bytes.len(),
-                    Some(newline) => newline + 1,
-                    None => 0,
-                }
+                self.end_of_rows(bytes)
             };
             if end > 0 || self.ended {
                 if block.is_some() {

@@ -64,7 +64,7 @@ impl Display for CellFault {
         let CellFault { line, column, name, .. } = self;
         match &self.fault {
             Fault::Ragged { expected, found } => {
-                write!(f, "line {line}: the row has {found} cells, the header has {expected}")
+                write!(f, "line {line}: the row has {}, the header has {expected}", super::array::cells(*found))
             }
             fault => {
                 write!(f, "line {line}, column {column} (`{}`): ", shorten(name))?;

@@ -158,7 +158,8 @@ impl<'a> Search<'a> {
                 }
                 *iterations += 1;
                 let accepted = trust >= 1e-4 && self.accept(trial.params, loss)?;
-                if accepted && let Some(reason) = monitor.step(&self.params, self.step(*iterations))? {
+                // A trial that is refused is a step too: the history has every one.
+                if let Some(reason) = monitor.step(&self.params, self.step(*iterations))? {
                     return Ok(reason);
                 }
                 let falls_little = fall.abs() <= limits.tolerance && trial.fall <= limits.tolerance && trust <= 2.0;

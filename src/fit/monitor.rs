@@ -63,9 +63,10 @@ impl Monitor<'_, '_> {
 
     /// Takes parameters in the place of the last step's: their loss is the same to rounding, which can't judge them.
     pub fn polished(&mut self, params: &[f64]) {
+        let last = self.history.last().map(Step::judged);
         if self.validation.is_none()
             && let Some((best, place)) = &mut self.best
-            && *place + 1 == self.history.len()
+            && self.history.get(*place).map(Step::judged) == last
         {
             best.copy_from_slice(params);
         }

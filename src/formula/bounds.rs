@@ -8,6 +8,11 @@ use crate::ops::Op;
 const STEPS: usize = 8;
 
 impl Dag {
+    /// Whether an array could have an element for all values of the indices in an expression.
+    pub fn has_room(&self, id: Id) -> bool {
+        self.facts(id).free.iter().all(|&index| matches!(self.bounds(index), (Some(0..), Some(_))))
+    }
+
     /// The least and the greatest value of an integer, as far as the ends of ranges are numbers.
     pub fn bounds(&self, id: Id) -> (Option<i64>, Option<i64>) {
         match self.node(id) {

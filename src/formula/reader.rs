@@ -71,6 +71,9 @@ pub(super) struct Reader<'a> {
     copied: Vec<bool>,
     /// Under which condition the element that is read must be there; `None` if always.
     guards: HashMap<Val, Option<Val>>,
+    /// The same for reads that have no condition of their own, such as those of tangents: that of the reads with the same subscripts, if
+    /// they agree.
+    alike: HashMap<Vec<Val>, Option<Option<Val>>>,
     /// Reads that stand under such a condition.
     pub(super) wrapped: HashSet<Id>,
     /// Links of a chain that is read at its end.
@@ -122,9 +125,19 @@ impl<'a> Reader<'a> {
         let known = |guard: Val, site: Val| func.free(guard).iter().all(|name| func.free(site).contains(name));
         let guards = reads.filter(|check| known(check.guard, check.site));
         let guard = |guard: Val| Some(guard).filter(|&guard| is_open(guard));
+        let guards: HashMap<Val, Option<Val>> = guards.map(|check| (check.site, guard(check.guard))).collect();
+        let mut alike: HashMap<Vec<Val>, Option<Option<Val>>> = HashMap::new();
+        for (&site, &guard) in &guards {
+            let subscripts = func.operands(site).as_slice()[1..].to_vec();
+            alike
+                .entry(subscripts)
+                .and_modify(|other| *other = other.filter(|&other| other == guard))
+                .or_insert(Some(guard));
+        }
         let mut reader = Reader {
             copied,
-            guards: guards.map(|check| (check.site, guard(check.guard))).collect(),
+            guards,
+            alike,
             wrapped: HashSet::new(),
             func,
             dag,
@@ -198,7 +211,7 @@ impl<'a> Reader<'a> {
             let (inst, operands) = (self.func.inst(val), self.func.operands(val));
             let numbers = match inst {
                 Inst::Read(_) => {
-                    needs.extend(self.guards.get(&val).copied().flatten());
+                    needs.extend(self.guard_of(val).flatten());
                     &operands.as_slice()[1..]
                 }
                 Inst::Region(_) | Inst::Result(..) => &[],
@@ -211,6 +224,15 @@ impl<'a> Reader<'a> {
         }
         needs.reverse();
         needs
+    }
+
+    /// Under which condition the element that is read must be there, if that is known; `Some(None)` if always.
+    fn guard_of(&self, read: Val) -> Option<Option<Val>> {
+        let known = |guard: Val| self.func.free(guard).iter().all(|name| self.func.free(read).contains(name));
+        self.guards.get(&read).copied().or_else(|| {
+            let guard = self.alike.get(&self.func.operands(read).as_slice()[1..]).copied().flatten()?;
+            Some(guard).filter(|guard| guard.is_none_or(known))
+        })
     }
 
     /// Which kind of chain an instruction is a link of.
@@ -245,10 +267,10 @@ impl<'a> Reader<'a> {
                 let subscripts: Vec<Id> = list[1..].iter().map(|&subscript| self.id(subscript)).collect();
                 let inside = self.inside(func.shape(list[0]), &subscripts);
                 let element = self.element(list[0], subscripts);
-                match self.guards.get(&val) {
+                match self.guard_of(val) {
                     // It is a fault to read it elsewhere.
                     Some(None) => element,
-                    Some(&Some(guard)) if *self.dag.node(inside) != Node::Bool(true) => {
+                    Some(Some(guard)) if *self.dag.node(inside) != Node::Bool(true) => {
                         let guard = self.compute(guard);
                         self.guarded(guard, element)
                     }

@@ -32,7 +32,7 @@ pub fn shared(
     hints: &HashMap<Id, String>,
 ) -> Vec<Id> {
     let mut nameable: Vec<bool> =
-        dag.ids().map(|id| can_be_named(dag, id) && is_safe(dag, arrays, extents, id)).collect();
+        dag.ids().map(|id| can_be_named(dag, id) && dag.has_room(id) && is_safe(dag, arrays, extents, id)).collect();
     // A part of a recurrence is made where it is needed, which may not be everywhere.
     for id in parts_of_recurrences(dag, arrays) {
         nameable[id.index()] &= dag.facts(id).free.is_empty();

@@ -228,7 +228,7 @@ impl Statements {
                     guard = Some(guard.map_or(inside, |guard| self.dag.and(guard, inside)));
                 }
             }
-            if !matches!(self.dag.bounds(index), (Some(0..), Some(_))) {
+            if !self.dag.has_room(index) {
                 let what = "an array whose length depends on values".to_owned();
                 return Err(Unsayable { what, at: Span::default() });
             }

@@ -4,7 +4,7 @@
 //! large and says in its first line how large it is to be shown.
 
 use plotters::coord::Shift;
-use plotters::coord::ranged1d::Ranged;
+use plotters::coord::ranged1d::{Ranged, ValueFormatter};
 use plotters::element::{Circle, DashedPathElement, PathElement, Text};
 use plotters::prelude::{ChartBuilder, DrawingArea, IntoDrawingArea, IntoTextStyle, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -62,7 +62,7 @@ fn draw<'a>(picture: &Picture, root: &DrawingArea<SVGBackend<'a>, Shift>) -> Dra
         .margin_bottom(5 * FINE)
         .margin_left(5 * FINE)
         .x_label_area_size(45 * FINE)
-        .y_label_area_size(if picture.y_label.is_empty() { 60 } else { 80 } * FINE)
+        .y_label_area_size((label_width(&frame.y) + if picture.y_label.is_empty() { 15 } else { 35 }) * FINE)
         .build_cartesian_2d(frame.x.clone(), frame.y.clone())?;
     chart
         .configure_mesh()
@@ -70,12 +70,12 @@ fn draw<'a>(picture: &Picture, root: &DrawingArea<SVGBackend<'a>, Shift>) -> Dra
         .bold_line_style(stroke(PALE, 1))
         .axis_style(stroke(GREY, 1))
         .set_all_tick_mark_size(5 * FINE)
-        .x_labels(10)
+        .x_labels(fitting(&frame.x, WIDTH - 150 - legend))
         .y_labels(10)
         .label_style(font(13))
         .axis_desc_style(font(14))
-        .x_desc(&picture.x_label)
-        .y_desc(&picture.y_label)
+        .x_desc(cut(&picture.x_label, LONGEST_X))
+        .y_desc(cut(&picture.y_label, LONGEST_Y))
         .draw()?;
     let (x, y) = (frame.x.range(), frame.y.range());
     let axes = [
@@ -85,6 +85,13 @@ fn draw<'a>(picture: &Picture, root: &DrawingArea<SVGBackend<'a>, Shift>) -> Dra
     let axes = axes.into_iter().filter(|(inside, _)| *inside);
     chart.draw_series(axes.map(|(_, ends)| PathElement::new(ends, stroke(GREY, 1))))?;
     for (series, color) in picture.series.iter().zip(styles()) {
+        // A line needs two points.
+        let alone = match series.points[..] {
+            [point] if series.shape != Shape::Dots => Some(point),
+            _ => None,
+        };
+        let alone = alone.filter(|&(x, y)| frame.x.contains(x) && frame.y.contains(y));
+        chart.draw_series(alone.map(|point| Circle::new(point, 3 * FINE, color.filled())))?;
         match series.shape {
             Shape::Line => {
                 let lines = frame.lines(series).into_iter();
@@ -123,8 +130,25 @@ fn draw<'a>(picture: &Picture, root: &DrawingArea<SVGBackend<'a>, Shift>) -> Dra
     root.present()
 }
 
-/// What letters of a name and of a title have room.
+/// How wide the labels of an axis are: of its marks, with some air.
+fn label_width(axis: &Axis) -> u32 {
+    let letters = axis.marks(MARKS).iter().map(|mark| Axis::format(mark).chars().count()).max().unwrap_or(0);
+    (letters as u32 * 8).max(45)
+}
+
+/// So many marks of an axis have room for their labels beside each other.
+fn fitting(axis: &Axis, width: u32) -> usize {
+    let is_crowded = |most: usize| axis.marks(most).len() as u32 * (label_width(axis) + 10) > width;
+    (2..=MARKS).rev().find(|&most| !is_crowded(most)).unwrap_or(2)
+}
+
+/// About so many marks an axis has, if their labels have room.
+const MARKS: usize = 10;
+
+/// What letters of a name, of a title and of the axes' names have room.
 const LONGEST_NAME: usize = 24;
+const LONGEST_X: usize = 60;
+const LONGEST_Y: usize = 44;
 const LONGEST_TITLE: usize = 88;
 
 fn cut(text: &str, longest: usize) -> String {

@@ -25,7 +25,7 @@ const HALVINGS: i32 = 40;
 const HALVINGS_AT_ENDS: i32 = 9;
 /// More points are not computed, between two of the grid and altogether: something oscillates without end.
 const MOST_BETWEEN: usize = 160;
-const MOST: usize = 10_000;
+const MOST: usize = 40_000;
 /// The part of the visible range by which a curve may change over an interval.
 const STEP: f64 = 1.0 / 256.0;
 
@@ -43,8 +43,10 @@ pub fn sample<E>(
     table.add(&(0..=GRID).map(place).collect::<Vec<_>>(), &mut compute)?;
     let n_curves = table.rows.first().map_or(0, |row| row.values.len());
     let mut y_range: Option<(f64, f64)> = None;
-    for curve in 0..n_curves {
-        if let Some((low, high)) = extent(&mut table, curve, (to - from) / GRID as f64, &mut compute)? {
+    let mut poles = vec![false; n_curves];
+    for (curve, pole) in poles.iter_mut().enumerate() {
+        if let Some((low, high, has_pole)) = extent(&mut table, curve, (to - from) / GRID as f64, &mut compute)? {
+            *pole = has_pole;
             y_range = Some(y_range.map_or((low, high), |(least, most)| (least.min(low), most.max(high))));
         }
     }
@@ -77,9 +79,11 @@ pub fn sample<E>(
             let Some(next) = table.rows.get(place + 1) else { continue };
             let (y, next_y) = (row.values[curve], next.values[curve]);
             let is_short = next.x - row.x <= 2.0 * shortest || between(row.x, next.x).is_none();
-            // Where there was no room to look closer, a line from below all that is seen to above it is rather a pole.
+            // Where there was no room to look closer, a line from below all that is seen to above it is rather a pole, and so is a jump
+            // that the curve comes to and leaves as it does at poles.
             let is_through = y.min(next_y) < low && y.max(next_y) > high;
-            if is_through || (is_short && is_jump(y, next_y, low, high)) {
+            let is_pole = || poles[curve] && is_around_pole(&table.rows, place, curve);
+            if is_through || (is_jump(y, next_y, low, high) && (is_short || is_pole())) {
                 points.push((row.x, f64::NAN));
             }
         }
@@ -123,19 +127,28 @@ fn is_jump(y: f64, next: f64, low: f64, high: f64) -> bool {
     (y.clamp(low, high) - next.clamp(low, high)).abs() > STEP * (high - low)
 }
 
+/// Whether a curve grows towards an interval from both sides, with the sign of its jump or against it.
+fn is_around_pole(rows: &[Row], place: usize, curve: usize) -> bool {
+    let value = |place: usize| rows.get(place).map_or(f64::NAN, |row| row.values[curve]);
+    let (y, next) = (value(place), value(place + 1));
+    let (before, jump, after) = (y - place.checked_sub(1).map_or(y, value), next - y, value(place + 2) - next);
+    let is_odd = before * jump < 0.0 && jump * after < 0.0;
+    is_odd || before * after < 0.0 && (before > 0.0) == (y + next > 0.0)
+}
+
 /// The middle, unless two places are neighbours among the doubles.
 fn between(a: f64, b: f64) -> Option<f64> {
     let middle = a + (b - a) / 2.0;
     (a < middle && middle < b).then_some(middle)
 }
 
-/// What of a curve is worth seeing: all of it, unless it has a pole.
+/// What of a curve is worth seeing, all of it, unless it has a pole; and whether it has.
 fn extent<E>(
     table: &mut Table,
     curve: usize,
     step: f64,
     compute: &mut impl FnMut(&[f64]) -> Result<Vec<Vec<f64>>, E>,
-) -> Result<Option<(f64, f64)>, E> {
+) -> Result<Option<(f64, f64, bool)>, E> {
     let mut sorted: Vec<f64> = table.finite(curve).map(|(_, value)| value).collect();
     if sorted.is_empty() {
         return Ok(None);
@@ -143,15 +156,10 @@ fn extent<E>(
     sorted.sort_by(f64::total_cmp);
     let quartile = |part: usize| sorted[(sorted.len() - 1) * part / 4];
     let reach = 3.0 * (quartile(3) - quartile(1));
-    let low = match extreme(table, curve, -1.0, step, compute)? {
-        Some(low) => -low,
-        None => (quartile(1) - reach).max(sorted[0]),
-    };
-    let high = match extreme(table, curve, 1.0, step, compute)? {
-        Some(high) => high,
-        None => (quartile(3) + reach).min(sorted[sorted.len() - 1]),
-    };
-    Ok(Some((low, high)))
+    let [least, greatest] = [extreme(table, curve, -1.0, step, compute)?, extreme(table, curve, 1.0, step, compute)?];
+    let low = least.map_or((quartile(1) - reach).max(sorted[0]), |least| -least);
+    let high = greatest.unwrap_or((quartile(3) + reach).min(sorted[sorted.len() - 1]));
+    Ok(Some((low, high, least.is_none() || greatest.is_none())))
 }
 
 /// The greatest value times `sign`; `None` where there is a pole. The neighbourhood of the greatest is looked at

@@ -544,11 +544,11 @@ fn plots_that_are_wrong() {
         ("x*z", "x=0..1", "`z` has no value"),
         ("sqrt(x)", "x=-2..-1", "--explain"),
         ("index n\nx^n", "n=0..1", "integer"),
-        ("3", "x=0..1", "`x`"),
     ] {
         let message = wrong(&["plot", formula, "--over", over, "--out", "-"]);
         assert!(message.contains(part), "{formula} over {over}: {message}");
     }
+    assert!(ok(&["plot", "2*z", "--over", "x=0..1", "--at", "z=3", "--out", "-"]).contains("<svg"), "a constant");
     assert!(wrong(&["plot", "x", "--over", "x=0..1"]).contains("--out"));
     assert!(wrong(&["plot", "x", "--out", "-"]).contains("--over"));
     assert!(wrong(&["plot", "x", "--over", "x=0..1", "--at", "x=2", "--out", "-"]).contains("twice"));

@@ -117,7 +117,7 @@ fn csv_as_it_is_found() {
         "\u{feff}\"x\"\n2\n-3.5\n",
         "\"x\"\n\"2\"\n\"-3.5\"\n",
         " x \n 2 \n\t-3.5 \n",
-        "x\n\n2\n\n\n-3.5\n\n",
+        "x\n2\n-3.5\n\n\n",
         "\nx\n2\n-3.5\n",
         "note,x\n\"a, b\",2\n\"line\nbreak and \"\"quote\"\"\",-3.5\n",
         "x\n+2\n-35e-1\n",
@@ -130,6 +130,23 @@ fn csv_as_it_is_found() {
     assert_eq!(csv("x", "x\ninf\n-Inf\nNaN\nnan\n1e-400\n", &["--what", "value"]), "value\ninf\n-inf\nNaN\nNaN\n0.0\n");
     assert_eq!(csv("φ^2", "φ\n3\n", &[]), "value,d_φ\n9.0,6.0\n");
     assert_eq!(csv("x", "x\n", &[]), "value,d_x\n", "a header only");
+    for text in ["x,y\r1,2\r3,4\r", "x,y\r1,2\r3,4", "x,y\r\r1,2\r\r3,4\r\r"] {
+        assert_eq!(csv("x*y", text, &["--what", "value"]), "value\n2.0\n12.0\n", "{text:?}");
+    }
+    assert_eq!(
+        refused("x", "x,y\r1,2\r3\r", &[]).lines().next(),
+        Some("error: `in.csv`, line 3: the row has 1 cell, the header has 2")
+    );
+    // Of a single column an empty line is an empty cell, but at the end.
+    for end in ["\n", "\r\n"] {
+        let text = ["x", "1", "", "3", "", ""].join(end);
+        let place = Place::new();
+        place.with("in.csv", &text);
+        let words = ["x", "--data", "in.csv", "--out", "-", "--what", "value", "--on-error", "nan"];
+        let (code, out, err) = place.run(&words);
+        assert_eq!((code, out.as_str()), (0, "value\n1.0\nNaN\n3.0\n"), "{text:?} {err}");
+        assert!(err.contains("line 3, column 1 (`x`): the cell is empty"), "{text:?} {err}");
+    }
     let huge = format!("note,x\n{},1\nb,2\n", "a".repeat(9 << 20));
     assert_eq!(csv("x", &huge, &["--what", "value"]), "value\n1.0\n2.0\n");
     let huge = format!("note,x\n\"{}\",1\nb,2\n", "a\n".repeat(5 << 20));
@@ -146,7 +163,7 @@ fn a_faulty_cell_is_named_by_line_and_column() {
         ("x,z\r\n1,2\r\n\r\n,4\r\n", "line 4, column 1 (`x`): the cell is empty"),
         ("x,z\r\n\"1\",2\r\n\r\n,4\r\n", "line 4, column 1 (`x`): the cell is empty"),
         ("note,x,z\n\"a\nb\",1,2\n\"a\nb\",1,?\n", "line 4, column 3 (`z`): `?` is not a number"),
-        ("x,z\n1,2\n3\n", "line 3: the row has 1 cells, the header has 2"),
+        ("x,z\n1,2\n3\n", "line 3: the row has 1 cell, the header has 2"),
         ("x,z\n1,2\n3,4,5\n", "line 3: the row has 3 cells, the header has 2"),
         ("x,z\n1e999,2\n", "line 2, column 1 (`x`): `1e999` is larger than any double"),
         ("x,z\n1,0x10\n", "line 2, column 2 (`z`): `0x10` is not a number"),
@@ -192,7 +209,7 @@ fn the_first_fault_is_told_whatever_thread_finds_it() {
         let error = told(&text(&[(200_000, "0.5,1"), (200_001, "6")]), threads);
         assert!(error.contains("row 200000: `k` is an integer, and 0.5 is none"), "{threads}: {error}");
         let error = told(&text(&[(200_000, "6"), (200_001, "0,1")]), threads);
-        assert!(error.contains("line 200001: the row has 1 cells"), "{threads}: {error}");
+        assert!(error.contains("line 200001: the row has 1 cell"), "{threads}: {error}");
     }
     // The same faults, passed over.
     place.with("in.csv", text(&[(5, "0,1"), (150_000, "6,?"), (299_999, "0.5,1")]));

@@ -1,8 +1,12 @@
 //! Derivatives of programs with arrays and loops as texts: each reads back, without a warning, to a program whose values are the
 //! derivatives, and is written the same when it is written again.
 
+use std::collections::BTreeSet;
+
 use chainrule::formula::{self, Names};
 use chainrule::{Argument, Array, Binding, Mode, Program, Role};
+
+use crate::seen;
 
 /// A text and its sizes.
 struct Case {
@@ -119,6 +123,12 @@ const CASES: &[Case] = &[
     ),
     case("param x[N]; h(t) = sum[i](exp(-t*x[i])); h''(0.5)", &[("N", 3)]),
     case("param a, b; sum[i in 0..3, j in 0..4](a^i*b^j)", &[]),
+    case("param x; index s; iterate r from x for t in 0..s do r*x", &[]),
+    case(
+        "param x[N]; index s; iterate y from [x[i]^2 for i] for t in 0..s do [y[i] + x[mod(i+t, N)]*y[mod(i+1, N)]/4 for i in 0..N]",
+        &[("N", 3)],
+    ),
+    case("param x, n, unused; data y; (y - x)^2*n", &[]),
 ];
 
 fn bound(case: &Case) -> Program {
@@ -150,7 +160,10 @@ fn derived(program: &Program, latex: bool) -> String {
     let values: Vec<_> = program.definitions().iter().map(|each| (each.name.clone(), each.value)).collect();
     let data = program.arguments().iter().filter(|argument| argument.role == Role::Data);
     let data: Vec<&str> = data.map(|argument| argument.name.as_str()).collect();
-    let names = Some(Names { func: program.graph(), values: &values, source: program.source(), data: &data });
+    let name = |&(place, value): &(usize, i64)| (program.arguments()[place].name.as_str(), value);
+    let fixed: Vec<_> = program.specialised().iter().map(name).collect();
+    let (func, source) = (program.graph(), program.source());
+    let names = Some(Names { func, values: &values, source, data: &data, declared: true, fixed: &fixed });
     let count = program.jacobian().names().unwrap().len();
     let n_results = program.results().len();
     let results: Vec<usize> = (n_results..n_results * (1 + count)).collect();
@@ -174,34 +187,43 @@ fn is_close(found: &Array, expected: &Array, what: &str) {
     }
 }
 
+/// Of a bound program: its derivative as a text is a program of the same arguments, and has the values that the graph has.
+fn reads_back(program: &Program, given: &[(String, Array)]) {
+    let text = derived(program, false);
+    let what = format!("{}\n\n{text}", program.source());
+    let views = || given.iter().map(|(name, array)| (name.as_str(), array.view()));
+    let jacobian = program.jacobian().compile().unwrap();
+    let expected = jacobian.by_name().with_all(views()).run().unwrap();
+    let derivative = Program::parse(&text).unwrap_or_else(|error| panic!("{what}\n{error}"));
+    assert!(derivative.warnings().is_empty(), "{what}\n{:?}", derivative.warnings());
+    let known = |program: &Program| -> BTreeSet<(String, String)> {
+        program.arguments().iter().map(|each| (each.name.clone(), format!("{:?}", each.role))).collect()
+    };
+    assert_eq!(known(&derivative), known(program), "{what}");
+    let answer = derivative.value().by_name().with_all(views()).run().unwrap_or_else(|error| panic!("{what}\n{error}"));
+    let expected: Vec<&Array> = expected.iter().map(|(_, array)| array).skip(program.results().len()).collect();
+    let found: Vec<&Array> = answer.iter().map(|(_, array)| array).collect();
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (found, expected) in found.into_iter().zip(expected) {
+        is_close(found, expected, &what);
+    }
+}
+
 #[test]
 fn derivatives_of_arrays_read_back() {
     for case in CASES {
         let program = bound(case);
-        let text = derived(&program, false);
-        let what = format!("{}\n\n{text}", case.text);
-        let given = arguments(&program);
-        let views = || given.iter().map(|(name, array)| (name.as_str(), array.view()));
-        let jacobian = program.jacobian().compile().unwrap();
-        let expected = jacobian.by_name().with_all(views()).run().unwrap();
-        let derivative = Program::parse(&text).unwrap_or_else(|error| panic!("{what}\n{error}"));
-        assert!(derivative.warnings().is_empty(), "{what}\n{:?}", derivative.warnings());
-        let known: Vec<&str> = derivative.arguments().iter().map(|argument| argument.name.as_str()).collect();
-        let used = views().filter(|(name, _)| known.contains(name));
-        let answer = derivative
-            .value()
-            .compile()
-            .unwrap()
-            .by_name()
-            .with_all(used)
-            .run()
-            .unwrap_or_else(|error| panic!("{what}\n{error}"));
-        let expected: Vec<&Array> = expected.iter().map(|(_, array)| array).skip(program.results().len()).collect();
-        let found: Vec<&Array> = answer.iter().map(|(_, array)| array).collect();
-        assert_eq!(found.len(), expected.len(), "{what}");
-        for (found, expected) in found.into_iter().zip(expected) {
-            is_close(found, expected, &what);
-        }
+        reads_back(&program, &arguments(&program));
+    }
+}
+
+/// The programs of `seen`, at their arguments.
+#[test]
+fn derivatives_of_programs_read_back() {
+    for (name, given) in seen::references().filter(|(name, _)| name != "bundle") {
+        let program = Program::parse(&seen::text(&name)).unwrap();
+        let binding = program.binding(given.iter().map(|(name, array)| (name.as_str(), array.view()))).unwrap();
+        reads_back(&program.bind(&binding).unwrap(), &given);
     }
 }
 
@@ -221,7 +243,7 @@ fn what_cannot_be_said_is_named() {
     let text = "param a[2]; iterate r from 1 while abs(r^2 - a[0]) > 1e-9 do r - (r^2 - a[1])/(2*r)";
     let program = Program::parse(text).unwrap();
     let graph = program.gradient().mode(Mode::Reverse).graph().unwrap();
-    let names = Names { func: program.graph(), values: &[], source: text, data: &[] };
+    let names = Names { func: program.graph(), values: &[], source: text, data: &[], declared: false, fixed: &[] };
     let unsayable = formula::to_text_with_names(&graph, &[1], Some(names)).unwrap_err();
     assert!(unsayable.to_string().contains("`while`"), "{unsayable}");
     assert_eq!(unsayable.to_string(), format!("{} can't be written as a formula", unsayable.what));

@@ -485,7 +485,8 @@ fn validation_keeps_the_best_and_patience_ends() {
         ..settings(Method::Adam)
     };
     let fit = fit(WIGGLY, &[("x", &x), ("y", &y)], &start, settings).unwrap();
-    assert_eq!((fit.reason, fit.rows), (Reason::Patience, 20));
+    assert_eq!((fit.reason, fit.rows), (Reason::Early, 20));
+    assert!(fit.reason.succeeded() && !fit.reason.converged());
     let losses: Vec<f64> = fit.history.iter().map(|step| step.validation.unwrap()).collect();
     let least = losses.iter().copied().fold(f64::INFINITY, f64::min);
     let best = losses.iter().position(|&loss| loss == least).unwrap();
@@ -753,4 +754,37 @@ fn no_fit_ends_worse_than_it_began() {
         }
     }
     assert!(fits > 100, "{fits}");
+}
+
+/// A loss that is level because the steps are short has not converged.
+#[test]
+fn a_level_loss_with_a_slope_has_not_converged() {
+    let run = |settings: Settings| fit("param x; (x - 3)^2 + 1", &[], &[("x", 0.0)], settings).unwrap();
+    for method in [Method::Gd, Method::Sgd, Method::Momentum, Method::Adam] {
+        let slow = run(Settings { rate: Some(1e-9), ..settings(method) });
+        assert_eq!((slow.reason, slow.reason.converged()), (Reason::Slow, false), "{method:?}");
+        let waits = run(Settings { rate: Some(1e-18), patience: Some(3), ..settings(method) });
+        assert_eq!(waits.reason, Reason::Slow, "{method:?}");
+    }
+    let decayed = run(Settings { schedule: Schedule::Exponential { factor: 0.5 }, ..settings(Method::Adam) });
+    assert_eq!(decayed.reason, Reason::Slow);
+    let there = run(Settings { rate: Some(0.1), ..settings(Method::Gd) });
+    assert_eq!((there.reason, there.objective, there.is_residual), (Reason::Level, Loss::Mean, false));
+    assert!((there.params[0].value - 3.0).abs() < 1e-3);
+    // Nor does the scale of the loss matter.
+    let small =
+        fit("param x; ((x - 3)^2 + 1)*1e-9", &[], &[("x", 0.0)], Settings { rate: Some(1e-3), ..settings(Method::Gd) });
+    assert_eq!(small.unwrap().reason, Reason::Slow);
+}
+
+/// Of every trial, so that a curve of the loss has a point for each iteration.
+#[test]
+fn the_history_of_least_squares_has_every_trial() {
+    let [x, y] = wiggly();
+    let bad = [("a", 50.0), ("b", 40.0)];
+    let fitted =
+        fit("param a, b; data x, y; y - a*exp(-b*x)", &[("x", &x), ("y", &y)], &bad, settings(Method::Lm)).unwrap();
+    let iterations: Vec<usize> = fitted.history.iter().map(|step| step.iteration).collect();
+    assert!(iterations.windows(2).all(|pair| pair[1] <= pair[0] + 1), "{iterations:?}");
+    assert!(fitted.history.windows(2).any(|pair| pair[0].loss == pair[1].loss), "no trial was refused");
 }

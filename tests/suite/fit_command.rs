@@ -512,3 +512,27 @@ fn a_loss_without_a_minimum_does_not_converge() {
         place.wrong(&["(x-2)^2", "--at", "x=1", "--method", "lbfgs", "--save", "a.svg", "--loss-curve", "a.svg"]);
     assert!(same.contains("`a.svg` is to be written twice"), "{same}");
 }
+
+/// What is told beside the answer: what is minimised if that may surprise, and what has no effect.
+#[test]
+fn surprises_are_told() {
+    let run = |words: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_chainrule")).args(words).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let loss = "softplus(a*x) - y*a*x/100";
+    let (code, err) = run(&["fit", loss, "--data", "examples/misra.csv", "--at", "a=0.1", "--rate", "1"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(err.contains("minimises the sum of the squares of the program's values"), "{err}");
+    assert!(err.contains("`--rate` has no effect with `--method lm`"), "{err}");
+    let (_, err) = run(&["fit", loss, "--data", "examples/misra.csv", "--at", "a=0.1", "--loss", "squares"]);
+    assert_eq!(err, "");
+    let (_, err) = run(&["fit", "y - a*x", "--data", "examples/misra.csv", "--at", "a=1,x=2"]);
+    assert!(err.contains("`x` of the data is not read"), "{err}");
+    let (code, err) = run(&["fit", "(x-3)^2", "--at", "x=0", "--method", "gd", "--rate", "1e-9"]);
+    assert_eq!(code, Some(1), "{err}");
+    let (code, err) = run(&["fit", "x^2 + z^2", "--at", "x=1,z=2"]);
+    assert!(code == Some(2) && err.contains("--method lbfgs"), "{err}");
+    let (_, err) = run(&["fit", "(x-3)^2", "--at", "x=0", "--tolerance", "-1"]);
+    assert!(err.contains("the tolerance must be 0 or a positive number, not -1"), "{err}");
+}

@@ -29,7 +29,14 @@ impl Program {
     }
 
     fn text(&self, func: &Func, results: &[usize]) -> String {
-        let names = formula::Names { func: &self.func, values: &self.names, source: "", data: &[] };
+        let names = formula::Names {
+            func: &self.func,
+            values: &self.names,
+            source: "",
+            data: &[],
+            declared: false,
+            fixed: &[],
+        };
         formula::to_text_with_names(func, results, Some(names)).unwrap()
     }
 }

@@ -242,20 +242,7 @@ fn code_is_shared_between_threads() {
         [(300, usize::MAX), (300, 50), (20_000, 5_000)].map(|(size, chunk)| (random::sweep(size, 5, 1), chunk));
     for (func, chunk) in pieces {
         let code = jit::compile(&func, &Options { chunk: Some(chunk), ..Options::default() }).unwrap();
-        let threads: Vec<_> = (0..8)
-            .map(|seed| {
-                let (code, func) = (code.clone(), func.clone());
-                std::thread::spawn(move || {
-                    let mut random = Random(seed + 1);
-                    for _ in 0..50 {
-                        let point: Vec<f64> = (0..16).map(|_| random.number()).collect();
-                        difference(&func, &code, &point).unwrap();
-                    }
-                })
-            })
-            .collect();
-        drop(code);
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        random::on_threads(move |point| difference(&func, &code, point).unwrap());
     }
 }
 

@@ -14,7 +14,8 @@ use crate::formula::{POINTS, formula_text, value};
 fn printed(source: &str) -> String {
     let program = Program::parse(source).unwrap();
     let names: Vec<_> = program.definitions().iter().map(|name| (name.name.clone(), name.value)).collect();
-    let names = formula::Names { func: program.graph(), values: &names, source: "", data: &[] };
+    let names =
+        formula::Names { func: program.graph(), values: &names, source: "", data: &[], declared: false, fixed: &[] };
     let results: Vec<usize> = (0..program.graph().results.len()).collect();
     formula::to_latex(program.graph(), &results, Some(names)).unwrap()
 }

@@ -2,6 +2,8 @@
 
 mod arrays;
 mod batch;
+#[cfg(feature = "wide")]
+mod bodies;
 mod book;
 #[cfg(feature = "cli")]
 mod cli;

@@ -322,3 +322,29 @@ fn sizes_are_enough_for_the_graph_and_for_the_clock() {
     }
     assert!(bench["workspace_bytes"].is_number() && bench["parts_us"]["lower"].is_number());
 }
+
+#[test]
+fn a_matrix_without_rows_is_an_empty_list() {
+    let place = Place::new().with("x.json", r#"{"x": []}"#).with("both.json", r#"{"x": [], "w": [1, 2, 3]}"#);
+    let three = "param x[N, 3]; sum[n,d]((n+1)*x[n,d]^2)";
+    let none = json!({"value": 0.0, "gradient": {"x": []}});
+    assert_eq!(place.json(&["grad", three, "--args", "x.json"]), none);
+    let open = "param x[N, D]; sum[d in 0..D](D)*exp(sum[n,d](x[n,d]))";
+    assert_eq!(place.json(&["grad", open, "--args", "x.json", "--size", "D=4"])["value"], 16.0);
+    let other = "param x[N, D]; data w[D]; sum[d](w[d])*exp(sum[n,d](x[n,d]))";
+    assert_eq!(place.json(&["grad", other, "--args", "both.json"])["value"], 6.0);
+    let (code, _, err) = place.run(&["grad", open, "--args", "x.json"]);
+    assert_eq!(code, 2);
+    assert!(err.contains("`x` is an empty list, which doesn't tell how long its rows are"), "{err}");
+}
+
+#[test]
+fn of_several_results_the_jacobian_is_timed() {
+    let place = Place::new();
+    for words in [&["bench", "param x[N]; [x[i]^2 for i]", "--size", "N=3"][..], &["bench", "x^2, x*z"]] {
+        let bench = place.json(words);
+        assert_eq!(bench["derivatives"], "jacobian", "{words:?}");
+        assert!(bench["call_ns"].as_f64().unwrap() > 0.0 && bench["compile_us"].as_f64().unwrap() > 0.0, "{words:?}");
+        assert!(place.ok(words).contains("call for value and jacobian"), "{words:?}");
+    }
+}

@@ -415,3 +415,44 @@ fn dot_has_every_operation_and_operand() {
     });
     checked.unwrap();
 }
+
+/// Between points of hundreds of poles there is no line through the axis, which no branch crosses.
+#[test]
+fn no_line_joins_the_sides_of_many_poles() {
+    let of = |f: fn(f64) -> f64| {
+        let compute = |xs: &[f64]| Ok::<_, ()>(vec![xs.iter().map(|&x| f(x)).collect()]);
+        plot::sample(0.1, 1_000.0, compute).unwrap().curves.remove(0)
+    };
+    let points = of(|x| 1.0 / x.sin());
+    let is_gap = |pair: &[(f64, f64)]| pair[0].1.is_nan() || pair[1].1.is_nan();
+    assert!(points.windows(2).all(|pair| is_gap(pair) || pair[0].1 * pair[1].1 > 0.0));
+    assert!(points.iter().filter(|point| point.1.is_nan()).count() > 300, "as many gaps as poles");
+    let highest = points.iter().map(|point| point.1).fold(0.0, f64::max);
+    assert!(highest > 5.0, "{highest}");
+}
+
+#[test]
+fn a_loss_that_never_falls_is_a_dot() {
+    assert!(plot::loss_curve(&[(0.0, 1.0)], None).svg().contains("<circle"));
+    assert!(!plot::loss_curve(&[(0.0, 1.0), (1.0, 0.5)], None).svg().contains("<circle"));
+}
+
+/// Wide labels get the room that they need, and fewer stand beside each other.
+#[test]
+fn wide_labels_have_room() {
+    let line = |from: f64, to: f64| {
+        let picture = Picture::new("x", vec![Series::line("", vec![(from, from * 1e-9), (to, to * 1e-9)])]);
+        picture.svg()
+    };
+    let wide = line(0.123456, 0.123457);
+    let ends: Vec<f64> = texts_at_end(&wide).into_iter().map(|(x, letters)| x - 75.0 * letters as f64).collect();
+    assert!(!ends.is_empty() && ends.iter().all(|&start| start >= 0.0), "{ends:?}");
+}
+
+/// The right ends of texts that end at their place, and how many letters they have.
+fn texts_at_end(svg: &str) -> Vec<(f64, usize)> {
+    let parts = svg.split("<text ").skip(1).filter(|part| part.contains("text-anchor=\"end\""));
+    let x = |part: &str| part.split("x=\"").nth(1)?.split('"').next()?.parse().ok();
+    let letters = |part: &str| Some(part.split('>').nth(1)?.split('<').next()?.trim().chars().count());
+    parts.filter_map(|part| Some((x(part)?, letters(part)?))).collect()
+}

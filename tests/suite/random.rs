@@ -256,3 +256,22 @@ pub fn sweep(size: usize, calls: usize, seed: u64) -> Func {
     let name = |index: usize| format!("r{index}");
     builder.finish(results.enumerate().map(|(index, value)| Output { name: name(index), value }).collect())
 }
+
+/// Calls something at random points from eight threads at once.
+#[cfg(feature = "wide")]
+pub fn on_threads(call: impl Fn(&[f64]) + Clone + Send + 'static) {
+    let threads: Vec<_> = (0..8)
+        .map(|seed| {
+            let call = call.clone();
+            std::thread::spawn(move || {
+                let mut random = Random(seed + 1);
+                for _ in 0..50 {
+                    let point: Vec<f64> = (0..16).map(|_| random.number()).collect();
+                    call(&point);
+                }
+            })
+        })
+        .collect();
+    drop(call);
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+}

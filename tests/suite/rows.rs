@@ -2,13 +2,14 @@
 //! between pages that nothing may touch.
 
 use chainrule::interp;
-use chainrule::ir::{Builder, Func, Output, Val};
+use chainrule::ir::{Builder, Func, Output};
 use chainrule::math;
 use chainrule::ops::{Op, Type};
 use chainrule::wide::Width;
 use chainrule::wide::rows::{self, Nest, Read, Source, Write, WriteKind};
 use proptest::prelude::*;
 
+use crate::bodies::body;
 use crate::random::{self, Random};
 
 fn widths() -> impl Iterator<Item = Width> {
@@ -208,16 +209,6 @@ fn assert_right(nest: &Nest, rows: usize, len: usize, random: &mut Random) {
         Some(Err(message)) => panic!("{message}\n{:?} {:?}\n{}", nest.reads, nest.writes, nest.body),
         None => panic!("no kernel\n{}", nest.body),
     }
-}
-
-fn body(n_params: usize, make: impl FnOnce(&mut Builder, &[Val]) -> Vec<Val>) -> Func {
-    let mut builder = Builder::new("body");
-    let params: Vec<Val> = (0..n_params).map(|index| builder.param(&format!("x{index}"), Type::F64)).collect();
-    let results = make(&mut builder, &params);
-    let name = |index: usize| format!("r{index}");
-    let outputs = results.iter().enumerate().map(|(index, &value)| Output { name: name(index), value });
-    let func = builder.finish(outputs.collect());
-    math::expand(&func)
 }
 
 fn element(row: isize, turn: isize) -> Read {

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 const REFERENCES: &str = include_str!("../references/programs.jsonl");
 
-fn text(name: &str) -> String {
+/// A program by its name.
+pub fn text(name: &str) -> String {
     let path = format!("{}/tests/programs/{name}.txt", env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
@@ -17,6 +18,21 @@ fn array(value: &Value) -> Array {
     let inner = rows.first().map(|row| row.shape.clone()).unwrap_or_default();
     let shape: Vec<usize> = [rows.len()].into_iter().chain(inner).collect();
     Array::new(&shape, rows.into_iter().flat_map(|row| row.data).collect())
+}
+
+fn parsed() -> impl Iterator<Item = (String, Value, Vec<(String, Array)>)> {
+    REFERENCES.lines().map(|line| {
+        let reference: Value = serde_json::from_str(line).expect("a line of JSON");
+        let name = reference["name"].as_str().expect("a name").to_owned();
+        let args = reference["args"].as_object().expect("arguments");
+        let args = args.iter().map(|(name, value)| (name.clone(), array(value))).collect();
+        (name, reference, args)
+    })
+}
+
+/// The names of the programs, and arguments for each.
+pub fn references() -> impl Iterator<Item = (String, Vec<(String, Array)>)> {
+    parsed().map(|(name, _, args)| (name, args))
 }
 
 #[track_caller]
@@ -30,16 +46,8 @@ fn assert_close(computed: &[f64], expected: &[f64], what: &str) {
 
 #[test]
 fn programs_have_the_values_and_derivatives_of_their_references() {
-    for line in REFERENCES.lines() {
-        let reference: Value = serde_json::from_str(line).expect("a line of JSON");
-        let name = reference["name"].as_str().expect("a name");
-        let program = Program::parse(&text(name)).unwrap_or_else(|error| panic!("{name}\n{error}"));
-        let args: Vec<(&String, Array)> = reference["args"]
-            .as_object()
-            .expect("arguments")
-            .iter()
-            .map(|(name, value)| (name, array(value)))
-            .collect();
+    for (name, reference, args) in parsed() {
+        let program = Program::parse(&text(&name)).unwrap_or_else(|error| panic!("{name}\n{error}"));
         let slopes = reference["slopes"].as_object().expect("slopes");
         for (mode, backend) in [Mode::Forward, Mode::Reverse]
             .into_iter()

@@ -150,20 +150,8 @@ fn code_is_shared_between_threads() {
         .flat_map(|func| widths().map(move |width| (func, width)))
     {
         let code = compile(func, width);
-        let threads: Vec<_> = (0..8)
-            .map(|seed| {
-                let (code, func) = (code.clone(), func.clone());
-                std::thread::spawn(move || {
-                    let mut random = Random(seed + 1);
-                    for _ in 0..50 {
-                        let point: Vec<f64> = (0..16).map(|_| random.number()).collect();
-                        difference(&func, &code, &point).unwrap();
-                    }
-                })
-            })
-            .collect();
-        drop(code);
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        let func = func.clone();
+        random::on_threads(move |point| difference(&func, &code, point).unwrap());
     }
 }
 

@@ -1,9 +1,12 @@
-//! The benchmark of formulas with arrays: one set of sizes, one call at a time.
+//! The benchmark of formulas with arrays or several results: one set of sizes, one call at a time.
 
 use std::hint::black_box;
 
+use chainrule::code::{Code, Parts};
 use chainrule::ir::Func;
-use chainrule::{Array, Backend, Compiled, Error, Kind, Limits, Memory, Program, Purpose, Role, ad, lower, syntax};
+use chainrule::{
+    Array, Backend, Compiled, Error, Kind, Limits, Memory, Program, Purpose, Request, Role, ad, lower, syntax,
+};
 use serde_json::{Map, Value, json};
 
 use super::{Bench, median, micro, round, shown};
@@ -11,13 +14,19 @@ use crate::cli::fault::Fault;
 use crate::cli::inputs::Given;
 use crate::cli::{json, memory, table};
 
+/// What takes longer, in nanoseconds, isn't done again by the interpreter, which takes some thousand times as long.
+const LONG: f64 = 1e6;
+
 /// Medians, in nanoseconds.
 pub struct Times {
-    /// From the text to a callable gradient, part by part.
+    /// What the derivatives form: `gradient` or `jacobian`.
+    derivatives: &'static str,
+    /// From the text to callable derivatives, part by part.
     parts: [(&'static str, f64); 5],
     value: f64,
     call: f64,
-    interpreter: f64,
+    /// Where it doesn't take seconds.
+    interpreter: Option<f64>,
     backend: &'static str,
     operations: usize,
     workspace_bytes: usize,
@@ -28,31 +37,52 @@ pub struct Times {
 }
 
 pub fn measure(bench: &Bench, program: &Program, given: &Given) -> Result<Times, Fault> {
-    let request = bench.run.apply(bench.wrt.apply(program.gradient()).mode(bench.mode.mode));
+    match is_number(program) {
+        true => measure_as(bench, program, given, "gradient", program.gradient()),
+        false => measure_as(bench, program, given, "jacobian", program.jacobian()),
+    }
+}
+
+/// Whether the program has one result, and that is a number.
+pub fn is_number(program: &Program) -> bool {
+    let func = program.graph();
+    matches!(&func.results[..], [only] if func.shape(only.value).is_empty())
+}
+
+fn measure_as<K: Kind + Clone>(
+    bench: &Bench,
+    program: &Program,
+    given: &Given,
+    derivatives: &'static str,
+    request: Request<'_, K>,
+) -> Result<Times, Fault> {
+    let request = bench.run.apply(bench.wrt.apply(request).mode(bench.mode.mode));
     let names = request.names()?;
     let place = |name: &&str| program.arguments().iter().position(|argument| argument.name == *name);
     let wrt: Vec<usize> = names.iter().filter_map(place).collect();
-    let gradient = request.compile()?;
+    let code = request.compile()?;
     let interpreted = request.clone().backend(Backend::Interpreter).compile()?;
     let value = bench.run.apply(program.value()).compile()?;
-    given.call(&gradient)?;
+    given.call(&code)?;
 
     let (source, limits, primal) = (program.source(), Limits::default(), program.graph());
     let parse = median(|| syntax::parse(black_box(source), &limits).is_ok());
     let tree = syntax::parse(source, &limits).ok();
     let lower = |tree| lower::lower(black_box(tree), &limits, &given.binding).is_ok();
     let lower = median(|| tree.as_ref().is_some_and(|(tree, _)| lower(tree)));
-    let differentiate = median(|| ad::gradient(black_box(primal), &wrt, bench.mode.mode));
+    let differentiate = median(|| ad::jacobian(black_box(primal), &wrt, bench.mode.mode));
     let graph = request.graph()?;
     let optimise = median(|| bench.optimised(black_box(&graph)));
-    let code = bench.optimised(&graph);
-    let compile = if gradient.backend() == "interpreter" { 0.0 } else { median(|| compile(black_box(&code))) };
+    let optimised = bench.optimised(&graph);
+    let compile = if code.backend() == "interpreter" { 0.0 } else { median(|| compile(black_box(&optimised))) };
     let arrays = given.in_order(program);
-    let (memory, trajectory) =
-        (gradient.memory(), |memory: &Memory| matches!(memory.purpose, Purpose::Trajectory { .. }));
+    let (memory, trajectory) = (code.memory(), |memory: &Memory| matches!(memory.purpose, Purpose::Trajectory { .. }));
     let trajectories: Vec<Memory> = memory.iter().copied().filter(trajectory).collect();
     let sizes = program.sizes().iter().filter_map(|(name, size)| Some((name.clone(), (*size)?)));
+    let call = call_time(&code, &arrays)?;
+    let interpreter = (call < LONG).then(|| call_time(&interpreted, &arrays)).transpose()?;
     Ok(Times {
+        derivatives,
         parts: [
             ("parse", parse),
             ("lower", lower),
@@ -61,11 +91,11 @@ pub fn measure(bench: &Bench, program: &Program, given: &Given) -> Result<Times,
             ("compile", compile),
         ],
         value: call_time(&value, &arrays)?,
-        call: call_time(&gradient, &arrays)?,
-        interpreter: call_time(&interpreted, &arrays)?,
-        backend: gradient.backend(),
-        operations: code.operations(),
-        workspace_bytes: gradient.workspace_bytes(),
+        call,
+        interpreter,
+        backend: code.backend(),
+        operations: optimised.operations(),
+        workspace_bytes: code.workspace_bytes(),
         trajectories: memory::lines(program, &trajectories),
         memory: memory::json(program, &memory),
         sizes: sizes.collect(),
@@ -88,13 +118,13 @@ fn call_time<K: Kind>(code: &Compiled<K>, arrays: &[&Array]) -> Result<f64, Erro
 fn compile(code: &Func) -> bool {
     match code.has_regions() {
         true => chainrule::jit::loops::compile(code).is_ok(),
-        false => chainrule::jit::compile(code, &chainrule::jit::Options::default()).is_ok(),
+        false => Code::new(code, Parts::whole(code)).is_some(),
     }
 }
 
 #[cfg(not(feature = "jit"))]
-fn compile(_: &Func) -> bool {
-    false
+fn compile(code: &Func) -> bool {
+    Code::new(code, Parts::whole(code)).is_some()
 }
 
 /// Makes up what isn't given, where most functions are smooth; indices are 0.
@@ -120,11 +150,11 @@ impl Times {
     }
 
     pub fn text(&self) -> String {
-        let mut rows = vec![("text to callable gradient".to_owned(), self.total())];
+        let mut rows = vec![(format!("text to callable {}", self.derivatives), self.total())];
         rows.extend(self.parts.map(|(part, time)| (format!("  {part}"), time)));
         rows.push(("call for the value".to_owned(), self.value));
-        rows.push(("call for value and gradient".to_owned(), self.call));
-        rows.push(("the same by the interpreter".to_owned(), self.interpreter));
+        rows.push((format!("call for value and {}", self.derivatives), self.call));
+        rows.extend(self.interpreter.map(|time| ("the same by the interpreter".to_owned(), time)));
         let rows: Vec<Vec<String>> = rows.into_iter().map(|(name, time)| vec![name, shown(time)]).collect();
         let Times { operations, backend, workspace_bytes, trajectories, .. } = self;
         let rows = table::columns(&rows);
@@ -138,10 +168,11 @@ impl Times {
         let parts: Map<String, Value> =
             self.parts.iter().map(|(part, time)| ((*part).to_owned(), json!(micro(*time)))).collect();
         json::object([
+            ("derivatives", self.derivatives.into()),
             ("compile_us", json!(micro(self.total()))),
             ("value_ns", json!(round(self.value))),
             ("call_ns", json!(round(self.call))),
-            ("interpreter_ns", json!(round(self.interpreter))),
+            ("interpreter_ns", json!(self.interpreter.map(round))),
             ("workspace_bytes", json!(self.workspace_bytes)),
             ("memory", self.memory.clone()),
             ("sizes", Value::Object(sizes)),

@@ -162,6 +162,7 @@ pub fn advice(reason: Reason) -> Option<&'static str> {
             Some("begin elsewhere by `--at`, or keep parameters apart from the edge by `--bounds`")
         }
         Reason::Interrupted => Some("this is the best so far; with `--save`, `--resume` goes on from here"),
-        Reason::Exact | Reason::Flat | Reason::Level | Reason::Still | Reason::Patience => None,
+        Reason::Slow => Some("a higher `--rate` takes longer steps, `--tolerance 0` goes on to the last of the epochs"),
+        Reason::Exact | Reason::Flat | Reason::Level | Reason::Still | Reason::Patience | Reason::Early => None,
     }
 }

@@ -1,7 +1,7 @@
 //! What a fit answers.
 
 use chainrule::Array;
-use chainrule::fit::{Fitted, Parameter, Squares, Step};
+use chainrule::fit::{Fitted, Loss, Parameter, Reason, Squares, Step};
 use chainrule::math;
 use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
@@ -66,12 +66,23 @@ fn facts(fitted: &Fitted, squares: Option<&Squares>) -> String {
                 facts.push(vec!["R²".to_owned(), format!("{r2:.8}")]);
             }
         }
-        None => facts.push(vec!["loss".to_owned(), table::number(fitted.loss)]),
+        None => {
+            let what = match fitted.objective {
+                Loss::Squares => "sum of squares",
+                Loss::Mean if fitted.rows > 1 => "mean loss",
+                Loss::Mean => "loss",
+            };
+            facts.push(vec![what.to_owned(), table::number(fitted.loss)]);
+        }
     }
     if let Some(validation) = fitted.validation {
         facts.push(vec!["mean held out".to_owned(), table::number(validation)]);
     }
-    let outcome = if fitted.reason.converged() { "converged" } else { "NOT CONVERGED" };
+    let outcome = match fitted.reason {
+        reason if reason.converged() => "converged",
+        Reason::Early => "stopped early",
+        _ => "NOT CONVERGED",
+    };
     facts.push(vec![outcome.to_owned(), format!("{}, {} iterations", fitted.reason, fitted.iterations)]);
     let mut text = table::columns(&facts);
     if let Some(why) = squares.and_then(|squares| without_errors(fitted, squares)) {
@@ -123,6 +134,7 @@ pub fn json(fitted: &Fitted, method: MethodOption) -> Map<String, Value> {
         ("iterations", json!(fitted.iterations)),
         ("converged", json!(fitted.reason.converged())),
         ("reason", json!(fitted.reason.to_string())),
+        ("objective", if fitted.objective == Loss::Squares { "squares" } else { "mean" }.into()),
         ("method", json!(method.name())),
         ("rows", json!(fitted.rows)),
         ("batch_dimension", json!(fitted.batch_dimension)),

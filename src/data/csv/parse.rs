@@ -83,6 +83,11 @@ impl Rows {
         block.columns.iter_mut().for_each(Vec::clear);
     }
 
+    /// Whether there is one column, of which an empty line is an empty cell.
+    pub fn is_single(&self) -> bool {
+        self.cells.len() == 1
+    }
+
     /// Whole rows without a quote, of which the first line has this number.
     pub fn plain(&self, text: &[u8], mut line: u64, block: &mut Block) {
         self.clear(block);
@@ -100,7 +105,7 @@ impl Rows {
             let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
             let row = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
             rest = rest.get(end + 1..).unwrap_or_default();
-            if !row.is_empty() {
+            if !row.is_empty() || self.is_single() {
                 cells.clear();
                 cells.extend(row.split(|byte| *byte == self.delimiter));
                 self.row(block, line, cells.len(), |cell| cells[cell]);
