@@ -30,6 +30,8 @@ pub(super) struct Recurrence {
     next: usize,
     /// Whether this pass sounds out; otherwise it reports what is wrong.
     sounding: bool,
+    /// Arrays that are taken for conditions.
+    guessed: Vec<usize>,
     /// How much there was when the pass began.
     before: Before,
 }
@@ -58,6 +60,24 @@ struct Before {
     warnings: usize,
 }
 
+impl Recurrence {
+    /// Where no clause of an array says anything as long as it is taken for integers, it may be conditions; that is tried once.
+    fn guess(&mut self, equations: &[Vec<Equation>]) -> bool {
+        let is_silent = |number: &usize| !equations[*number].iter().any(is_known);
+        if !self.guessed.is_empty() {
+            for number in self.guessed.iter().copied().filter(is_silent) {
+                self.arrays[number].ty = Type::Int;
+            }
+            return false;
+        }
+        let numbers =
+            (0..self.arrays.len()).filter(|&number| self.arrays[number].ty == Type::Int && is_silent(&number));
+        self.guessed = numbers.collect();
+        self.guessed.iter().for_each(|&number| self.arrays[number].ty = Type::Bool);
+        !self.guessed.is_empty()
+    }
+}
+
 impl Lowering<'_> {
     /// Makes arrays that are defined by each other; `group` says which clauses of the block are theirs.
     pub(super) fn recurrence(&mut self, block: BlockId, group: &Rc<Group>) -> Result<(), Problem> {
@@ -76,7 +96,8 @@ impl Lowering<'_> {
             }
         }
         let before = self.before();
-        let recurrence = Recurrence { block, group: Rc::clone(group), arrays, next: 0, sounding: true, before };
+        let recurrence =
+            Recurrence { block, group: Rc::clone(group), arrays, next: 0, sounding: true, guessed: Vec::new(), before };
         self.pass(Box::new(recurrence));
         Ok(())
     }
@@ -128,7 +149,7 @@ impl Lowering<'_> {
                 return Ok(());
             }
             if !equations.iter().flatten().all(is_known) {
-                recurrence.sounding = false;
+                recurrence.sounding = recurrence.guess(&equations);
                 self.pass(recurrence);
                 return Ok(());
             }

@@ -777,7 +777,7 @@ fn code_of_loops_is_shown() {
     assert!(asm.lines().count() < 2000, "a loop is a loop");
     let turns = "param a, b; iterate x from 1 for k in 0..1000 do cos(a*x) + b";
     let memory = ok(&["emit", turns, "--stage", "memory"]);
-    assert!(!cfg!(feature = "jit") || memory.contains("8000  trajectory  1:13  iterate x from 1"), "{memory}");
+    assert!(!cfg!(feature = "jit") || memory.contains("16000  trajectory  1:13  iterate x from 1"), "{memory}");
     let bench = json(&["bench", turns, "--at", "a=0.5,b=0.1", "--format", "json"]);
     if bench["backend"] == "cranelift" {
         assert!(

@@ -111,6 +111,11 @@ fn conditions() {
         made.push([6, 9, 20].iter().any(|&k| n >= k && made[n - k]));
     }
     gives(text, (0..44).filter(|&n| !made[n]).sum::<usize>() as f64);
+    // Only the use of its elements says that this is an array of conditions: primes by those before.
+    let text = "prime[n] = n > 1 and sum[k in 2..n if prime[k] and mod(n, k) == 0](1) == 0 for n in 0..50
+                sum[n](if(prime[n], n, 0))";
+    let is_prime = |n: usize| n > 1 && (2..n).all(|k| n % k != 0);
+    gives(text, (0..50).filter(|&n| is_prime(n)).sum::<usize>() as f64);
 }
 
 #[test]
