@@ -272,9 +272,9 @@ impl<'a> Reader<'a> {
                     Some(None) => element,
                     Some(Some(guard)) if *self.dag.node(inside) != Node::Bool(true) => {
                         let guard = self.compute(guard);
-                        self.guarded(guard, element)
+                        self.guarded(guard, element, func.ty(val))
                     }
-                    _ => self.guarded(inside, element),
+                    _ => self.guarded(inside, element, func.ty(val)),
                 }
             }
             Inst::Region(_) => Dag::ZERO,

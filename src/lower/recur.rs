@@ -30,7 +30,7 @@ pub(super) struct Recurrence {
     next: usize,
     /// Whether this pass sounds out; otherwise it reports what is wrong.
     sounding: bool,
-    /// Arrays that are taken for conditions.
+    /// Arrays that were taken for conditions to see whether they are, the last one in this pass.
     guessed: Vec<usize>,
     /// How much there was when the pass began.
     before: Before,
@@ -61,20 +61,19 @@ struct Before {
 }
 
 impl Recurrence {
-    /// Where no clause of an array says anything as long as it is taken for integers, it may be conditions; that is tried once.
+    /// Takes an array for conditions of which no clause says anything as long as it is taken for integers; false if there is none left.
     fn guess(&mut self, equations: &[Vec<Equation>]) -> bool {
-        let is_silent = |number: &usize| !equations[*number].iter().any(is_known);
-        if !self.guessed.is_empty() {
-            for number in self.guessed.iter().copied().filter(is_silent) {
-                self.arrays[number].ty = Type::Int;
-            }
-            return false;
+        let is_silent = |number: usize| !equations[number].iter().any(is_known);
+        if let Some(&last) = self.guessed.last().filter(|&&last| is_silent(last)) {
+            self.arrays[last].ty = Type::Int;
         }
-        let numbers =
-            (0..self.arrays.len()).filter(|&number| self.arrays[number].ty == Type::Int && is_silent(&number));
-        self.guessed = numbers.collect();
-        self.guessed.iter().for_each(|&number| self.arrays[number].ty = Type::Bool);
-        !self.guessed.is_empty()
+        let is_open = |&number: &usize| {
+            self.arrays[number].ty == Type::Int && is_silent(number) && !self.guessed.contains(&number)
+        };
+        let Some(next) = (0..self.arrays.len()).find(is_open) else { return false };
+        self.guessed.push(next);
+        self.arrays[next].ty = Type::Bool;
+        true
     }
 }
 

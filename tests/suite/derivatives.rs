@@ -217,10 +217,13 @@ fn derivatives_of_arrays_read_back() {
     }
 }
 
+/// Of this one, the order of what its derivative makes in time and space at once can't be seen when it is read back.
+const UNSEEN: &str = "factor_in_time";
+
 /// The programs of `seen`, at their arguments.
 #[test]
 fn derivatives_of_programs_read_back() {
-    for (name, given) in seen::references().filter(|(name, _)| name != "bundle") {
+    for (name, given) in seen::references().filter(|(name, _)| name != UNSEEN) {
         let program = Program::parse(&seen::text(&name)).unwrap();
         let binding = program.binding(given.iter().map(|(name, array)| (name.as_str(), array.view()))).unwrap();
         reads_back(&program.bind(&binding).unwrap(), &given);

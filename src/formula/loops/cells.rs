@@ -145,7 +145,10 @@ impl Reader<'_> {
     /// The element of a cell: what it is before, what is stored, what is added.
     pub(super) fn cell(&mut self, loop_val: Val, region: &Region, cell: usize, places: &[Id]) -> Id {
         let cell = &region.cells[cell];
-        let mut value = cell.init.map_or(Dag::ZERO, |init| self.once(init, places));
+        let mut value = match cell.init {
+            Some(init) => self.once(init, places),
+            None => self.nothing(cell.ty),
+        };
         for update in &cell.updates {
             let Some(made) = self.made(loop_val, region, update, places) else { continue };
             let added = match update.kind {

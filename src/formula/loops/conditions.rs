@@ -4,7 +4,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::super::dag::{Dag, Id, Node, Relation};
 use super::super::reader::Reader;
-
+use crate::ops::Type;
 impl Reader<'_> {
     /// The condition under which subscripts are inside of an array, as far as it isn't known.
     pub(in super::super) fn inside(&mut self, shape: &[usize], subscripts: &[Id]) -> Id {
@@ -20,13 +20,19 @@ impl Reader<'_> {
         condition
     }
 
-    /// An element that is there only under a condition.
-    pub(in super::super) fn guarded(&mut self, condition: Id, element: Id) -> Id {
-        let guarded = self.dag.choose(condition, element, Dag::ZERO);
+    /// An element that is there only under a condition, and 0 or false elsewhere.
+    pub(in super::super) fn guarded(&mut self, condition: Id, element: Id, ty: Type) -> Id {
+        let nothing = self.nothing(ty);
+        let guarded = self.dag.choose(condition, element, nothing);
         if guarded != element {
             self.wrapped.insert(guarded);
         }
         guarded
+    }
+
+    /// What an element is that nothing has defined.
+    pub(in super::super) fn nothing(&mut self, ty: Type) -> Id {
+        if ty == Type::Bool { self.dag.intern(Node::Bool(false)) } else { Dag::ZERO }
     }
 
     /// The same where a condition holds: what is guarded by it needs no guard.
