@@ -261,7 +261,36 @@ impl Builder {
 
     /// The array with an element for each turn of the loops: `[value for i in 0..extent, …]`. The loops are given by their indices and
     /// extents; `value` may be a row.
+    ///
+    /// Where something in a turn is a loop itself and depends on the first indices only, as the sum under a `softmax` does, the array is made
+    /// by rows, in a loop in a loop: that sum is then a value of the outer turn for derivatives, too.
     pub fn array(&mut self, loops: &[(Val, usize)], value: Val) -> Val {
+        match self.depth_of_rows(loops, value) {
+            Some(depth) => {
+                let row = self.array(&loops[depth..], value);
+                self.array_of_turns(&loops[..depth], row)
+            }
+            None => self.array_of_turns(loops, value),
+        }
+    }
+
+    /// How many of the loops the loop within a turn depends on that depends on the fewest; `None` where that is on all.
+    fn depth_of_rows(&self, loops: &[(Val, usize)], value: Val) -> Option<usize> {
+        let (mut seen, mut stack, mut depth) = (HashSet::new(), vec![value], loops.len());
+        while let Some(val) = stack.pop().filter(|_| loops.len() > 1) {
+            let free = self.func.free(val);
+            let Some(last) = loops.iter().rposition(|(index, _)| free.contains(index)) else { continue };
+            if seen.insert(val) {
+                if matches!(self.func.inst(val), Inst::Region(_)) {
+                    depth = depth.min(last + 1);
+                }
+                stack.extend(self.func.operands(val).iter());
+            }
+        }
+        (depth < loops.len()).then_some(depth)
+    }
+
+    fn array_of_turns(&mut self, loops: &[(Val, usize)], value: Val) -> Val {
         let zero = self.int(0);
         let always = self.bool(true);
         let shape = loops.iter().map(|&(_, extent)| extent).chain(self.func.shape(value).iter().copied()).collect();

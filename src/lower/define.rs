@@ -19,7 +19,7 @@ use super::names::{Clause, Place};
 use super::{Lowering, Task, Value};
 use crate::ast::BlockId;
 use crate::error::Problem;
-use crate::ir::{Cell, Func, Inst, Loop, Region, Update, UpdateKind, Val};
+use crate::ir::{Cell, Direction, Func, Inst, Loop, Region, Update, UpdateKind, Val};
 use crate::ops::{Op, Type};
 use crate::span::Span;
 
@@ -198,12 +198,34 @@ impl Lowering<'_> {
                 });
             }
             let loops = self.in_order(&sets[clauses[number]]);
+            if array.is_none()
+                && let Some(all) = self.all_elements(&loops, shape, &updates)
+            {
+                array = Some(self.builder.array(&all, updates[0].value));
+                continue;
+            }
             let cell =
                 Cell { ty: *ty, shape: shape.as_slice().into(), bound: None, init: array, updates: updates.into() };
             let region = self.builder.region(Region { loops, cells: Box::new([cell]), ..Region::default() });
             array = Some(self.builder.result(region, 0));
         }
         Ok(array.unwrap_or_else(|| self.builder.int(0)))
+    }
+
+    /// The loops with their extents, if their turns store all elements of an array, each at its indices.
+    fn all_elements(&self, loops: &[Loop], shape: &[usize], updates: &[Update]) -> Option<Vec<(Val, usize)>> {
+        let func = self.builder.func();
+        let [Update { subscripts, guard, .. }] = updates else { return None };
+        let is_whole = |((turns, &subscript), &extent): ((&Loop, &Val), &usize)| {
+            turns.index == subscript
+                && turns.direction == Direction::Up
+                && func.inst(turns.low) == Inst::Int(0)
+                && func.inst(turns.high) == Inst::Int(extent as i64)
+        };
+        let whole = loops.len() == subscripts.len()
+            && func.inst(*guard) == Inst::Bool(true)
+            && loops.iter().zip(subscripts).zip(shape).all(is_whole);
+        whole.then(|| loops.iter().zip(shape).map(|(turns, &extent)| (turns.index, extent)).collect())
     }
 
     /// Remembers which elements of an array no clause defines, if there are any.
