@@ -5,6 +5,7 @@
 //! ([`Compiled::with`]).
 
 mod loops;
+mod rows;
 mod slices;
 
 use std::marker::PhantomData;
@@ -25,6 +26,8 @@ use crate::program::{
 };
 use crate::span::Span;
 pub(crate) use loops::Loops;
+pub use rows::AnyRows;
+pub(crate) use rows::at_rows;
 use slices::layout;
 
 /// How the numbers of a call lie in its slices: how many there are, an array having one for each element.

@@ -69,7 +69,7 @@ pub use array::{Array, ArrayView};
 pub use ast::Role;
 pub use batch::{Batch, Column, Output, Points, Reduced};
 pub use call::{Answer, Call};
-pub use compiled::{Compiled, Layout};
+pub use compiled::{AnyRows, Compiled, Layout};
 pub use error::{Error, Problem, Warning};
 pub use opt::Relaxation;
 pub use program::{

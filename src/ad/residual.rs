@@ -14,11 +14,15 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::reverse::Sweep;
+use crate::ir::rows::is_open;
 use crate::ir::{Builder, Cell, Direction, Func, Inst, Loop, Region, State, Update, UpdateKind, Val};
 use crate::ops::Op;
 
 /// From this cost on, in multiplications, a value is kept.
 const EXPENSIVE: u32 = 10;
+
+/// So many rows are thought of where their number isn't known.
+const ASSUMED: usize = 1 << 20;
 
 impl Sweep<'_> {
     /// The reverse region with everything that it needs of the forward one in its place.
@@ -29,7 +33,7 @@ impl Sweep<'_> {
         let fits = |val: Val| {
             let Some((extents, _)) = &places else { return false };
             let mut extents = extents.iter().chain(func.shape(val));
-            extents.try_fold(8_usize, |size, &extent| size.checked_mul(extent)).is_some()
+            extents.try_fold(8_usize, |size, &extent| size.checked_mul(if is_open(extent) { ASSUMED } else { extent })).is_some()
         };
         // What the sweep itself has computed isn't kept, except by forward regions.
         let is_primal = |used: Val| match func.inst(used) {
@@ -232,6 +236,7 @@ impl Extents {
         }
         let of = |val: Val| self.range(func, val, depth + 1);
         match func.inst(val) {
+            Inst::Int(value) if func.is_rows(val) => Some((1, value)),
             Inst::Int(value) => Some((value, value)),
             Inst::Bound(_) => self.ranges.get(&val).copied().flatten(),
             Inst::Unary(Op::INeg, a) => of(a).and_then(|(low, high)| Some((high.checked_neg()?, low.checked_neg()?))),

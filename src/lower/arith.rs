@@ -139,10 +139,7 @@ fn logic(builder: &mut Builder, op: BinaryOp, a: Val, b: Val, lazy: bool) -> Val
 fn int_or_number(builder: &mut Builder, int_op: Op, op: Op, args: &[Val]) -> Val {
     let constants: Option<Vec<i64>> = args
         .iter()
-        .map(|&arg| match builder.func().inst(arg) {
-            Inst::Int(value) => Some(value),
-            _ => None,
-        })
+        .map(|&arg| builder.func().int(arg))
         .collect();
     let overflows = match (int_op.row().eval, constants.as_deref()) {
         (Eval::I1(eval), Some([a])) => eval(*a).is_err(),

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 
+use crate::ir::rows::{ROWS, is_open};
 use crate::ir::{Func, Inst, Loop, Val};
 use crate::ops::Op;
 
@@ -18,6 +19,9 @@ pub struct Affine {
     terms: BTreeMap<Val, i128>,
     constant: i128,
 }
+
+/// The number of rows, which is younger than all names: it is replaced last.
+const N_ROWS: Val = Val(u32::MAX);
 
 /// Integers nested deeper than this are taken as they are.
 const DEPTH: u32 = 64;
@@ -40,6 +44,7 @@ impl Affine {
         let enough = depth == 0 || *parts == 0;
         let mut of = |val: Val| Affine::within(func, val, depth - 1, parts);
         match func.inst(val) {
+            Inst::Int(_) if func.is_rows(val) => Affine::value(N_ROWS),
             Inst::Int(value) => Affine::constant(i128::from(value)),
             _ if enough => Affine::value(val),
             Inst::Unary(Op::INeg, a) => of(a).times(-1),
@@ -56,6 +61,11 @@ impl Affine {
 
     pub fn constant(constant: i128) -> Affine {
         Affine { terms: BTreeMap::new(), constant }
+    }
+
+    /// The extent of a dimension.
+    pub fn extent(extent: usize) -> Affine {
+        if is_open(extent) { Affine::value(N_ROWS) } else { Affine::constant(extent as i128) }
     }
 
     fn value(val: Val) -> Affine {
@@ -99,6 +109,11 @@ impl Affine {
         let mut rest = self.clone();
         rest.terms.remove(&val);
         rest
+    }
+
+    /// The values of the graph that it is a sum of.
+    pub fn values(&self) -> impl Iterator<Item = Val> + '_ {
+        self.terms.keys().copied().filter(|&val| val != N_ROWS)
     }
 
     /// The values that it is a sum of, with their factors.
@@ -254,7 +269,10 @@ impl<'a> Ranges<'a> {
 
     /// The greatest value of a sum whose values in `done` have been replaced already.
     fn bound(&self, sum: &Affine, done: &mut Vec<Val>) -> Option<i128> {
-        let Some((&val, &factor)) = sum.terms.last_key_value() else { return Some(sum.constant) };
+        let is_name = |term: &(&Val, &i128)| *term.0 != N_ROWS;
+        let Some((&val, &factor)) = sum.terms.iter().rfind(is_name).or(sum.terms.last_key_value()) else {
+            return Some(sum.constant);
+        };
         if self.tries.get() == 0 {
             return None;
         }
@@ -288,6 +306,9 @@ impl<'a> Ranges<'a> {
 
     /// The greatest or the least value of an integer that is no sum.
     fn of_operator(&self, val: Val, greatest: bool, depth: u32) -> Option<i128> {
+        if val == N_ROWS {
+            return Some(if greatest { ROWS as i128 } else { 1 });
+        }
         let depth = depth.checked_sub(1)?;
         let of = |val: Val, greatest: bool| self.of_value(val, greatest, depth);
         let both = |a: Option<i128>, b: Option<i128>| {
@@ -304,12 +325,12 @@ impl<'a> Ranges<'a> {
             Inst::Read(list) if matches!(self.func.inst(self.func.list(list)[0]), Inst::Param(_)) => {
                 Some(if greatest { PASSED } else { -PASSED })
             }
-            Inst::Binary(Op::IMod, _, b) => match self.func.inst(b) {
-                Inst::Int(modulus) if modulus > 0 => Some(if greatest { i128::from(modulus) - 1 } else { 0 }),
+            Inst::Binary(Op::IMod, _, b) => match self.func.int(b) {
+                Some(modulus) if modulus > 0 => Some(if greatest { i128::from(modulus) - 1 } else { 0 }),
                 _ => None,
             },
-            Inst::Binary(Op::IDiv, a, b) => match self.func.inst(b) {
-                Inst::Int(divisor) if divisor > 0 => Some(of(a, greatest)?.div_euclid(i128::from(divisor))),
+            Inst::Binary(Op::IDiv, a, b) => match self.func.int(b) {
+                Some(divisor) if divisor > 0 => Some(of(a, greatest)?.div_euclid(i128::from(divisor))),
                 _ => None,
             },
             Inst::Binary(Op::IMul, a, b) => {

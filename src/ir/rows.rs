@@ -1,0 +1,94 @@
+//! Extents that are known only when code is called.
+//!
+//! Arrays lie row by row, so how many rows there are enters no address. A program whose arrays begin with one size can therefore be made
+//! for any number of them: that size and the extents that are it are [`ROWS`] in the graph, which stands for a number from 1 on that
+//! no one knows yet. Nothing is computed with it while the graph is made, and what is proved of integers holds for all such numbers.
+//!
+//! Code has room for so many rows at most: [`Func::with_rows`] writes that beside the mark, `ROWS + most`. With a
+//! number of rows instead, a graph is one like all others.
+
+use super::{Func, Inst, Val};
+
+/// The number of rows, as an extent and as an integer: a prime beyond all extents that arrays can have.
+pub const ROWS: usize = (1 << 40) + 15;
+
+/// So many rows code has room for at most.
+pub const MOST: usize = 1 << 32;
+
+/// No extent or integer of a graph that can stay open is larger: what is, has been computed from [`ROWS`].
+const FAR: usize = 1 << 39;
+
+/// Whether an extent is known only when code is called.
+pub fn is_open(extent: usize) -> bool {
+    (ROWS..=ROWS + MOST).contains(&extent)
+}
+
+/// For how many rows there must be room.
+pub fn room(extent: usize) -> usize {
+    if is_open(extent) { extent - ROWS } else { extent }
+}
+
+impl Func {
+    /// The integer that a value certainly is. The number of rows is none.
+    pub fn int(&self, val: Val) -> Option<i64> {
+        match self.inst(val) {
+            Inst::Int(value) if !usize::try_from(value).is_ok_and(is_open) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Whether a value is the number of rows.
+    pub fn is_rows(&self, val: Val) -> bool {
+        matches!(self.inst(val), Inst::Int(value) if usize::try_from(value).is_ok_and(is_open))
+    }
+
+    /// Whether a loop has a turn whatever the number of rows is.
+    pub fn has_turns(&self, low: Val, high: Val) -> bool {
+        let high = if self.is_rows(high) { Some(1) } else { self.int(high) };
+        self.int(low).zip(high).is_some_and(|(low, high)| low < high)
+    }
+
+    /// The open extent of the arguments, if they have one.
+    pub fn open_extent(&self) -> Option<usize> {
+        self.params.iter().filter_map(|param| param.shape.first()).copied().find(|&extent| is_open(extent))
+    }
+
+    /// The open extent that a value is, in a function whose arguments have one.
+    pub fn extent_of(&self, val: Val) -> Option<usize> {
+        if self.is_rows(val) { self.open_extent() } else { None }
+    }
+
+    /// Whether it means the same for every number of rows: only as the first extent of arrays and as an integer does that occur, and nothing
+    /// was computed from it.
+    pub fn is_for_any_rows(&self) -> bool {
+        let is_plain = |shape: &[usize]| {
+            let rest = if shape.first() == Some(&ROWS) { &shape[1..] } else { shape };
+            rest.iter().all(|&extent| extent < FAR)
+        };
+        let is_near = |value: f64| (value.abs() - ROWS as f64).abs() < FAR as f64;
+        let shapes = self.shapes.iter().chain(self.params.iter().map(|param| &param.shape));
+        let cells = self.regions.iter().flat_map(|region| region.cells.iter().map(|cell| &cell.shape));
+        shapes.chain(cells).all(|shape| is_plain(shape))
+            && self.insts.iter().all(|inst| match *inst {
+                Inst::Int(value) => value == ROWS as i64 || value.unsigned_abs() < FAR as u64,
+                Inst::F64(bits) => !is_near(bits.value()),
+                _ => true,
+            })
+    }
+
+    /// The function with `extent` in the place of [`ROWS`]: a number of rows, or `ROWS` and the most rows.
+    #[must_use]
+    pub fn with_rows(&self, extent: usize) -> Func {
+        let mut func = self.clone();
+        let set = |shape: &mut [usize]| {
+            shape.iter_mut().filter(|each| **each == ROWS).for_each(|each| *each = extent);
+        };
+        func.insts.iter_mut().filter(|inst| **inst == Inst::Int(ROWS as i64)).for_each(|inst| {
+            *inst = Inst::Int(extent as i64);
+        });
+        func.shapes.iter_mut().for_each(|shape| set(shape));
+        func.params.iter_mut().for_each(|param| set(&mut param.shape));
+        func.regions.iter_mut().flat_map(|region| region.cells.iter_mut()).for_each(|cell| set(&mut cell.shape));
+        func
+    }
+}
