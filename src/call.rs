@@ -197,11 +197,7 @@ seeds! {
 }
 
 /// The seeds in the order of the graph's parameters, 0 where none is given.
-fn seed_arrays<K: Kind>(
-    code: &Code<K>,
-    n_args: usize,
-    given: &[(Cow<str>, ArrayView)],
-) -> Result<Vec<Array>, Error> {
+fn seed_arrays<K: Kind>(code: &Code<K>, n_args: usize, given: &[(Cow<str>, ArrayView)]) -> Result<Vec<Array>, Error> {
     let params = &code.func().params[n_args..];
     let names = code.seed_names();
     let mut seeds: Vec<Array> = params.iter().map(|param| code.zeros(&param.shape)).collect();
@@ -381,7 +377,11 @@ impl Entry {
 
 /// The code for arguments, made unless an earlier call had the same sizes. Where one differed only in how many rows arrays have, it is
 /// made for any number of them.
-fn code_for<K: Kind>(request: &Request<K>, inputs: &[ArrayView], sizes: BTreeMap<String, i64>) -> Result<Code<K>, Error> {
+fn code_for<K: Kind>(
+    request: &Request<K>,
+    inputs: &[ArrayView],
+    sizes: BTreeMap<String, i64>,
+) -> Result<Code<K>, Error> {
     let program = request.program();
     let entries = || program.cache().0.lock().unwrap_or_else(PoisonError::into_inner);
     let wish = request.wish();

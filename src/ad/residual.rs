@@ -14,7 +14,7 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::reverse::Sweep;
-use crate::ir::rows::is_open;
+use crate::ir::rows::{LEAST, is_open};
 use crate::ir::{Builder, Cell, Direction, Func, Inst, Loop, Region, State, Update, UpdateKind, Val};
 use crate::ops::Op;
 
@@ -33,7 +33,9 @@ impl Sweep<'_> {
         let fits = |val: Val| {
             let Some((extents, _)) = &places else { return false };
             let mut extents = extents.iter().chain(func.shape(val));
-            extents.try_fold(8_usize, |size, &extent| size.checked_mul(if is_open(extent) { ASSUMED } else { extent })).is_some()
+            extents
+                .try_fold(8_usize, |size, &extent| size.checked_mul(if is_open(extent) { ASSUMED } else { extent }))
+                .is_some()
         };
         // What the sweep itself has computed isn't kept, except by forward regions.
         let is_primal = |used: Val| match func.inst(used) {
@@ -222,7 +224,8 @@ impl Extents {
         for each in &region.loops {
             let func = builder.func();
             let (low, high) = (self.range(func, each.low, 0)?, self.range(func, each.high, 0)?);
-            shape.push(usize::try_from(high.1.checked_sub(low.0)?.max(0)).ok()?);
+            let extent = usize::try_from(high.1.checked_sub(low.0)?.max(0)).ok()?;
+            shape.push(if is_open(high.1 as usize) { high.1 as usize } else { extent });
             // Loops begin at the least of their lows, so that a place doesn't depend on other loops.
             let first = builder.int(low.0);
             subscripts.push(if low.0 == 0 { each.index } else { builder.binary(Op::ISub, each.index, first) });
@@ -236,7 +239,7 @@ impl Extents {
         }
         let of = |val: Val| self.range(func, val, depth + 1);
         match func.inst(val) {
-            Inst::Int(value) if func.is_rows(val) => Some((1, value)),
+            Inst::Int(value) if func.is_rows(val) => Some((LEAST as i64, value)),
             Inst::Int(value) => Some((value, value)),
             Inst::Bound(_) => self.ranges.get(&val).copied().flatten(),
             Inst::Unary(Op::INeg, a) => of(a).and_then(|(low, high)| Some((high.checked_neg()?, low.checked_neg()?))),

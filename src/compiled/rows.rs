@@ -1,6 +1,6 @@
 //! Code for any number of rows: one compilation for batches of all lengths.
 
-use std::marker::PhantomData;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Compiled, Loops};
@@ -8,7 +8,7 @@ use crate::array::ArrayView;
 use crate::call::Call;
 use crate::error::Error;
 use crate::ir::Func;
-use crate::ir::rows::{MOST, ROWS};
+use crate::ir::rows::{Constants, LEAST, MOST, ROWS};
 use crate::ops::Type;
 use crate::program::{Binding, Extent, Kind, Program, Request, Wish, is_whole};
 use crate::syntax::canonical_name;
@@ -32,11 +32,10 @@ use crate::syntax::canonical_name;
 /// # Ok(()) }
 /// ```
 pub struct AnyRows<K> {
-    inner: Arc<Inner>,
-    kind: PhantomData<fn() -> K>,
+    inner: Arc<Inner<K>>,
 }
 
-struct Inner {
+struct Inner<K> {
     program: Program,
     wish: Wish,
     /// With [`ROWS`] in the place of the number of rows.
@@ -46,16 +45,26 @@ struct Inner {
     seeds: Vec<String>,
     /// Values of `index` arguments that it is made for, by place.
     specialised: Vec<(usize, i64)>,
+    /// What must differ from what is computed from the number of rows.
+    constants: [Constants; 2],
+    /// A number of rows of which that is known.
+    apart: AtomicUsize,
+    /// How many numbers each argument and each result has.
+    args: Box<[Len]>,
+    results: Box<[Len]>,
     /// How many numbers the arrays of the program have, and how many more with each row.
     elements: [f64; 2],
     ints: Vec<usize>,
     /// The code, and for so many rows it has room.
     code: Mutex<Option<(usize, Arc<Loops>)>>,
+    /// Code for certain numbers of rows, the latest last.
+    exact: Mutex<Vec<(usize, Compiled<K>)>>,
+    compilations: AtomicUsize,
 }
 
 impl<K> Clone for AnyRows<K> {
     fn clone(&self) -> Self {
-        AnyRows { inner: self.inner.clone(), kind: PhantomData }
+        AnyRows { inner: self.inner.clone() }
     }
 }
 
@@ -65,8 +74,14 @@ impl<K> std::fmt::Debug for AnyRows<K> {
     }
 }
 
-/// The least number of rows that there is room for.
-const LEAST: usize = 16;
+/// A number of rows for which the graph is compared.
+const SAMPLE: usize = 61;
+
+/// Code for so many certain numbers of rows is kept.
+const KEPT: usize = 32;
+
+/// There is room for so many rows less than a power of two: arrays of such a length would lie in each other's way in caches.
+const SPARED: usize = 24;
 
 impl<K: Kind> AnyRows<K> {
     /// Of a binding with [`ROWS`] in the place of the number of rows; `None` where that number must be known.
@@ -82,13 +97,37 @@ impl<K: Kind> AnyRows<K> {
         if !func.is_for_any_rows() || !func.params.iter().any(|param| has_rows(&param.shape)) {
             return None;
         }
+        // What isn't proved for all numbers of rows and is for one is another graph.
+        let one = request.program().bind(&with_rows(&binding, SAMPLE)).ok()?;
+        if one.graph().checks.len() != primal.checks.len() {
+            return None;
+        }
+        let constants = [Constants::of(primal)?, Constants::of(&func)?];
         let ints = (0..bound.arguments().len()).filter(|&index| func.params[index].ty == Type::Int).collect();
         let seeds = K::seeds(primal, &own.places().ok()?);
         let elements = elements(primal);
         let (program, wish) = (request.program().without_code(), request.wish().clone());
         let specialised = bound.specialised().to_vec();
-        let inner = Inner { program, wish, binding, func, seeds, specialised, elements, ints, code: Mutex::default() };
-        Some(AnyRows { inner: Arc::new(inner), kind: PhantomData })
+        let args = func.params.iter().map(|param| Len::of(&param.shape)).collect();
+        let results = func.results.iter().map(|result| Len::of(func.shape(result.value))).collect();
+        let inner = Inner {
+            program,
+            wish,
+            binding,
+            func,
+            seeds,
+            specialised,
+            constants,
+            apart: AtomicUsize::new(0),
+            args,
+            results,
+            elements,
+            ints,
+            code: Mutex::default(),
+            exact: Mutex::default(),
+            compilations: AtomicUsize::new(0),
+        };
+        Some(AnyRows { inner: Arc::new(inner) })
     }
 
     /// A call by name, beginning with an argument.
@@ -126,10 +165,19 @@ impl<K: Kind> AnyRows<K> {
     /// Code for this number of rows.
     fn exactly(&self, rows: usize) -> Result<Compiled<K>, Error> {
         let inner = &*self.inner;
-        let mut binding = inner.binding.clone();
-        binding.shapes.values_mut().flatten().filter(|extent| **extent == ROWS).for_each(|extent| *extent = rows);
-        binding.sizes.values_mut().filter(|size| **size == ROWS as i64).for_each(|size| *size = rows as i64);
-        Request::of_wish(&inner.program.bind(&binding)?, inner.wish.clone()).compile()
+        let exact = || inner.exact.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, code)) = exact().iter().find(|(kept, _)| *kept == rows) {
+            return Ok(code.clone());
+        }
+        let bound = inner.program.bind(&with_rows(&inner.binding, rows))?;
+        let code: Compiled<K> = Request::of_wish(&bound, inner.wish.clone()).compile()?;
+        inner.compilations.fetch_add(1, Ordering::Relaxed);
+        let mut exact = exact();
+        if exact.len() == KEPT {
+            exact.remove(0);
+        }
+        exact.push((rows, code.clone()));
+        Ok(code)
     }
 }
 
@@ -137,6 +185,11 @@ impl<K> AnyRows<K> {
     /// For how many rows the code has room; 0 before the first call.
     pub fn room(&self) -> usize {
         self.inner.code.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map_or(0, |(room, _)| *room)
+    }
+
+    /// How many times code has been made.
+    pub fn compilations(&self) -> usize {
+        self.inner.compilations.load(Ordering::Relaxed)
     }
 
     pub(crate) fn program(&self) -> &Program {
@@ -162,19 +215,26 @@ impl<K> AnyRows<K> {
     }
 }
 
-impl Inner {
+impl<K> Inner<K> {
     /// The code, if it is for such a number of rows.
     fn loops(&self, rows: usize) -> Option<Arc<Loops>> {
         let [fixed, each] = self.elements;
-        if rows == 0 || rows > MOST / 2 || fixed + each * rows as f64 > self.program.limits().elements as f64 {
+        if rows < LEAST || rows > MOST / 2 || fixed + each * rows as f64 > self.program.limits().elements as f64 {
             return None;
+        }
+        if self.apart.load(Ordering::Relaxed) != rows {
+            if !self.constants.iter().all(|constants| constants.are_apart(rows)) {
+                return None;
+            }
+            self.apart.store(rows, Ordering::Relaxed);
         }
         let mut code = self.code.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, loops)) = code.as_ref().filter(|(room, _)| rows <= *room) {
             return Some(loops.clone());
         }
-        let room = rows.next_power_of_two().max(LEAST);
+        let room = (rows + SPARED).next_power_of_two() - SPARED;
         let loops = Arc::new(Loops::new(&self.func.with_rows(ROWS + room), self.wish.backend()));
+        self.compilations.fetch_add(1, Ordering::Relaxed);
         *code = Some((room, loops.clone()));
         Some(loops)
     }
@@ -189,20 +249,38 @@ impl Inner {
                 return Err(Error::Slices { what, expected, found });
             }
         }
-        let in_row = |shape: &[usize]| shape[1..].iter().product::<usize>();
-        let open = params.iter().zip(args).filter(|(param, _)| param.shape.first() == Some(&ROWS));
-        let rows = open.map(|(param, arg)| arg.len().checked_div(in_row(&param.shape))).find_map(|rows| rows);
-        let rows = rows.unwrap_or(0);
-        let args = params.iter().zip(args).map(|(param, arg)| (&param.name, &*param.shape, arg.len()));
-        let outs = results.iter().zip(outs);
-        let outs = outs.map(|(result, out)| (&result.name, self.func.shape(result.value), out.len()));
-        for (name, shape, found) in args.chain(outs) {
-            let expected = at_rows(shape, rows).iter().product();
-            if expected != found {
+        let told = |(len, arg): (&Len, &&[f64])| if len.is_open { arg.len().checked_div(len.each) } else { None };
+        let rows = self.args.iter().zip(args).find_map(told).unwrap_or(0);
+        let is_wrong = |(len, found): (&Len, usize)| len.at(rows) != found;
+        let lens = args.iter().map(|arg| arg.len()).chain(outs.iter().map(|out| out.len()));
+        if let Some(place) = self.args.iter().chain(&self.results).zip(lens.clone()).position(is_wrong) {
+            let names = params.iter().map(|param| &param.name).chain(results.iter().map(|result| &result.name));
+            let expected = self.args.iter().chain(&self.results).map(|len| len.at(rows));
+            let mut all = names.zip(expected).zip(lens).skip(place);
+            if let Some(((name, expected), found)) = all.next() {
                 return Err(Error::Elements { name: name.clone(), expected, found });
             }
         }
         Ok(rows)
+    }
+}
+
+/// How many numbers an argument or a result has: if it is open, in each row.
+struct Len {
+    is_open: bool,
+    each: usize,
+}
+
+impl Len {
+    fn of(shape: &[usize]) -> Len {
+        match shape {
+            [ROWS, row @ ..] => Len { is_open: true, each: row.iter().product() },
+            shape => Len { is_open: false, each: shape.iter().product() },
+        }
+    }
+
+    fn at(&self, rows: usize) -> usize {
+        if self.is_open { rows * self.each } else { self.each }
     }
 }
 
@@ -217,7 +295,8 @@ fn elements(func: &Func) -> [f64; 2] {
     for val in func.vals().filter(|&val| func.is_kept(val)) {
         let shape = func.shape(val);
         let is_open = shape[0] == ROWS;
-        elements[usize::from(is_open)] += shape[usize::from(is_open)..].iter().map(|&extent| extent as f64).product::<f64>();
+        elements[usize::from(is_open)] +=
+            shape[usize::from(is_open)..].iter().map(|&extent| extent as f64).product::<f64>();
     }
     elements
 }
@@ -232,13 +311,23 @@ impl<K: Kind> Request<'_, K> {
     pub fn any_rows(&self, size: &str, binding: &Binding) -> Result<AnyRows<K>, Error> {
         let program = self.program();
         let at = |rows: usize| at_size(program, binding, size, rows);
-        if let Some(code) = AnyRows::new(self, at(ROWS)) {
+        if program.is_open()
+            && let Some(code) = AnyRows::new(self, at(ROWS))
+        {
             return Ok(code);
         }
         // What is wrong whatever the number of rows is, is wrong with two.
         self.of(&program.bind(&at(2))?).graph()?;
         Err(Error::FixedRows { size: size.to_owned() })
     }
+}
+
+/// A binding with so many rows in the place of [`ROWS`].
+fn with_rows(binding: &Binding, rows: usize) -> Binding {
+    let mut binding = binding.clone();
+    binding.shapes.values_mut().flatten().filter(|extent| **extent == ROWS).for_each(|extent| *extent = rows);
+    binding.sizes.values_mut().filter(|size| **size == ROWS as i64).for_each(|size| *size = rows as i64);
+    binding
 }
 
 /// A binding with so many rows.

@@ -38,14 +38,14 @@ use super::shims::Symbol;
 use super::target::Target;
 use super::{Effort, Error, Unfinished, dump, free};
 use crate::interp::{self, Failure, Value};
-use crate::ir::rows::room;
+use crate::ir::rows::{LEAST, room};
 use crate::ir::{Func, Inst};
 use crate::math;
 use crate::ops::Fault;
 use crate::wide::Width;
 use crate::wide::rows::Kernel;
-use emit::{Layout, RECORD};
 use address::Count;
+use emit::{Layout, RECORD};
 use plan::Plan;
 
 /// Takes the address of the workspace; 0, or the number of the check that failed, plus one.
@@ -286,7 +286,7 @@ impl LoopCode {
     /// As [`LoopCode::call`].
     ///
     /// # Panics
-    /// As [`LoopCode::call`], and where there is no row, or no room for so many.
+    /// As [`LoopCode::call`], and where there are fewer than two rows, or there is no room for so many.
     pub fn call_rows(
         &self,
         rows: usize,
@@ -295,7 +295,8 @@ impl LoopCode {
         workspace: &mut Workspace,
     ) -> Result<(), Failure> {
         let Owner { entry, layout, room, .. } = &*self.0;
-        assert!((1..=room.unwrap_or(1)).contains(&rows), "room for all rows, of which there is one at least");
+        let fits = room.is_none_or(|room| (LEAST..=room).contains(&rows));
+        assert!(fits, "room for all rows, of which there are two at least");
         let len = |count: &Count| count.at(rows);
         assert!(args.iter().map(|arg| arg.len()).eq(self.0.args.iter().map(len)), "an argument for each parameter");
         assert!(out.iter().map(|out| out.len()).eq(self.0.results.iter().map(len)), "room for each result");

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 
-use crate::ir::rows::{ROWS, is_open};
+use crate::ir::rows::{LEAST, ROWS, is_open};
 use crate::ir::{Func, Inst, Loop, Val};
 use crate::ops::Op;
 
@@ -167,6 +167,15 @@ impl<'a> Ranges<'a> {
                 (Inst::Binary(Op::And, a, b), true) | (Inst::Binary(Op::Or, a, b), false) => {
                     stack.extend([(a, holds), (b, holds)]);
                 }
+                // Of two of which one certainly is otherwise, it is the other.
+                (Inst::Binary(Op::And, a, b), false) | (Inst::Binary(Op::Or, a, b), true) => {
+                    let (known_a, known_b) = (self.decide(a), self.decide(b));
+                    if known_a == Some(!holds) {
+                        stack.push((b, holds));
+                    } else if known_b == Some(!holds) {
+                        stack.push((a, holds));
+                    }
+                }
                 (Inst::Ternary(Op::Select, a, b, no), true) if self.func.inst(no) == Inst::Bool(false) => {
                     stack.extend([(a, true), (b, true)]);
                 }
@@ -307,7 +316,7 @@ impl<'a> Ranges<'a> {
     /// The greatest or the least value of an integer that is no sum.
     fn of_operator(&self, val: Val, greatest: bool, depth: u32) -> Option<i128> {
         if val == N_ROWS {
-            return Some(if greatest { ROWS as i128 } else { 1 });
+            return Some(if greatest { ROWS as i128 } else { LEAST as i128 });
         }
         let depth = depth.checked_sub(1)?;
         let of = |val: Val, greatest: bool| self.of_value(val, greatest, depth);

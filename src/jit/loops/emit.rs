@@ -195,7 +195,9 @@ impl<'b> Emitter<'_, 'b, '_> {
         match self.func.inst(val) {
             // A constant is made where it is used: that costs less than keeping it in a register.
             Inst::F64(bits) => Machine::Number(self.lowering.f64(bits.value()), Range::ALL),
-            Inst::Int(_) if let Some(extent) = self.func.extent_of(val) => Machine::Number(self.rows(), Range::of_rows(extent)),
+            Inst::Int(_) if let Some(extent) = self.func.extent_of(val) => {
+                Machine::Number(self.rows(), Range::of_rows(extent))
+            }
             Inst::Int(value) => Machine::Number(self.lowering.int_const(value), Range::only(value)),
             Inst::Bool(value) => {
                 let value = self.builder().ins().iconst(types::I8, i64::from(value));

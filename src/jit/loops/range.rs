@@ -2,7 +2,7 @@
 //!
 //! What is proved here needs no test at run time: that a subscript is inside of its array, that a sum doesn't overflow.
 
-use crate::ir::rows::{is_open, room};
+use crate::ir::rows::{LEAST, is_open, room};
 use crate::ops::Op;
 
 /// The integers from `low` to `high`, both included.
@@ -27,7 +27,7 @@ impl Range {
 
     /// The number of rows that an open extent stands for.
     pub fn of_rows(extent: usize) -> Range {
-        Range { low: 1, high: i64::try_from(room(extent)).unwrap_or(i64::MAX), over: Some(0) }
+        Range { low: LEAST as i64, high: i64::try_from(room(extent)).unwrap_or(i64::MAX), over: Some(0) }
     }
 
     /// What an index takes that goes from `low` to below `high`.
