@@ -564,7 +564,7 @@ impl<'p, K: Kind> Request<'p, K> {
     }
 
     /// A call by name, beginning with an argument. It computes what is asked for at once: sizes are taken from the arrays, and
-    /// the code is kept for the next call with the same sizes.
+    /// the code is kept for the next call with the same sizes, or with another number of rows ([`Request::any_rows`]).
     ///
     /// ```
     /// # fn main() -> Result<(), chainrule::Error> {

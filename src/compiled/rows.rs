@@ -17,7 +17,8 @@ use crate::syntax::canonical_name;
 /// send and share between threads.
 ///
 /// The code has room for so many rows; a call with more makes it anew, with room for up to twice as many, so that calls of all lengths up to
-/// `n` make it `log2(n)` times at most. What it computes is what code made for that number computes, to the bit.
+/// `n` make it `log2(n)` times at most. What it computes is what code made for that number computes, to the bit. A few numbers have code
+/// of their own: 0, 1, and those that are constants or extents of the program besides, which make simpler graphs.
 ///
 /// ```
 /// # fn main() -> Result<(), chainrule::Error> {
@@ -302,12 +303,16 @@ fn elements(func: &Func) -> [f64; 2] {
 }
 
 impl<K: Kind> Request<'_, K> {
-    /// The derivative as code for any number of rows: `size` is that with which arrays begin, and no other extent; the other sizes are
-    /// those of the binding.
+    /// The derivative as code for any number of rows: `size` is the first extent of arrays, and no later one; the other sizes are
+    /// those of the binding. See [`AnyRows`].
+    ///
+    /// Calls by name ([`Request::with`]) come to the same by themselves: the first has code for its sizes, and when another one differs
+    /// from it in the number of rows only, code is made for any number.
     ///
     /// # Errors
-    /// As [`Program::bind`] and [`Request::compile`]; [`Error::FixedRows`] where what is computed depends on the number in another way than
-    /// by how far loops go, such as arrays that have it as a later extent.
+    /// As [`Program::bind`] and [`Request::compile`]; [`Error::FixedRows`] where the number enters in another way than as the end of loops and
+    /// as a number: arrays that have it as a later extent or are one longer, powers `x^N`, elements such as `x[3]` that not all numbers of rows
+    /// have, conditions on it.
     pub fn any_rows(&self, size: &str, binding: &Binding) -> Result<AnyRows<K>, Error> {
         let program = self.program();
         let at = |rows: usize| at_size(program, binding, size, rows);
@@ -316,8 +321,8 @@ impl<K: Kind> Request<'_, K> {
         {
             return Ok(code);
         }
-        // What is wrong whatever the number of rows is, is wrong with two.
-        self.of(&program.bind(&at(2))?).graph()?;
+        // What is wrong whatever the number of rows is, is wrong with one of them.
+        self.of(&program.bind(&at(SAMPLE))?).graph()?;
         Err(Error::FixedRows { size: size.to_owned() })
     }
 }
