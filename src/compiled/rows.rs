@@ -220,7 +220,8 @@ impl<K> Inner<K> {
     /// The code, if it is for such a number of rows.
     fn loops(&self, rows: usize) -> Option<Arc<Loops>> {
         let [fixed, each] = self.elements;
-        if rows < LEAST || rows > MOST / 2 || fixed + each * rows as f64 > self.program.limits().elements as f64 {
+        let limit = self.program.limits().elements as f64;
+        if !(LEAST..=MOST / 2).contains(&rows) || fixed + each * rows as f64 > limit {
             return None;
         }
         if self.apart.load(Ordering::Relaxed) != rows {
