@@ -14,7 +14,7 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::reverse::Sweep;
-use crate::ir::rows::{LEAST, is_open};
+use crate::ir::rows::{LEAST, ROWS};
 use crate::ir::{Builder, Cell, Direction, Func, Inst, Loop, Region, State, Update, UpdateKind, Val};
 use crate::ops::Op;
 
@@ -34,7 +34,7 @@ impl Sweep<'_> {
             let Some((extents, _)) = &places else { return false };
             let mut extents = extents.iter().chain(func.shape(val));
             extents
-                .try_fold(8_usize, |size, &extent| size.checked_mul(if is_open(extent) { ASSUMED } else { extent }))
+                .try_fold(8_usize, |size, &extent| size.checked_mul(if extent == ROWS { ASSUMED } else { extent }))
                 .is_some()
         };
         // What the sweep itself has computed isn't kept, except by forward regions.
@@ -225,7 +225,7 @@ impl Extents {
             let func = builder.func();
             let (low, high) = (self.range(func, each.low, 0)?, self.range(func, each.high, 0)?);
             let extent = usize::try_from(high.1.checked_sub(low.0)?.max(0)).ok()?;
-            shape.push(if is_open(high.1 as usize) { high.1 as usize } else { extent });
+            shape.push(if high.1 == ROWS as i64 { ROWS } else { extent });
             // Loops begin at the least of their lows, so that a place doesn't depend on other loops.
             let first = builder.int(low.0);
             subscripts.push(if low.0 == 0 { each.index } else { builder.binary(Op::ISub, each.index, first) });

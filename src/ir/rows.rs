@@ -42,14 +42,16 @@ impl Func {
     /// The integer that a value certainly is. The number of rows is none.
     pub fn int(&self, val: Val) -> Option<i64> {
         match self.inst(val) {
-            Inst::Int(value) if !usize::try_from(value).is_ok_and(is_open) => Some(value),
+            Inst::Int(value) if !self.is_rows(val) => Some(value),
             _ => None,
         }
     }
 
     /// Whether a value is the number of rows.
     pub fn is_rows(&self, val: Val) -> bool {
-        matches!(self.inst(val), Inst::Int(value) if usize::try_from(value).is_ok_and(is_open))
+        let Inst::Int(value) = self.inst(val) else { return false };
+        let is_marked = |extent: usize| extent == ROWS || is_open(extent) && self.open_extent() == Some(extent);
+        usize::try_from(value).is_ok_and(is_marked)
     }
 
     /// Whether a loop has a turn whatever the number of rows is.

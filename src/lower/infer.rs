@@ -8,7 +8,7 @@ use super::Lowering;
 use super::forms::{Frame, Index};
 use super::interval::{Affine, Ranges};
 use crate::error::Problem;
-use crate::ir::rows::is_open;
+use crate::ir::rows::ROWS;
 use crate::ir::{Loop, Val};
 use crate::span::Span;
 
@@ -93,7 +93,7 @@ impl Lowering<'_> {
             }
             let affine = Affine::of(func, subscript.val);
             // Of how many rows there are nothing follows.
-            if is_open(subscript.extent) {
+            if subscript.extent == ROWS {
                 return None;
             }
             let factor = affine.factor(index.val);

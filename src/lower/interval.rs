@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 
-use crate::ir::rows::{LEAST, ROWS, is_open};
+use crate::ir::rows::{LEAST, ROWS};
 use crate::ir::{Func, Inst, Loop, Val};
 use crate::ops::Op;
 
@@ -65,7 +65,7 @@ impl Affine {
 
     /// The extent of a dimension.
     pub fn extent(extent: usize) -> Affine {
-        if is_open(extent) { Affine::value(N_ROWS) } else { Affine::constant(extent as i128) }
+        if extent == ROWS { Affine::value(N_ROWS) } else { Affine::constant(extent as i128) }
     }
 
     fn value(val: Val) -> Affine {

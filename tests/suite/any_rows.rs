@@ -340,3 +340,17 @@ fn threads_share_code_while_it_grows() {
     });
     assert!(any.compilations() <= 7, "{}", any.compilations());
 }
+
+#[test]
+fn no_number_of_a_text_is_taken_for_a_number_of_rows() {
+    let program =
+        Program::parse("index k; data x[N]; x[k - 1099511627800] + 0*if(1099511627791 < 1099511627800, 1, 2)");
+    let code = program.unwrap().bind(&Binding::new().size("N", 4)).unwrap().value().compile().unwrap();
+    let x = [1.0, 2.0, 4.0, 8.0];
+    for (k, expected) in
+        [(1_099_511_627_800.0, Some(1.0)), (1_099_511_627_803.0, Some(8.0)), (1_099_511_627_804.0, None)]
+    {
+        let mut value = [0.0];
+        assert_eq!(code.call_arrays(&[&[k], &x], &mut [&mut value]).ok().map(|()| value[0]), expected);
+    }
+}
