@@ -19,7 +19,7 @@
 //! ([`Request::compile`]).
 //!
 //! Programs may be over arrays: [`Request::with`] begins a call by name that takes the sizes from what is passed, and
-//! [`Program::bind`] gives sizes beforehand.
+//! [`Program::bind`] gives sizes beforehand; [`Request::any_rows`] compiles once for any number of rows.
 //!
 //! Below that, the crate is a pipeline of functions from graph to graph. In reading order: [`ops`] is the operator table,
 //! [`ir`] the graph, [`interp`] its meaning, [`ad`] differentiation, [`opt`] optimisation, [`syntax`] and [`lower`] the way
