@@ -5,6 +5,7 @@
 //! ([`Compiled::with`]).
 
 mod loops;
+mod rows;
 mod slices;
 
 use std::marker::PhantomData;
@@ -28,6 +29,8 @@ use crate::work::TooMuch;
 pub(crate) use loops::Loops;
 use loops::Stop;
 pub use loops::{Memory, Purpose};
+pub use rows::AnyRows;
+pub(crate) use rows::at_rows;
 use slices::layout;
 
 /// How the numbers of a call lie in its slices: how many there are, an array having one for each element.

@@ -569,6 +569,9 @@ pub enum Error {
     /// There is no graph before sizes are known.
     #[error("the sizes of the arrays are not known yet{}", size_list(sizes))]
     Open { sizes: Vec<String> },
+    /// There is no code for any number of rows.
+    #[error("code can't be made for any number `{size}`")]
+    FixedRows { size: String },
     /// A call has too few or too many slices.
     #[error("{what}: expected {expected}, found {found}")]
     Slices { what: &'static str, expected: usize, found: usize },
@@ -613,6 +616,9 @@ impl Error {
             Error::UnknownArgument { name, known } => {
                 let nearest = nearest(name, known.iter().map(String::as_str));
                 nearest.map(|nearest| format!("did you mean `{nearest}`?"))
+            }
+            Error::FixedRows { .. } => {
+                Some("bind it to a number, or call by name: then code is made for each number".to_owned())
             }
             Error::NotDifferentiable { .. } => Some("differentiate by numbers: `param` or `data` arguments".to_owned()),
             Error::SeveralResults { .. } => Some("ask for its `jacobian`, or make it one result".to_owned()),

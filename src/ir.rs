@@ -12,6 +12,7 @@
 //!
 //! - [`build`] makes graphs: hash-consing, folding, exact identities.
 //! - [`region`] says what a loop is and in which order it computes.
+//! - [`rows`] are extents that are known only when code is called.
 //! - [`guard`] knows under which condition a node matters.
 //! - [`mod@print`] and [`parse`] are the text form, and `parse(print(f)) == f`; [`to_dot`] is for Graphviz.
 //! - [`verify`] says what a well-formed graph is.
@@ -24,6 +25,7 @@ pub mod parse;
 pub mod places;
 pub mod print;
 pub mod region;
+pub mod rows;
 pub mod slots;
 pub mod verify;
 
@@ -201,6 +203,11 @@ impl Func {
 
     pub fn is_array(&self, val: Val) -> bool {
         self.facts[val.index()].0 != ShapeId(0)
+    }
+
+    /// Whether it is an array that lies in memory of its own.
+    pub fn is_kept(&self, val: Val) -> bool {
+        self.is_array(val) && matches!(self.inst(val), Inst::Param(_) | Inst::Result(..))
     }
 
     /// The names bound by regions that a value depends on, sorted.

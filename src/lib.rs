@@ -19,7 +19,7 @@
 //! ([`Request::compile`]).
 //!
 //! Programs may be over arrays: [`Request::with`] begins a call by name that takes the sizes from what is passed, and
-//! [`Program::bind`] gives sizes beforehand.
+//! [`Program::bind`] gives sizes beforehand; [`Request::any_rows`] compiles once for any number of rows.
 //!
 //! Below that, the crate is a pipeline of functions from graph to graph. In reading order: [`ops`] is the operator table,
 //! [`ir`] the graph, [`interp`] its meaning, [`ad`] differentiation, [`opt`] optimisation, [`syntax`] and [`lower`] the way
@@ -70,7 +70,7 @@ pub use array::{Array, ArrayView};
 pub use ast::Role;
 pub use batch::{Batch, Column, Output, Points, Reduced};
 pub use call::{Answer, Call};
-pub use compiled::{Compiled, Layout, Memory, Purpose};
+pub use compiled::{AnyRows, Compiled, Layout, Memory, Purpose};
 pub use error::{Error, Problem, Warning};
 pub use opt::Relaxation;
 pub use program::{

@@ -110,10 +110,6 @@ impl Program {
         Program::parse_with("formula", source, &Limits::default())
     }
 
-    pub(crate) fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
     /// [`Program::parse`] of a text with a name for its messages, such as a file's, within limits.
     ///
     /// # Errors
@@ -417,6 +413,10 @@ impl Program {
         &self.specialised
     }
 
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     pub(crate) fn cache(&self) -> &Cache {
         &self.cache
     }
@@ -516,6 +516,12 @@ pub(crate) struct Wish {
     order: usize,
 }
 
+impl Wish {
+    pub(crate) fn backend(&self) -> Backend {
+        self.backend
+    }
+}
+
 /// What runs the graph.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Backend {
@@ -558,7 +564,7 @@ impl<'p, K: Kind> Request<'p, K> {
     }
 
     /// A call by name, beginning with an argument. It computes what is asked for at once: sizes are taken from the arrays, and
-    /// the code is kept for the next call with the same sizes.
+    /// the code is kept for the next call with the same sizes, or with another number of rows ([`Request::any_rows`]).
     ///
     /// ```
     /// # fn main() -> Result<(), chainrule::Error> {
@@ -614,12 +620,16 @@ impl<'p, K: Kind> Request<'p, K> {
     /// # Errors
     /// As [`Request::graph`].
     pub fn compile(&self) -> Result<Compiled<K>, Error> {
-        let graph = self.graph()?;
+        let code = self.code_graph()?;
         let wrt = self.places()?;
         let counts = K::counts(self.program.func.results.len(), wrt.len(), self.wish.order);
-        let code = opt::relax(&opt::release(&graph), &self.wish.relaxations);
         let seeds = K::seeds(&self.program.func, &wrt);
         Ok(Compiled::new(self.program, code, counts, seeds, self.wish.backend))
+    }
+
+    /// The derivative as a graph after all passes.
+    pub(crate) fn code_graph(&self) -> Result<Func, Error> {
+        Ok(opt::relax(&opt::release(&self.graph()?), &self.wish.relaxations))
     }
 
     pub(crate) fn wish(&self) -> &Wish {
@@ -628,14 +638,19 @@ impl<'p, K: Kind> Request<'p, K> {
 
     /// The same request of another program, which is this one at some sizes.
     pub(crate) fn of<'q>(&self, program: &'q Program) -> Request<'q, K> {
-        Request { program, wish: self.wish.clone(), kind: PhantomData }
+        Request::of_wish(program, self.wish.clone())
+    }
+
+    /// A request of a program.
+    pub(crate) fn of_wish(program: &'p Program, wish: Wish) -> Request<'p, K> {
+        Request { program, wish, kind: PhantomData }
     }
 
     pub(crate) fn program(&self) -> &'p Program {
         self.program
     }
 
-    fn places(&self) -> Result<Vec<usize>, Error> {
+    pub(crate) fn places(&self) -> Result<Vec<usize>, Error> {
         let arguments = &self.program.arguments;
         let Some(names) = &self.wish.wrt else {
             let is_param = |&index: &usize| arguments[index].role == Role::Param;

@@ -57,12 +57,12 @@ impl Work {
         work
     }
 
-    /// Whether a call may make too many turns.
-    pub fn excess(&self, func: &Func, args: &[&[f64]]) -> Option<TooMuch> {
+    /// Whether a call may make too many turns; of a function for any number of rows, with so many.
+    pub fn excess(&self, func: &Func, rows: usize, args: &[&[f64]]) -> Option<TooMuch> {
         if self.limit == u64::MAX {
             return None;
         }
-        let mut intervals = Intervals { func, args, loops: &self.loops, known: HashMap::new() };
+        let mut intervals = Intervals { func, rows, args, loops: &self.loops, known: HashMap::new() };
         let own: Vec<f64> = self.regions.iter().map(|&(val, _)| intervals.turns(val)).collect();
         // How often each region is run, from the outside in.
         let mut total = vec![0.0; own.len()];
@@ -100,6 +100,7 @@ const MOST_STEPS: usize = 1 << 20;
 /// Between which numbers values lie.
 struct Intervals<'a> {
     func: &'a Func,
+    rows: usize,
     args: &'a [&'a [f64]],
     loops: &'a HashMap<Val, Vec<(Val, Val)>>,
     known: HashMap<Val, Interval>,
@@ -158,6 +159,7 @@ impl Intervals<'_> {
         let of = |val: Val| self.known.get(&val).copied().unwrap_or(UNKNOWN);
         let union = |a: Interval, b: Interval| (a.0.min(b.0), a.1.max(b.1));
         match self.func.inst(val) {
+            Inst::Int(_) if self.func.is_rows(val) => (self.rows as f64, self.rows as f64),
             Inst::Int(value) => (value as f64, value as f64),
             Inst::F64(bits) => (bits.value(), bits.value()),
             Inst::Param(index) => match self.args.get(index as usize) {

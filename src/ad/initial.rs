@@ -95,10 +95,7 @@ impl Sweep<'_> {
 /// Whether it is plain that a subscript comes before the index of a loop, in the direction of the loop.
 fn is_before(func: &Func, turns: &[Loop], each: &Loop, subscript: Val) -> bool {
     let is_up = each.direction == Direction::Up;
-    let integer = |val: Val| match func.inst(val) {
-        Inst::Int(value) => Some(value),
-        _ => None,
-    };
+    let integer = |val: Val| func.int(val);
     // How far behind the index a value is, in the direction of the loop.
     let behind = |val: Val| -> Option<i64> {
         let offset = match func.inst(val) {

@@ -326,9 +326,7 @@ fn whole(builder: &mut Builder, reach: Val, shape: &[usize]) -> Val {
 
 /// Whether a sum may have no terms.
 fn may_be_of_nothing(func: &Func, region: &Region, reduction: &Reduction) -> bool {
-    let has_turns = region.loops.iter().all(
-        |each| matches!((func.inst(each.low), func.inst(each.high)), (Inst::Int(low), Inst::Int(high)) if low < high),
-    );
+    let has_turns = region.loops.iter().all(|each| func.has_turns(each.low, each.high));
     reduction.op == Op::Add && (func.inst(reduction.guard) != Inst::Bool(true) || !has_turns || region.going.is_some())
 }
 

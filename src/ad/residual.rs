@@ -25,6 +25,7 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::reverse::Sweep;
+use crate::ir::rows::{LEAST, ROWS};
 use crate::ir::{Builder, Cell, Direction, Func, Inst, Loop, Region, State, Update, UpdateKind, Val};
 use crate::ops::{Op, Type};
 
@@ -35,7 +36,10 @@ const EXPENSIVE: u32 = 10;
 const CHECKPOINTS: [usize; 2] = [1 << 20, 1 << 13];
 /// There are so many checkpoints at most, and at least.
 const MOST: [usize; 2] = [1 << 16, 1 << 10];
-const LEAST: usize = 16;
+const FEWEST: usize = 16;
+
+/// So many rows are thought of where their number isn't known.
+const ASSUMED: usize = 1 << 20;
 
 impl Sweep<'_> {
     /// The reverse region with everything that it needs of the forward one in its place.
@@ -46,7 +50,9 @@ impl Sweep<'_> {
         let fits = |val: Val| {
             let Some((extents, _)) = &places else { return false };
             let mut extents = extents.iter().chain(func.shape(val));
-            extents.try_fold(8_usize, |size, &extent| size.checked_mul(extent)).is_some()
+            extents
+                .try_fold(8_usize, |size, &extent| size.checked_mul(if extent == ROWS { ASSUMED } else { extent }))
+                .is_some()
         };
         // What regions of the sweep have computed isn't kept, except by forward ones.
         let is_primal = |used: Val| match func.inst(used) {
@@ -122,7 +128,7 @@ impl Sweep<'_> {
         let place = usize::from(!func.free(val).is_empty());
         let size = |state: &State| func.shape(state.bound).iter().product::<usize>();
         let numbers = region.states.iter().map(size).sum::<usize>().max(1);
-        let count = (CHECKPOINTS[place] / numbers).clamp(LEAST, MOST[place]);
+        let count = (CHECKPOINTS[place] / numbers).clamp(FEWEST, MOST[place]);
         let each = region.loops[0];
         let builder = &mut *self.builder;
         let (one, room) = (builder.int(1), builder.int(count as i64));
@@ -337,7 +343,8 @@ impl Extents {
         for each in &region.loops {
             let func = builder.func();
             let (low, high) = (self.range(func, each.low, 0)?, self.range(func, each.high, 0)?);
-            shape.push(usize::try_from(high.1.checked_sub(low.0)?.max(0)).ok()?);
+            let extent = usize::try_from(high.1.checked_sub(low.0)?.max(0)).ok()?;
+            shape.push(if high.1 == ROWS as i64 { ROWS } else { extent });
             // Loops begin at the least of their lows, so that a place doesn't depend on other loops.
             let first = builder.int(low.0);
             subscripts.push(if low.0 == 0 { each.index } else { builder.binary(Op::ISub, each.index, first) });
@@ -351,6 +358,7 @@ impl Extents {
         }
         let of = |val: Val| self.range(func, val, depth + 1);
         match func.inst(val) {
+            Inst::Int(value) if func.is_rows(val) => Some((LEAST as i64, value)),
             Inst::Int(value) => Some((value, value)),
             Inst::Bound(_) => self.ranges.get(&val).copied().flatten(),
             Inst::Unary(Op::INeg, a) => of(a).and_then(|(low, high)| Some((high.checked_neg()?, low.checked_neg()?))),

@@ -347,8 +347,5 @@ pub(super) fn cell_of_parts(func: &Func, indices: &[Val], shape: &[usize], parts
 
 /// Whether two parts never touch the same element: somewhere their subscripts are different constants.
 fn are_apart(func: &Func, a: &Part, b: &Part) -> bool {
-    a.subscripts.iter().zip(&b.subscripts).any(|(&a, &b)| match (func.inst(a), func.inst(b)) {
-        (Inst::Int(a), Inst::Int(b)) => a != b,
-        _ => false,
-    })
+    a.subscripts.iter().zip(&b.subscripts).any(|(&a, &b)| func.int(a).zip(func.int(b)).is_some_and(|(a, b)| a != b))
 }

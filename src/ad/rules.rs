@@ -31,9 +31,10 @@ pub fn rule(builder: &mut Builder, site: Val, slot: usize, g: Val) -> Option<Val
 
 /// `x^n`: `g*(n*x^(n - 1))`, and 0 where `n` is 0.
 fn power(builder: &mut Builder, base: Val, n: Val, g: Val) -> Val {
-    let (factor, less) = match builder.func().inst(n) {
-        Inst::Int(n) => (builder.f64(n as f64), builder.int(n.saturating_sub(1))),
-        _ => {
+    let known = builder.func().int(n);
+    let (factor, less) = match known {
+        Some(n) => (builder.f64(n as f64), builder.int(n.saturating_sub(1))),
+        None => {
             let one = builder.int(1);
             (builder.unary(Op::ToF64, n), builder.binary(Op::ISub, n, one))
         }
@@ -41,7 +42,7 @@ fn power(builder: &mut Builder, base: Val, n: Val, g: Val) -> Val {
     let power = builder.binary(Op::Powi, base, less);
     let slope = builder.binary(Op::Mul, factor, power);
     let product = builder.binary(Op::Mul, g, slope);
-    if matches!(builder.func().inst(n), Inst::Int(_)) {
+    if known.is_some() {
         return product;
     }
     let zero = builder.int(0);

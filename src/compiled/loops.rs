@@ -107,17 +107,24 @@ impl Loops {
 
     /// Computes all results, each into its slice. The lengths are right. A check that fails says where in the text, and why.
     pub fn run(&self, func: &Func, args: &[&[f64]], outs: &mut [&mut [f64]]) -> Result<(), Stop> {
-        if let Some(excess) = self.work.excess(func, args) {
+        self.run_rows(func, 1, args, outs)
+    }
+
+    /// The same of a function for any number of rows, with so many.
+    pub fn run_rows(&self, func: &Func, rows: usize, args: &[&[f64]], outs: &mut [&mut [f64]]) -> Result<(), Stop> {
+        if let Some(excess) = self.work.excess(func, rows, args) {
             return Err(Stop::Work(excess));
         }
         #[cfg(feature = "jit")]
         if let Some(code) = &self.code {
             let spare = || self.spare.lock().unwrap_or_else(PoisonError::into_inner);
             let mut workspace = spare().pop().unwrap_or_default();
-            let done = code.call(args, outs, &mut workspace);
+            let done = code.call_rows(rows, args, outs, &mut workspace);
             spare().push(workspace);
             return done.map_err(|failure| Stop::Fault(code.func().span(failure.site), failure));
         }
+        let with_rows = func.open_extent().map(|_| func.with_rows(rows));
+        let func = with_rows.as_ref().unwrap_or(func);
         let values = interp::call(func, args).map_err(|failure| Stop::Fault(func.span(failure.site), failure))?;
         for (out, value) in outs.iter_mut().zip(values) {
             out.copy_from_slice(&value.numbers());

@@ -553,10 +553,7 @@ impl Builder {
     fn fold(&mut self, op: Op, args: &[Val]) -> Option<Val> {
         let func = &self.func;
         let number = |index: usize| func.constant(args[index]);
-        let int = |index: usize| match func.inst(args[index]) {
-            Inst::Int(value) => Some(value),
-            _ => None,
-        };
+        let int = |index: usize| func.int(args[index]);
         let condition = |index: usize| match func.inst(args[index]) {
             Inst::Bool(value) => Some(value),
             _ => None,

@@ -250,11 +250,7 @@ pub fn roots_of_body(builder: &mut Builder, user: Val, region: &Region, guards: 
 /// Whether a condition inside the body of a region is true in any turn.
 pub fn any(builder: &mut Builder, region: &Region, condition: Val) -> Val {
     let func = builder.func();
-    let int = |val: Val| match func.inst(val) {
-        Inst::Int(value) => Some(value),
-        _ => None,
-    };
-    let runs = |each: &Loop| int(each.low).zip(int(each.high)).is_some_and(|(low, high)| low < high);
+    let runs = |each: &Loop| func.has_turns(each.low, each.high);
     let binds: Vec<Val> = region.binds().collect();
     if !func.depends(condition, &binds) && region.going.is_none() && region.loops.iter().all(runs) {
         return condition;

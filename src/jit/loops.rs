@@ -1,6 +1,7 @@
 //! Machine code for functions with arrays and loops.
 //!
-//! All sizes are constants, so that code knows where everything lies; loops stay loops, and the code doesn't grow with them.
+//! All sizes are constants, so that code knows where everything lies; loops stay loops, and the code doesn't grow with them. Only how
+//! many rows arrays have may be open ([`crate::ir::rows`]): no address depends on it, and calls tell it.
 //! What it computes is what `interp` computes, to the bit.
 //!
 //! - [`plan`] says what is computed in which turn of which loop, and where arrays lie.
@@ -38,14 +39,16 @@ use super::shims::Symbol;
 use super::target::Target;
 use super::{Effort, Error, Unfinished, dump, free};
 use crate::interp::{self, Failure, Value};
+use crate::ir::rows::{LEAST, room};
 use crate::ir::{Func, Inst, Val};
 use crate::math;
 use crate::ops::{Fault, Op};
 use crate::wide::Width;
 use crate::wide::rows::Kernel;
+use address::Count;
 use emit::{Layout, RECORD};
 pub use plan::Role;
-use plan::{Buffer, Plan, size};
+use plan::{Buffer, Plan};
 
 /// Takes the address of the workspace; 0, or the number of the check that failed, plus one.
 ///
@@ -76,8 +79,10 @@ struct Owner {
     entry: Entry,
     layout: Layout,
     /// How many numbers each argument and each result has.
-    args: Box<[usize]>,
-    results: Box<[usize]>,
+    args: Box<[Count]>,
+    results: Box<[Count]>,
+    /// For so many rows there is room, where their number is told by the call.
+    room: Option<usize>,
     func: Func,
     pieces: Box<[Piece]>,
     /// What the code calls, in memory of their own.
@@ -165,9 +170,10 @@ pub fn compile_with(func: &Func, kernels: Option<Width>) -> Result<LoopCode, Err
     Ok(LoopCode(Arc::new(Owner {
         entry,
         layout,
-        args: func.params.iter().map(|param| size(&param.shape)).collect(),
-        results: func.results.iter().map(|result| size(func.shape(result.value))).collect(),
+        args: func.params.iter().map(|param| Count::of(&param.shape)).collect(),
+        results: func.results.iter().map(|result| Count::of(func.shape(result.value))).collect(),
         pieces: plan.buffers.iter().map(|&Buffer { region, role, bytes, .. }| Piece { region, role, bytes }).collect(),
+        room: func.open_extent().map(room),
         kernels: plan.kernels(),
         batched: plan.nests().filter(|nest| !nest.delayed.is_empty()).count(),
         func: func.into_owned(),
@@ -270,14 +276,19 @@ impl LoopCode {
         &self.0.func
     }
 
-    /// How many numbers each argument has.
-    pub fn args(&self) -> &[usize] {
-        &self.0.args
+    /// For how many rows there is room, if calls tell how many there are.
+    pub fn room(&self) -> Option<usize> {
+        self.0.room
     }
 
-    /// How many numbers each result has.
-    pub fn results(&self) -> &[usize] {
-        &self.0.results
+    /// How many numbers each argument has, an open one in each row.
+    pub fn args(&self) -> Vec<usize> {
+        self.0.args.iter().map(|count| count.at(1)).collect()
+    }
+
+    /// How many numbers each result has, an open one in each row.
+    pub fn results(&self) -> Vec<usize> {
+        self.0.results.iter().map(|count| count.at(1)).collect()
     }
 
     /// Computes the results. Arguments and results are the elements of arrays, row by row; a number is a slice of one. Integers
@@ -288,11 +299,32 @@ impl LoopCode {
     ///
     /// # Panics
     /// Where the number or the lengths of the slices aren't those of the function's parameters and results, or the system has no
-    /// memory for a workspace.
+    /// memory for a workspace; of a function for any number of rows.
     pub fn call(&self, args: &[&[f64]], out: &mut [&mut [f64]], workspace: &mut Workspace) -> Result<(), Failure> {
-        let Owner { entry, layout, .. } = &*self.0;
-        assert!(args.iter().map(|arg| arg.len()).eq(self.args().iter().copied()), "an argument for each parameter");
-        assert!(out.iter().map(|out| out.len()).eq(self.results().iter().copied()), "room for each result");
+        assert!(self.0.room.is_none(), "the number of rows isn't known");
+        self.call_rows(1, args, out, workspace)
+    }
+
+    /// As [`LoopCode::call`], with so many rows in the arrays whose extents are open.
+    ///
+    /// # Errors
+    /// As [`LoopCode::call`].
+    ///
+    /// # Panics
+    /// As [`LoopCode::call`], and where there are fewer than two rows, or there is no room for so many.
+    pub fn call_rows(
+        &self,
+        rows: usize,
+        args: &[&[f64]],
+        out: &mut [&mut [f64]],
+        workspace: &mut Workspace,
+    ) -> Result<(), Failure> {
+        let Owner { entry, layout, room, .. } = &*self.0;
+        let fits = room.is_none_or(|room| (LEAST..=room).contains(&rows));
+        assert!(fits, "room for all rows, of which there are two at least");
+        let len = |count: &Count| count.at(rows);
+        assert!(args.iter().map(|arg| arg.len()).eq(self.0.args.iter().map(len)), "an argument for each parameter");
+        assert!(out.iter().map(|out| out.len()).eq(self.0.results.iter().map(len)), "room for each result");
         workspace.grow(layout.bytes).expect("memory for a workspace");
         let memory = workspace.0.as_mut().expect("it has been made").as_mut_ptr();
         let table = memory.cast::<u64>();
@@ -305,6 +337,8 @@ impl LoopCode {
             // SAFETY: the same, for each result.
             unsafe { table.add(args.len() + number).write(out.as_mut_ptr() as u64) };
         }
+        // SAFETY: the number of rows lies behind the record.
+        unsafe { table.add(layout.rows() / 8).write(rows as u64) };
         // SAFETY: the table holds addresses of slices whose lengths were checked, the results borrowed for this call alone; the
         // workspace is as long as the layout says and this call's alone; `self` keeps the code in place.
         match unsafe { entry(memory) } {

@@ -9,6 +9,7 @@ use super::infer::Subscript;
 use super::{Lowering, Value};
 use crate::ast::{BinaryOp, NodeKind};
 use crate::error::Problem;
+use crate::ir::rows::room;
 use crate::ir::{Builder, Cell, Inst, Region, Update, UpdateKind, Val};
 use crate::ops::{Op, Type};
 use crate::span::Span;
@@ -115,7 +116,7 @@ impl Lowering<'_> {
         if shape.len() > DIMENSIONS {
             return Err(Problem::TooManyDimensions { at, limit: DIMENSIONS });
         }
-        let elements = shape.iter().map(|&extent| extent as f64).product::<f64>();
+        let elements = shape.iter().map(|&extent| room(extent) as f64).product::<f64>();
         if elements > self.limits.elements as f64 {
             return Err(Problem::TooManyElements { at, elements, limit: self.limits.elements });
         }

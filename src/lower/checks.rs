@@ -9,6 +9,7 @@ use super::Lowering;
 use super::interval::{Affine, Ranges};
 use crate::ast::BlockId;
 use crate::error::Problem;
+use crate::ir::rows::room;
 use crate::ir::{Check, Func, Inst, Loop, Val, guard, places};
 use crate::ops::{Op, Type};
 use crate::span::Span;
@@ -72,9 +73,8 @@ impl Lowering<'_> {
 
     /// Refuses a program whose arrays together are too large.
     pub(super) fn check_memory(&self, func: &Func, root: BlockId) -> Result<(), Vec<Problem>> {
-        let size = |val: Val| func.shape(val).iter().map(|&extent| extent as f64).product::<f64>();
-        let is_array = |val: &Val| func.is_array(*val) && matches!(func.inst(*val), Inst::Param(_) | Inst::Result(..));
-        let elements: f64 = func.vals().filter(is_array).map(size).sum();
+        let size = |val: Val| func.shape(val).iter().map(|&extent| room(extent) as f64).product::<f64>();
+        let elements: f64 = func.vals().filter(|&val| func.is_kept(val)).map(size).sum();
         if elements <= self.limits.elements as f64 {
             return Ok(());
         }
@@ -242,10 +242,7 @@ fn holds(func: &Func, condition: Val, at: &HashMap<Val, i64>, depth: u32) -> Opt
 
 /// The integers that a subscript takes from a list that is written down, where it goes through them by an index.
 fn constants(func: &Func, loops: &HashMap<Val, Loop>, subscript: Val) -> Vec<i64> {
-    let int = |val: Val| match func.inst(val) {
-        Inst::Int(value) => Some(value),
-        _ => None,
-    };
+    let int = |val: Val| func.int(val);
     let found = || {
         let operands = func.operands(subscript);
         let ([list, index], Inst::Read(_)) = (operands.as_slice(), func.inst(subscript)) else { return None };
@@ -331,11 +328,15 @@ fn has_result(ranges: &Ranges, func: &Func, site: Val) -> bool {
     let is_between = |sum: &Affine, low: i128, high: i128| {
         ranges.lowest(sum).is_some_and(|least| least >= low) && ranges.highest(sum).is_some_and(|most| most <= high)
     };
+    let is_below = |sum: &Affine, extent: usize| {
+        let room = Affine::extent(extent).plus(sum, -1);
+        ranges.lowest(sum).is_some_and(|least| least >= 0) && ranges.lowest(&room).is_some_and(|least| least > 0)
+    };
     match func.inst(site) {
         Inst::Read(_) => {
             let operands = func.operands(site);
             let Some((&array, subscripts)) = operands.as_slice().split_first() else { return true };
-            let inside = |(&subscript, &extent): (&Val, &usize)| is_between(&of(subscript), 0, extent as i128 - 1);
+            let inside = |(&subscript, &extent): (&Val, &usize)| is_below(&of(subscript), extent);
             subscripts.iter().zip(func.shape(array)).all(inside)
         }
         Inst::Unary(Op::INeg | Op::IAbs, a) => least(a).is_some_and(|least| least > i128::from(i64::MIN)),

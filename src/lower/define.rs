@@ -397,10 +397,7 @@ impl Lowering<'_> {
     /// Whether some equation defines the element at these subscripts.
     pub(super) fn is_defined(&mut self, sets: &[Set], by_place: &ByPlace, subscripts: &[Val]) -> Val {
         let mut defined = self.builder.bool(false);
-        let first = match self.builder.func().inst(subscripts[0]) {
-            Inst::Int(place) => Some(place),
-            _ => None,
-        };
+        let first = self.builder.func().int(subscripts[0]);
         for number in candidates(by_place, first, sets.len()) {
             if let Some(fits) = self.fits(&sets[number], subscripts) {
                 defined = self.builder.binary(Op::Or, defined, fits);
@@ -491,10 +488,7 @@ fn candidates(by_place: &ByPlace, first: Option<i64>, end: usize) -> Vec<usize> 
 }
 
 fn fixed_place(func: &Func, set: &Set) -> Option<i64> {
-    match func.inst(*set.places.first()?) {
-        Inst::Int(place) => Some(place),
-        _ => None,
-    }
+    func.int(*set.places.first()?)
 }
 
 /// Whether an equation certainly defines no element.

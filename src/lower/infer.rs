@@ -8,6 +8,7 @@ use super::Lowering;
 use super::forms::{Frame, Index};
 use super::interval::{Affine, Ranges};
 use crate::error::Problem;
+use crate::ir::rows::ROWS;
 use crate::ir::{Loop, Val};
 use crate::span::Span;
 
@@ -91,9 +92,13 @@ impl Lowering<'_> {
                 continue;
             }
             let affine = Affine::of(func, subscript.val);
+            // Of how many rows there are nothing follows.
+            if subscript.extent == ROWS {
+                return None;
+            }
             let factor = affine.factor(index.val);
             let rest = affine.without(index.val);
-            if factor == 0 || rest.terms().any(|(val, _)| func.depends(val, &[index.val])) {
+            if factor == 0 || rest.values().any(|val| func.depends(val, &[index.val])) {
                 continue;
             }
             let (low, high) = (ranges.lowest(&rest)?, ranges.highest(&rest)?);

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 
+use crate::ir::rows::{LEAST, ROWS};
 use crate::ir::{Func, Inst, Loop, Val};
 use crate::ops::Op;
 
@@ -18,6 +19,9 @@ pub struct Affine {
     terms: BTreeMap<Val, i128>,
     constant: i128,
 }
+
+/// The number of rows, which is younger than all names: it is replaced last.
+const N_ROWS: Val = Val(u32::MAX);
 
 /// Integers nested deeper than this are taken as they are.
 const DEPTH: u32 = 64;
@@ -40,6 +44,7 @@ impl Affine {
         let enough = depth == 0 || *parts == 0;
         let mut of = |val: Val| Affine::within(func, val, depth - 1, parts);
         match func.inst(val) {
+            Inst::Int(_) if func.is_rows(val) => Affine::value(N_ROWS),
             Inst::Int(value) => Affine::constant(i128::from(value)),
             _ if enough => Affine::value(val),
             Inst::Unary(Op::INeg, a) => of(a).times(-1),
@@ -56,6 +61,11 @@ impl Affine {
 
     pub fn constant(constant: i128) -> Affine {
         Affine { terms: BTreeMap::new(), constant }
+    }
+
+    /// The extent of a dimension.
+    pub fn extent(extent: usize) -> Affine {
+        if extent == ROWS { Affine::value(N_ROWS) } else { Affine::constant(extent as i128) }
     }
 
     fn value(val: Val) -> Affine {
@@ -99,6 +109,11 @@ impl Affine {
         let mut rest = self.clone();
         rest.terms.remove(&val);
         rest
+    }
+
+    /// The values of the graph that it is a sum of.
+    pub fn values(&self) -> impl Iterator<Item = Val> + '_ {
+        self.terms.keys().copied().filter(|&val| val != N_ROWS)
     }
 
     /// The values that it is a sum of, with their factors.
@@ -163,6 +178,15 @@ impl<'a> Ranges<'a> {
                 (Inst::Unary(Op::Not, a), _) => stack.push((a, !holds)),
                 (Inst::Binary(Op::And, a, b), true) | (Inst::Binary(Op::Or, a, b), false) => {
                     stack.extend([(a, holds), (b, holds)]);
+                }
+                // Of two of which one certainly is otherwise, it is the other.
+                (Inst::Binary(Op::And, a, b), false) | (Inst::Binary(Op::Or, a, b), true) => {
+                    let (known_a, known_b) = (self.decide(a), self.decide(b));
+                    if known_a == Some(!holds) {
+                        stack.push((b, holds));
+                    } else if known_b == Some(!holds) {
+                        stack.push((a, holds));
+                    }
                 }
                 (Inst::Ternary(Op::Select, a, b, no), true) if self.func.inst(no) == Inst::Bool(false) => {
                     stack.extend([(a, true), (b, true)]);
@@ -266,7 +290,10 @@ impl<'a> Ranges<'a> {
 
     /// The greatest value of a sum whose values in `done` have been replaced already.
     fn bound(&self, sum: &Affine, done: &mut Vec<Val>) -> Option<i128> {
-        let Some((&val, &factor)) = sum.terms.last_key_value() else { return Some(sum.constant) };
+        let is_name = |term: &(&Val, &i128)| *term.0 != N_ROWS;
+        let Some((&val, &factor)) = sum.terms.iter().rfind(is_name).or(sum.terms.last_key_value()) else {
+            return Some(sum.constant);
+        };
         if self.tries.get() == 0 {
             return None;
         }
@@ -300,6 +327,9 @@ impl<'a> Ranges<'a> {
 
     /// The greatest or the least value of an integer that is no sum.
     fn of_operator(&self, val: Val, greatest: bool, depth: u32) -> Option<i128> {
+        if val == N_ROWS {
+            return Some(if greatest { ROWS as i128 } else { LEAST as i128 });
+        }
         let depth = depth.checked_sub(1)?;
         let of = |val: Val, greatest: bool| self.of_value(val, greatest, depth);
         let both = |a: Option<i128>, b: Option<i128>| {
@@ -316,12 +346,12 @@ impl<'a> Ranges<'a> {
             Inst::Read(list) if matches!(self.func.inst(self.func.list(list)[0]), Inst::Param(_)) => {
                 Some(if greatest { PASSED } else { -PASSED })
             }
-            Inst::Binary(Op::IMod, _, b) => match self.func.inst(b) {
-                Inst::Int(modulus) if modulus > 0 => Some(if greatest { i128::from(modulus) - 1 } else { 0 }),
+            Inst::Binary(Op::IMod, _, b) => match self.func.int(b) {
+                Some(modulus) if modulus > 0 => Some(if greatest { i128::from(modulus) - 1 } else { 0 }),
                 _ => None,
             },
-            Inst::Binary(Op::IDiv, a, b) => match self.func.inst(b) {
-                Inst::Int(divisor) if divisor > 0 => Some(of(a, greatest)?.div_euclid(i128::from(divisor))),
+            Inst::Binary(Op::IDiv, a, b) => match self.func.int(b) {
+                Some(divisor) if divisor > 0 => Some(of(a, greatest)?.div_euclid(i128::from(divisor))),
                 _ => None,
             },
             Inst::Binary(Op::IMul, a, b) => {

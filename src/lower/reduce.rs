@@ -166,7 +166,7 @@ fn sum_or_mean(builder: &mut Builder, name: &str, loops: &[Loop], guard: Val, te
     }
     let one = builder.int(1);
     let count = match turns(builder, loops, guard) {
-        Some(count) => builder.f64(count),
+        Some(count) => count,
         None => {
             let count = nested(builder, loops, Op::IAdd, guard, one);
             builder.unary(Op::ToF64, count)
@@ -175,19 +175,27 @@ fn sum_or_mean(builder: &mut Builder, name: &str, loops: &[Loop], guard: Val, te
     builder.binary(Op::Div, sum, count)
 }
 
-/// The number of turns of loops whose bounds are constants.
-fn turns(builder: &Builder, loops: &[Loop], guard: Val) -> Option<f64> {
-    let func = builder.func();
-    let mut count = 1.0;
-    for turns in loops {
-        let (Inst::Int(low), Inst::Int(high)) = (func.inst(turns.low), func.inst(turns.high)) else { return None };
-        count *= (high as f64 - low as f64).max(0.0);
+/// The number of turns of loops whose bounds are constants, or that go through all rows.
+fn turns(builder: &mut Builder, loops: &[Loop], guard: Val) -> Option<Val> {
+    if builder.func().inst(guard) != Inst::Bool(true) {
+        return None;
     }
-    (func.inst(guard) == Inst::Bool(true)).then_some(count)
+    let mut all = builder.f64(1.0);
+    for turns in loops {
+        let func = builder.func();
+        let count = match (func.int(turns.low), func.int(turns.high)) {
+            (Some(low), Some(high)) => builder.f64((high as f64 - low as f64).max(0.0)),
+            (Some(0), None) if func.is_rows(turns.high) => builder.unary(Op::ToF64, turns.high),
+            _ => return None,
+        };
+        all = builder.binary(Op::Mul, all, count);
+    }
+    Some(all)
 }
 
 fn is_never_empty(builder: &Builder, loops: &[Loop], guard: Val) -> bool {
-    turns(builder, loops, guard).is_some_and(|count| count > 0.0)
+    let func = builder.func();
+    func.inst(guard) == Inst::Bool(true) && loops.iter().all(|turns| func.has_turns(turns.low, turns.high))
 }
 
 /// The greatest term where it is finite, and otherwise 0, without a slope.

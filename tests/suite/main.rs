@@ -1,5 +1,6 @@
 //! The tests of the crate from outside, in one program; a module for each topic.
 
+mod any_rows;
 mod arrays;
 mod batch;
 #[cfg(feature = "wide")]

@@ -11,6 +11,7 @@ use cranelift::prelude::{InstBuilder, IntCC, MemFlagsData, Value, types};
 use super::emit::{Emitter, Machine};
 use super::plan::{ELEMENT, size};
 use super::range::{self, Range};
+use crate::ir::rows::is_open;
 use crate::ir::{Inst, Update, UpdateKind, Val};
 use crate::jit::shims::Symbol;
 use crate::ops::{Op, Type};
@@ -40,6 +41,31 @@ pub struct Marks {
     offset: i64,
     /// Where the bytes begin in the workspace.
     bytes: i64,
+}
+
+/// How many elements an array has.
+#[derive(Clone, Copy, Debug)]
+pub enum Count {
+    Known(usize),
+    /// In each of the rows, of which there is one at least.
+    Rows(usize),
+}
+
+impl Count {
+    pub fn of(shape: &[usize]) -> Count {
+        match shape {
+            [first, row @ ..] if is_open(*first) && size(row) > 0 => Count::Rows(size(row)),
+            _ => Count::Known(size(shape)),
+        }
+    }
+
+    /// With so many rows.
+    pub fn at(self, rows: usize) -> usize {
+        match self {
+            Count::Known(elements) => elements,
+            Count::Rows(each) => rows * each,
+        }
+    }
 }
 
 /// What is added to an address.
@@ -147,7 +173,7 @@ impl<'a> Emitter<'a, '_, '_> {
 
     /// Whether a subscript is inside of its dimension.
     pub fn is_inside(&mut self, subscript: Value, extent: usize) -> Value {
-        let extent = self.lowering.int_const(extent as i64);
+        let extent = if is_open(extent) { self.rows() } else { self.lowering.int_const(extent as i64) };
         self.builder().ins().icmp(IntCC::UnsignedLessThan, subscript, extent)
     }
 
@@ -210,7 +236,7 @@ impl<'a> Emitter<'a, '_, '_> {
     }
 
     /// Says that elements have a value now.
-    pub fn mark_made(&mut self, place: &Array, elements: usize) {
+    pub fn mark_made(&mut self, place: &Array, elements: Count) {
         if let Some(marks) = place.marks {
             let (base, offset) = self.mark_of(place, marks);
             self.repeat(elements, |emitter, number| {
@@ -224,17 +250,14 @@ impl<'a> Emitter<'a, '_, '_> {
     /// Adds `val*factor` to an address.
     fn affine(&mut self, val: Val, factor: i64, terms: &mut Vec<Term>, offset: &mut i64) {
         let func = self.func;
-        let constant = |val: Val| match func.inst(val) {
-            Inst::Int(value) => Some(value),
-            _ => None,
-        };
+        let constant = |val: Val| func.int(val);
         // Only what doesn't overflow is what it seems to be.
         let is_plain = |emitter: &mut Self, op: Op, operands: &[Val]| {
             let ranges: Vec<Range> = operands.iter().map(|&operand| emitter.range(operand)).collect();
             range::plain(op, &ranges).is_some()
         };
         match func.inst(val) {
-            Inst::Int(value) => *offset += value * factor,
+            Inst::Int(value) if constant(val).is_some() => *offset += value * factor,
             Inst::Binary(Op::IAdd, a, b) if is_plain(self, Op::IAdd, &[a, b]) => {
                 self.affine(a, factor, terms, offset);
                 self.affine(b, factor, terms, offset);
@@ -393,17 +416,17 @@ impl<'a> Emitter<'a, '_, '_> {
     }
 
     /// Copies elements.
-    pub fn copy(&mut self, to: &Array, from: &Array, elements: usize, ty: Type) {
+    pub fn copy(&mut self, to: &Array, from: &Array, count: Count, ty: Type) {
         /// So few are copied in line.
         const FEW: usize = 16;
         let same = ty == Type::F64 || to.coded == from.coded;
         if !same {
-            self.repeat(elements, |emitter, number| {
+            self.repeat(count, |emitter, number| {
                 let (to, from) = (emitter.at(to, number), emitter.at(from, number));
                 let value = emitter.load(&from, ty);
                 emitter.store(&to, value, ty);
             });
-        } else if elements <= FEW {
+        } else if let Count::Known(elements @ 0..=FEW) = count {
             for number in (0..elements / 2).map(|pair| 2 * pair) {
                 let pair = self.load_pair(&from.skip(number));
                 self.store_pair(&to.skip(number), pair);
@@ -413,16 +436,16 @@ impl<'a> Emitter<'a, '_, '_> {
                 self.store(&to.skip(elements - 1), last, Type::F64);
             }
         } else {
-            let (to, from, n) = (self.pointer(to), self.pointer(from), self.lowering.int_const(elements as i64));
+            let (to, from, n) = (self.pointer(to), self.pointer(from), self.number_of(count));
             self.lowering.call_for(Symbol::Copy, &[to, from, n]);
         }
     }
 
     /// Makes elements 0.
-    pub fn clear(&mut self, array: &Array, elements: usize) {
+    pub fn clear(&mut self, array: &Array, count: Count) {
         /// So few are cleared in line.
         const FEW: usize = 16;
-        if elements <= FEW {
+        if let Count::Known(elements @ 0..=FEW) = count {
             let zero = self.lowering.f64(0.0);
             let pair = self.builder().ins().splat(F64X2, zero);
             (0..elements / 2).for_each(|number| self.store_pair(&array.skip(2 * number), pair));
@@ -430,8 +453,28 @@ impl<'a> Emitter<'a, '_, '_> {
                 self.store(&array.skip(elements - 1), zero, Type::F64);
             }
         } else {
-            self.clear_bytes(array, ELEMENT * elements);
+            let (at, n) = (self.pointer(array), self.number_of(count));
+            let size = self.lowering.int_const(ELEMENT as i64);
+            let bytes = self.builder().ins().imul(n, size);
+            self.lowering.call_for(Symbol::Clear, &[at, bytes]);
         }
+    }
+
+    /// So many elements as a number.
+    pub fn number_of(&mut self, count: Count) -> Value {
+        match count {
+            Count::Known(elements) => self.lowering.int_const(elements as i64),
+            Count::Rows(each) => {
+                let (rows, each) = (self.rows(), self.lowering.int_const(each as i64));
+                self.builder().ins().imul(rows, each)
+            }
+        }
+    }
+
+    /// How many rows the arrays have that begin with an open extent.
+    pub fn rows(&mut self) -> Value {
+        let (base, at) = (self.base, self.layout.rows() as i32);
+        self.builder().ins().load(types::I64, MemFlagsData::trusted().with_readonly().with_can_move(), base, at)
     }
 
     pub fn clear_bytes(&mut self, array: &Array, bytes: usize) {

@@ -1,7 +1,7 @@
 //! A planned function as machine code.
 //!
 //! Numbers are in registers, arrays are addresses. The code takes the address of the workspace, which begins with a table: the
-//! addresses of the arguments and results, then a record for what failed. It returns 0, or the number of the check
+//! addresses of the arguments and results, then a record for what failed and the number of rows. It returns 0, or the number of the check
 //! that failed, plus one.
 //!
 //! What a loop doesn't change stands outside of it in the plan already; only addresses are made on the way, and each part
@@ -13,7 +13,7 @@ use cranelift::prelude::{
 };
 use hashbrown::{HashMap, HashSet};
 
-use super::address::Array;
+use super::address::{Array, Count};
 use super::pair::Displaced;
 use super::plan::{self, BufferId, ELEMENT, Nest, Plan, Step, size};
 use super::range::{self, Range};
@@ -41,7 +41,7 @@ pub const RECORD: usize = 1 + TOLD;
 impl Layout {
     pub fn new(func: &Func, plan: &Plan) -> Layout {
         let (n_args, n_results) = (func.params.len(), func.results.len());
-        let buffers = (ELEMENT * (n_args + n_results + RECORD)).next_multiple_of(plan::ALIGN);
+        let buffers = (ELEMENT * (n_args + n_results + RECORD + 1)).next_multiple_of(plan::ALIGN);
         // A row of an array without rows is read from somewhere.
         let rows = func.vals().filter(|&val| matches!(func.inst(val), Inst::Read(_)));
         let row = rows.map(|val| ELEMENT * size(func.shape(val))).max().unwrap_or(0);
@@ -58,6 +58,11 @@ impl Layout {
 
     pub fn record(&self, number: usize) -> usize {
         ELEMENT * (self.n_args + self.n_results + number)
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.record(RECORD)
     }
 }
 
@@ -194,6 +199,9 @@ impl<'b> Emitter<'_, 'b, '_> {
         match self.func.inst(val) {
             // A constant is made where it is used: that costs less than keeping it in a register.
             Inst::F64(bits) => Machine::Number(self.lowering.f64(bits.value()), Range::ALL),
+            Inst::Int(_) if let Some(extent) = self.func.extent_of(val) => {
+                Machine::Number(self.rows(), Range::of_rows(extent))
+            }
             Inst::Int(value) => Machine::Number(self.lowering.int_const(value), Range::only(value)),
             Inst::Bool(value) => {
                 let value = self.builder().ins().iconst(types::I8, i64::from(value));
@@ -225,7 +233,7 @@ impl<'b> Emitter<'_, 'b, '_> {
 
     pub fn range(&mut self, val: Val) -> Range {
         match self.func.inst(val) {
-            Inst::Int(value) => Range::only(value),
+            Inst::Int(value) => self.func.extent_of(val).map_or(Range::only(value), Range::of_rows),
             _ => match self.values.get(&val) {
                 Some(Machine::Number(_, range)) => *range,
                 _ => Range::ALL,
@@ -397,7 +405,7 @@ impl<'b> Emitter<'_, 'b, '_> {
             let ty = func.ty(result.value);
             if func.is_array(result.value) {
                 let from = self.array(result.value);
-                self.copy(&to, &from, size(func.shape(result.value)), ty);
+                self.copy(&to, &from, Count::of(func.shape(result.value)), ty);
             } else {
                 let value = self.get(result.value);
                 self.store(&to, value, ty);
@@ -431,14 +439,13 @@ impl<'b> Emitter<'_, 'b, '_> {
         }
     }
 
-    /// Repeats code for each number from 0 up to a size. The code gets the number.
-    pub fn repeat(&mut self, n: usize, code: impl FnOnce(&mut Self, Value)) {
-        if n == 0 {
-            return;
-        }
+    /// Repeats code for each number from 0 up to a count. The code gets the number.
+    pub fn repeat(&mut self, count: Count, code: impl FnOnce(&mut Self, Value)) {
         let first = self.lowering.int_const(0);
-        if n == 1 {
-            return code(self, first);
+        match count {
+            Count::Known(0) => return,
+            Count::Known(1) => return code(self, first),
+            Count::Known(_) | Count::Rows(_) => {}
         }
         let (turn, done) = (self.builder().create_block(), self.builder().create_block());
         self.builder().append_block_param(turn, types::I64);
@@ -448,7 +455,7 @@ impl<'b> Emitter<'_, 'b, '_> {
         let number = self.builder().block_params(turn)[0];
         code(self, number);
         let next = self.add_const(number, 1);
-        let end = self.lowering.int_const(n as i64);
+        let end = self.number_of(count);
         let goes_on = self.builder().ins().icmp(IntCC::UnsignedLessThan, next, end);
         self.builder().ins().brif(goes_on, turn, &[next.into()], done, &[]);
         self.scopes.pop();

@@ -355,7 +355,7 @@ impl Maker<'_, '_> {
         }
         let as_numbers = match op {
             Op::Powi => {
-                let Inst::Int(exponent) = func.inst(operands[1]) else { return None };
+                let exponent = func.int(operands[1])?;
                 let base = *self.body.made.get(&operands[0])?;
                 let exponent = self.body.builder.int(exponent);
                 return Some(self.body.builder.binary(Op::Powi, base, exponent));
@@ -383,7 +383,7 @@ impl Maker<'_, '_> {
         if Some(val) == self.axes.row {
             return Some(self.argument(Read::Row, Source::First(self.lows.row)));
         }
-        if let Inst::Int(value) = func.inst(val) {
+        if let Some(value) = func.int(val) {
             return Some(self.body.builder.f64(value as f64));
         }
         if !self.axes.change(func, val) {

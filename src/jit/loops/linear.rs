@@ -71,7 +71,7 @@ impl<'a> Ranges<'a> {
 
     fn within(&self, val: Val, depth: usize) -> Range {
         match self.func.inst(val) {
-            Inst::Int(value) => Range::only(value),
+            Inst::Int(value) => self.func.extent_of(val).map_or(Range::only(value), Range::of_rows),
             Inst::Bound(_) => self.names.get(&val).copied().unwrap_or(Range::ALL),
             inst => match inst.op() {
                 Some(op) if depth > 0 && self.func.ty(val) == Type::Int => {
@@ -102,7 +102,7 @@ impl<'a> Ranges<'a> {
         if Some(val) == axes.row {
             return grow(&mut sum.row, factor);
         }
-        if let Inst::Int(value) = func.inst(val) {
+        if let Some(value) = func.int(val) {
             return grow(&mut sum.offset, value.checked_mul(factor)?);
         }
         let operands = func.operands(val);
@@ -117,9 +117,9 @@ impl<'a> Ranges<'a> {
                 self.add(sum, b, other, axes, depth - 1)
             }
             Inst::Binary(Op::IMul, a, b) if depth > 0 && axes.change(func, val) && is_plain(Op::IMul) => {
-                let (constant, other) = match (func.inst(a), func.inst(b)) {
-                    (Inst::Int(constant), _) => (constant, b),
-                    (_, Inst::Int(constant)) => (constant, a),
+                let (constant, other) = match (func.int(a), func.int(b)) {
+                    (Some(constant), _) => (constant, b),
+                    (_, Some(constant)) => (constant, a),
                     _ => return None,
                 };
                 self.add(sum, other, factor.checked_mul(constant)?, axes, depth - 1)

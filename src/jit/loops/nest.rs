@@ -9,7 +9,7 @@ use cranelift::codegen::ir::{BlockArg, StackSlot, types::F64X2};
 use cranelift::prelude::{Block, InstBuilder, IntCC, StackSlotData, StackSlotKind, Value, types};
 use hashbrown::HashMap;
 
-use super::address::Array;
+use super::address::{Array, Count};
 use super::emit::{Emitter, Machine, Scope};
 use super::plan::{BufferId, ELEMENT, Home, Nest, Place, size};
 use super::range::Range;
@@ -105,7 +105,7 @@ impl Emitter<'_, '_, '_> {
         results.extend(run.cells.iter().map(|&cell| Machine::Array(cell)));
         results.extend(reductions.into_iter().map(|value| Machine::Number(value, Range::ALL)));
         if let Some(end) = &end {
-            results.push(Machine::Number(end.turns, Range { low: 0, high: i64::MAX }));
+            results.push(Machine::Number(end.turns, Range::between(0, i64::MAX)));
             if let Some(goes_on) = end.goes_on {
                 self.set(nest.val, Machine::Number(goes_on, Range::ALL));
             }
@@ -119,7 +119,7 @@ impl Emitter<'_, '_, '_> {
 
     /// The place of a cell, with what it begins with.
     fn begin_cell(&mut self, place: &Place, cell: &crate::ir::Cell) -> Array {
-        let elements = size(&cell.shape);
+        let count = Count::of(&cell.shape);
         let array = match place.home {
             Home::Buffer(buffer) => self.buffer(buffer),
             Home::Output(number) => self.output(number as usize),
@@ -130,14 +130,14 @@ impl Emitter<'_, '_, '_> {
         };
         if let Some(init) = cell.init {
             let init = self.array(init);
-            self.copy(&array, &init, elements, cell.ty);
+            self.copy(&array, &init, count, cell.ty);
         } else if place.zeroed {
-            self.clear(&array, elements);
+            self.clear(&array, count);
         }
         match place.made {
             Some(made) => {
                 let bytes = self.buffer(made);
-                self.clear_bytes(&bytes, elements);
+                self.clear_bytes(&bytes, size(&cell.shape));
                 array.marked(bytes.offset)
             }
             None => array,
@@ -172,7 +172,7 @@ impl Emitter<'_, '_, '_> {
         for (state, buffer) in region.states.iter().zip(&nest.states) {
             let place = buffer.map(|buffer| {
                 let (place, init) = (self.buffer(buffer), self.array(state.init));
-                self.copy(&place, &init, size(self.func.shape(state.init)), self.func.ty(state.init));
+                self.copy(&place, &init, Count::of(self.func.shape(state.init)), self.func.ty(state.init));
                 place
             });
             places.push(place);
@@ -421,7 +421,7 @@ impl Emitter<'_, '_, '_> {
         let place = self.element(place, shape, &update.subscripts);
         let kind = place.kind(update);
         let (value, factor) = (self.machine(update.value), update.factor.map(|factor| self.get(factor)));
-        let (ty, elements) = (func.ty(update.value), size(&shape[update.subscripts.len()..]));
+        let (ty, count) = (func.ty(update.value), Count::of(&shape[update.subscripts.len()..]));
         self.guarded(guard, |emitter| {
             match (value, kind) {
                 (Machine::Number(value, _), UpdateKind::Store) => emitter.store(&place, value, ty),
@@ -430,11 +430,11 @@ impl Emitter<'_, '_, '_> {
                     let new = emitter.add(old, value, factor);
                     emitter.store(&place, new, ty);
                 }
-                (Machine::Array(row), UpdateKind::Store) => emitter.copy(&place, &row, elements, ty),
-                (Machine::Array(row), UpdateKind::Add) => emitter.add_row(&place, &row, factor, elements),
+                (Machine::Array(row), UpdateKind::Store) => emitter.copy(&place, &row, count, ty),
+                (Machine::Array(row), UpdateKind::Add) => emitter.add_row(&place, &row, factor, count),
             }
             if kind == UpdateKind::Store {
-                emitter.mark_made(&place, elements);
+                emitter.mark_made(&place, count);
             }
         });
     }
@@ -448,11 +448,15 @@ impl Emitter<'_, '_, '_> {
     }
 
     /// Adds a row element by element.
-    fn add_row(&mut self, to: &Array, row: &Array, factor: Option<Value>, elements: usize) {
+    fn add_row(&mut self, to: &Array, row: &Array, factor: Option<Value>, count: Count) {
+        let elements = match count {
+            Count::Known(elements) => elements,
+            Count::Rows(_) => 0,
+        };
         let factors =
             factor.filter(|_| self.lowering.target.fma).map(|factor| self.builder().ins().splat(F64X2, factor));
         let pairs = if factor.is_some() == factors.is_some() { elements / 2 } else { 0 };
-        self.repeat(pairs, |emitter, number| {
+        self.repeat(Count::Known(pairs), |emitter, number| {
             let number = emitter.builder().ins().iadd(number, number);
             let (to, from) = (emitter.at(to, number), emitter.at(row, number));
             let (old, value) = (emitter.load_pair(&to), emitter.load_pair(&from));
@@ -463,7 +467,8 @@ impl Emitter<'_, '_, '_> {
             emitter.store_pair(&to, new);
         });
         let (to, row) = (to.skip(2 * pairs), row.skip(2 * pairs));
-        self.repeat(elements - 2 * pairs, |emitter, number| {
+        let rest = if let Count::Rows(_) = count { count } else { Count::Known(elements - 2 * pairs) };
+        self.repeat(rest, |emitter, number| {
             let (to, from) = (emitter.at(&to, number), emitter.at(&row, number));
             let (old, value) = (emitter.load(&to, Type::F64), emitter.load(&from, Type::F64));
             let new = emitter.add(old, value, factor);
@@ -476,14 +481,14 @@ impl Emitter<'_, '_, '_> {
         let func = self.func;
         let arrays = region.states.iter().zip(&nest.states).zip(&nest.waiting);
         let arrays: Vec<_> = arrays.filter_map(|((state, &home), &waiting)| Some((state, home?, waiting))).collect();
-        let elements = |val: Val| size(func.shape(val));
+        let count = |val: Val| Count::of(func.shape(val));
         let mut next = Vec::new();
         for (state, _, waiting) in &arrays {
             let value = self.array(state.next);
             next.push(match waiting {
                 Some(waiting) => {
                     let waiting = self.buffer(*waiting);
-                    self.copy(&waiting, &value, elements(state.next), func.ty(state.next));
+                    self.copy(&waiting, &value, count(state.next), func.ty(state.next));
                     waiting
                 }
                 None => value,
@@ -491,7 +496,7 @@ impl Emitter<'_, '_, '_> {
         }
         for ((state, home, _), next) in arrays.into_iter().zip(next) {
             let home = self.buffer(home);
-            self.copy(&home, &next, elements(state.next), func.ty(state.next));
+            self.copy(&home, &next, count(state.next), func.ty(state.next));
         }
     }
 

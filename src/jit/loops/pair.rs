@@ -581,9 +581,9 @@ impl<'a> Emitter<'a, '_, '_> {
         match func.inst(val) {
             Inst::Binary(Op::IAdd, a, b) => Some(self.slope(turns, a, index)? + self.slope(turns, b, index)?),
             Inst::Binary(Op::ISub, a, b) => Some(self.slope(turns, a, index)? - self.slope(turns, b, index)?),
-            Inst::Binary(Op::IMul, a, b) => match (func.inst(a), func.inst(b)) {
-                (Inst::Int(constant), _) => self.slope(turns, b, index)?.checked_mul(constant),
-                (_, Inst::Int(constant)) => self.slope(turns, a, index)?.checked_mul(constant),
+            Inst::Binary(Op::IMul, a, b) => match (func.int(a), func.int(b)) {
+                (Some(constant), _) => self.slope(turns, b, index)?.checked_mul(constant),
+                (_, Some(constant)) => self.slope(turns, a, index)?.checked_mul(constant),
                 _ => None,
             },
             _ => None,

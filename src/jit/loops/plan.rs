@@ -11,6 +11,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::split::{self, Delayed, Split};
 use crate::ir::places::Places;
+use crate::ir::rows::room;
 use crate::ir::{Cell, Func, Inst, Region, RegionId, Update, UpdateKind, Val};
 use crate::ops::Type;
 use crate::wide::Width;
@@ -687,7 +688,7 @@ fn is_covered(func: &Func, region: &Region, cell: &Cell) -> bool {
             .loops
             .iter()
             .filter(|each| !distinct.contains(&each.index))
-            .all(|each| constant(each.low).zip(constant(each.high)).is_some_and(|(low, high)| low < high));
+            .all(|each| func.has_turns(each.low, each.high));
         update.kind == UpdateKind::Store
             && func.inst(update.guard) == Inst::Bool(true)
             && distinct.len() == update.subscripts.len()
@@ -722,9 +723,9 @@ pub fn root(func: &Func, mut val: Val) -> Val {
     val
 }
 
-/// How many elements an array has.
+/// How many elements there must be room for.
 pub fn size(shape: &[usize]) -> usize {
-    shape.iter().product()
+    shape.iter().copied().map(room).product()
 }
 
 /// Gives each buffer its place: the lowest that no buffer has which is alive at the same time. The end of the last.

@@ -2,6 +2,7 @@
 //!
 //! What is proved here needs no test at run time: that a subscript is inside of its array, that a sum doesn't overflow.
 
+use crate::ir::rows::{LEAST, is_open, room};
 use crate::ops::Op;
 
 /// The integers from `low` to `high`, both included.
@@ -9,39 +10,58 @@ use crate::ops::Op;
 pub struct Range {
     pub low: i64,
     pub high: i64,
+    /// None is more than the number of rows and this.
+    pub over: Option<i64>,
 }
 
 impl Range {
-    pub const ALL: Range = Range { low: i64::MIN, high: i64::MAX };
+    pub const ALL: Range = Range::between(i64::MIN, i64::MAX);
+
+    pub const fn between(low: i64, high: i64) -> Range {
+        Range { low, high, over: None }
+    }
 
     pub fn only(value: i64) -> Range {
-        Range { low: value, high: value }
+        Range::between(value, value)
+    }
+
+    /// The number of rows that an open extent stands for.
+    pub fn of_rows(extent: usize) -> Range {
+        Range { low: LEAST as i64, high: i64::try_from(room(extent)).unwrap_or(i64::MAX), over: Some(0) }
     }
 
     /// What an index takes that goes from `low` to below `high`.
     pub fn of_index(low: Range, high: Range) -> Range {
-        Range { low: low.low, high: high.high.saturating_sub(1).max(low.low) }
+        let over = high.over.and_then(|over| over.checked_sub(1));
+        Range { low: low.low, high: high.high.saturating_sub(1).max(low.low), over }
     }
 
     /// Whether every value is a subscript of a dimension.
     pub fn is_inside(self, extent: usize) -> bool {
+        if is_open(extent) {
+            return self.low >= 0 && self.over.is_some_and(|over| over < 0);
+        }
         self.low >= 0 && usize::try_from(self.high).is_ok_and(|high| high < extent)
     }
 
     fn either(self, other: Range) -> Range {
-        Range { low: self.low.min(other.low), high: self.high.max(other.high) }
+        let over = self.over.zip(other.over).map(|(a, b)| a.max(b));
+        Range { low: self.low.min(other.low), high: self.high.max(other.high), over }
     }
 }
 
 /// The results that arithmetic can have, if it certainly has one: see [`plain`].
 pub fn of(op: Op, x: &[Range]) -> Range {
     plain(op, x).unwrap_or(match (op, x) {
-        (Op::IMin, [a, b]) => Range { low: a.low.min(b.low), high: a.high.min(b.high) },
-        (Op::IMax, [a, b]) => Range { low: a.low.max(b.low), high: a.high.max(b.high) },
+        (Op::IMin, [a, b]) => {
+            let over = a.over.into_iter().chain(b.over).min();
+            Range { low: a.low.min(b.low), high: a.high.min(b.high), over }
+        }
+        (Op::IMax, [a, b]) => Range { low: a.low.max(b.low), ..a.either(*b) },
         (Op::Select, [_, a, b]) => a.either(*b),
         // The remainder has the sign of the divisor; the quotient by a positive number is nearer to 0.
-        (Op::IMod, [_, b]) if b.low > 0 => Range { low: 0, high: b.high - 1 },
-        (Op::IDiv, [a, b]) if b.low > 0 => Range { low: a.low.min(0), high: a.high.max(0) },
+        (Op::IMod, [_, b]) if b.low > 0 => Range { over: b.over.map(|over| over - 1), ..Range::between(0, b.high - 1) },
+        (Op::IDiv, [a, b]) if b.low > 0 => Range::between(a.low.min(0), a.high.max(0)),
         _ => Range::ALL,
     })
 }
@@ -60,7 +80,15 @@ pub fn plain(op: Op, x: &[Range]) -> Option<Range> {
         }
         _ => return None,
     };
-    Some(Range { low: i64::try_from(low).ok()?, high: i64::try_from(high).ok()? })
+    let over = match (op, x) {
+        (Op::IAdd, [a, b]) => {
+            let sum = |a: &Range, b: &Range| a.over.and_then(|over| over.checked_add(b.high));
+            sum(a, b).into_iter().chain(sum(b, a)).min()
+        }
+        (Op::ISub, [a, b]) => a.over.and_then(|over| over.checked_sub(b.low)),
+        _ => None,
+    };
+    Some(Range { low: i64::try_from(low).ok()?, high: i64::try_from(high).ok()?, over })
 }
 
 #[cfg(test)]
@@ -69,7 +97,7 @@ mod tests {
 
     #[test]
     fn results_of_all_small_operands_are_in_range() {
-        let ranges: Vec<Range> = (-3..4).flat_map(|low| (low..4).map(move |high| Range { low, high })).collect();
+        let ranges: Vec<Range> = (-3..4).flat_map(|low| (low..4).map(move |high| Range::between(low, high))).collect();
         let ops = [Op::IAdd, Op::ISub, Op::IMul, Op::IMin, Op::IMax, Op::IMod, Op::IDiv];
         for op in ops {
             let crate::ops::Eval::I2(eval) = op.row().eval else { unreachable!("integer arithmetic") };
@@ -88,8 +116,8 @@ mod tests {
 
     #[test]
     fn a_sum_that_may_overflow_is_not_plain() {
-        let large = Range { low: 0, high: i64::MAX };
+        let large = Range::between(0, i64::MAX);
         assert_eq!(plain(Op::IAdd, &[large, Range::only(1)]), None);
-        assert_eq!(plain(Op::ISub, &[large, Range::only(1)]), Some(Range { low: -1, high: i64::MAX - 1 }));
+        assert_eq!(plain(Op::ISub, &[large, Range::only(1)]), Some(Range::between(-1, i64::MAX - 1)));
     }
 }

@@ -661,11 +661,11 @@ impl<'s> Splitting<'_, 's> {
     }
 
     fn steps_of(&self, each: &Loop) -> Option<Steps> {
-        let Inst::Int(low) = self.func.inst(each.low) else { return None };
+        let low = self.func.int(each.low)?;
         let most = usize::try_from(self.ranges.of(each.high).high.checked_sub(low)?).ok()?;
-        let turns = match self.func.inst(each.high) {
-            Inst::Int(_) => Turns::Known(most),
-            _ => Turns::To { low, high: each.high },
+        let turns = match self.func.int(each.high) {
+            Some(_) => Turns::Known(most),
+            None => Turns::To { low, high: each.high },
         };
         let is_up = each.direction == Direction::Up;
         (is_up && most > 0).then_some(Steps { index: each.index, low, turns, most })

@@ -13,7 +13,8 @@
 //! Keeping pays where the array is too large to stay in a near cache while the turns add to it.
 //!
 //! It serves where each factor is used for many elements. Where a factor belongs to one term only, as with a matrix and a vector, one pass
-//! over the matrix in its own order is best; and where few terms are added, ending a sum costs more than it gains.
+//! over the matrix in its own order is best. How many terms there are makes no difference, so that a graph for any number of rows is that of
+//! each number.
 
 use hashbrown::{HashMap, HashSet};
 
@@ -21,14 +22,11 @@ use super::super::{Rebuild, rebuild};
 use crate::ir::{Cell, Func, Inst, Loop, Reduction, Region, Update, UpdateKind, Val};
 use crate::ops::{Op, Type};
 
-/// Sums of fewer terms stay as they are.
-const FEWEST: i64 = 16;
-
 /// A factor has at most so many operations of its own.
 const CHEAP: usize = 8;
 
-/// So many numbers are kept of something, at most.
-const LARGEST: usize = 1 << 24;
+/// So many numbers are kept for each turn, at most.
+const LARGEST: usize = 1 << 12;
 
 /// An array of fewer numbers stays in a near cache from turn to turn; nothing is kept for its sake.
 const NEAR: usize = 1 << 14;
@@ -214,11 +212,7 @@ impl Contraction {
         }
         let [summed] = *rest else { return None };
         let is_fixed = !func.depends(summed.low, &indices) && !func.depends(summed.high, &indices);
-        let is_long = match (func.inst(summed.low), func.inst(summed.high)) {
-            (Inst::Int(low), Inst::Int(high)) => high.saturating_sub(low) >= FEWEST,
-            _ => true,
-        };
-        if over.len() != shape.len() || over.len() < 2 || !is_fixed || !is_long {
+        if over.len() != shape.len() || over.len() < 2 || !is_fixed {
             return None;
         }
         let mut made = Vec::new();
@@ -230,8 +224,9 @@ impl Contraction {
         let Nest { terms, mut regions, .. } = nest;
         regions.pop();
         let sum = Contraction { shape, over, summed, terms, around: regions, made };
-        let is_small = sum.made.iter().all(|&made| sum.kept_size(func, made).is_some_and(|size| size <= LARGEST));
-        let is_far = sum.made.is_empty() || sum.shape.iter().product::<usize>() >= NEAR;
+        let is_small = sum.made.iter().all(|&made| sum.kept_in_a_turn(func, made).is_some_and(|size| size <= LARGEST));
+        let size = sum.shape.iter().fold(1, |size: usize, &extent| size.saturating_mul(extent));
+        let is_far = sum.made.is_empty() || size >= NEAR && func.region_of(val)?.loops.contains(&summed);
         let factors = || sum.terms.iter().flat_map(|&(a, b)| [a, b]);
         (is_small && is_far && factors().all(|factor| sum.is_used_often(func, factor, &indices))).then_some(sum)
     }
@@ -250,9 +245,13 @@ impl Contraction {
         around.iter().filter_map(|&region| func.region_of(region)).flat_map(|region| region.loops.iter())
     }
 
-    fn kept_size(&self, func: &Func, made: Val) -> Option<usize> {
-        let turns = self.turns_of(func, made).try_fold(1, |turns: usize, each| turns.checked_mul(extent(func, each)?));
-        turns?.checked_mul(func.shape(made).iter().product())
+    /// How many numbers are kept of something in each turn of the sum.
+    fn kept_in_a_turn(&self, func: &Func, made: Val) -> Option<usize> {
+        let size = |size: usize, each: &Loop| {
+            let extent = extent(func, each)?;
+            if each.index == self.summed.index { Some(size) } else { size.checked_mul(extent) }
+        };
+        self.turns_of(func, made).try_fold(func.shape(made).iter().product(), size)
     }
 
     /// Whether there is an index that a factor doesn't depend on, so that it serves several elements.
