@@ -676,7 +676,7 @@ fn sums_that_are_no_matrix_products_are_added_where_they_are() {
         (layer, &[("W", &[4, 20]), ("x", &[30, 20])]),
     ];
     for (text, shapes) in texts {
-        let reverse = gradient(&program(text, shapes), &[0], Mode::Reverse);
+        let reverse = gradient(&program(text, shapes), &[0, 1], Mode::Reverse);
         assert!(adds(&reverse), "{reverse}");
     }
 }

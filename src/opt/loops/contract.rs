@@ -293,8 +293,10 @@ impl Nest {
                 return None;
             };
             let first = updates.first()?;
+            // To store something at the place of each turn is to add it once.
+            let is_own = region.loops.iter().all(|each| first.subscripts.contains(&each.index));
             let adds_there = |update: &Update| {
-                update.kind == UpdateKind::Add
+                (update.kind == UpdateKind::Add || is_own && func.is_array(update.value))
                     && update.subscripts == first.subscripts
                     && func.inst(update.guard) == Inst::Bool(true)
             };
