@@ -9,6 +9,8 @@ mod merge;
 mod names;
 mod prune;
 
+pub(crate) use prune::prune;
+
 use hashbrown::HashMap;
 
 use super::compact;

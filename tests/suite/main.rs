@@ -35,6 +35,7 @@ mod mutants;
 mod nested;
 #[cfg(feature = "plot")]
 mod pictures;
+mod products;
 mod properties;
 mod random;
 mod random_recurrences;

@@ -9,11 +9,11 @@
 
 use hashbrown::{HashMap, HashSet};
 
+use super::Kernels;
 use super::split::{self, Split};
 use crate::ir::{Cell, Func, Inst, Region, RegionId, Update, UpdateKind, Val};
 use crate::ops::Type;
 use crate::wide::Width;
-use crate::wide::rows::Kernel;
 
 /// The whole function.
 pub struct Plan {
@@ -118,8 +118,8 @@ pub const ALIGN: usize = 64;
 /// Every element is a number of so many bytes.
 pub const ELEMENT: usize = 8;
 
-/// The plan; with kernels where the processor has vectors of that width.
-pub fn plan(func: &Func, kernels: Option<Width>) -> Plan {
+/// The plan; with kernels where the processor has vectors of that width, and products of so many multiplications.
+pub fn plan(func: &Func, kernels: Option<(Width, usize)>) -> Plan {
     let mut guards: HashMap<Val, Vec<u32>> = HashMap::new();
     for (number, check) in func.checks.iter().enumerate() {
         guards.entry(check.site).or_default().push(number as u32);
@@ -144,8 +144,8 @@ pub fn plan(func: &Func, kernels: Option<Width>) -> Plan {
     };
     let mut top = planner.top();
     let mut buffers = planner.buffers;
-    if let Some(width) = kernels {
-        split::split(func, &planner.results, width, &mut top, &mut buffers);
+    if let Some(kernels) = kernels {
+        split::split(func, &planner.results, kernels, &mut top, &mut buffers);
     }
     let bytes = arrange(&mut buffers);
     Plan { top, buffers, bytes, results: planner.results, deferred: planner.deferred }
@@ -153,17 +153,20 @@ pub fn plan(func: &Func, kernels: Option<Width>) -> Plan {
 
 impl Plan {
     /// Everything that the code calls.
-    pub fn kernels(&self) -> Vec<Kernel> {
-        let (mut kernels, mut stack) = (Vec::new(), vec![&self.top.steps]);
+    pub fn kernels(&self) -> Kernels {
+        let (mut kernels, mut products, mut stack) = (Vec::new(), Vec::new(), vec![&self.top.steps]);
         while let Some(steps) = stack.pop() {
             for step in steps {
                 if let Step::Nest(nest) = step {
-                    kernels.extend(nest.split.iter().flat_map(|split| &split.calls).map(|call| call.kernel.clone()));
+                    if let Some(split) = &nest.split {
+                        kernels.extend(split.calls.iter().map(|call| call.kernel.clone()));
+                        products.extend(split.product.iter().map(|call| call.product.clone()));
+                    }
                     stack.extend(nest.levels.iter().map(|block| &block.steps).chain([&nest.test]));
                 }
             }
         }
-        kernels
+        (kernels, products)
     }
 }
 
