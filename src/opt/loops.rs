@@ -9,6 +9,7 @@ mod merge;
 mod names;
 mod prune;
 
+#[cfg(feature = "jit")]
 pub(crate) use prune::prune;
 
 use hashbrown::HashMap;

@@ -31,8 +31,13 @@ use crate::wide::matrix::{self, Axis};
 /// From so many multiplications on a product is worth a kernel of its own.
 pub const WORTH: usize = 1 << 16;
 
-/// The fewest rows, columns and turns of a sum that fill the vectors of a kernel.
-const LEAST: usize = 12;
+/// The fewest rows, columns and turns of a sum that are worth copying into panels.
+const LEAST: [usize; 3] = [12, 16, 32];
+
+/// Where both factors lie in the order of the sum, kernels of rows are as fast as long as what they read again for each row stays in the
+/// first cache: sums have at least so many turns, and so many numbers are read again.
+const LEAST_DOT: usize = 64;
+const FIRST_CACHE: usize = 1 << 13;
 
 /// The largest array of sums that is made to get a product out of its loops, in numbers.
 const LARGEST: usize = 1 << 23;
@@ -81,23 +86,32 @@ impl Contraction {
         Some(Contraction { around: steps, sum, factors })
     }
 
-    /// Whether it has enough to do.
+    /// Whether it is a product with enough to do.
     fn is_worth(&self, least: usize) -> bool {
-        let turns = |steps: &[(usize, [i64; 2])], moves: fn([bool; 2]) -> bool| -> usize {
-            let moved = steps.iter().filter(|(_, step)| moves(step.map(|step| step != 0)));
-            moved.fold(1, |all, (turns, _)| all.saturating_mul(*turns))
+        let moved = |steps: &[i64; 2]| steps.map(|step| step != 0);
+        let turns = |which: [bool; 2]| {
+            let alone = self.around.iter().filter(|(_, steps)| moved(steps) == which);
+            alone.fold(1usize, |all, (turns, _)| all.saturating_mul(*turns))
         };
-        let rows = turns(&self.around, |moves| moves == [true, false]);
-        let columns = turns(&self.around, |moves| moves == [false, true]);
-        let depth = turns(&self.sum, |_| true);
-        let enough = |number: usize| least < WORTH || number >= LEAST;
-        let is_product = self.around.iter().all(|(_, step)| *step != [0, 0])
-            && [[true, false], [false, true]]
-                .iter()
-                .all(|which| self.around.iter().any(|(_, step)| step.map(|step| step != 0) == *which));
-        is_product
-            && [rows, columns, depth].into_iter().all(enough)
-            && rows.saturating_mul(columns).saturating_mul(depth) >= least
+        let has = |which: [bool; 2]| self.around.iter().any(|(_, steps)| moved(steps) == which);
+        let kinds = [[true, false], [false, true]];
+        if !kinds.into_iter().all(has) || self.around.iter().any(|(_, steps)| *steps == [0, 0]) {
+            return false;
+        }
+        // Columns are what the innermost loops come past.
+        let last = self.around.iter().rev().map(|(_, steps)| moved(steps)).find(|moved| kinds.contains(moved));
+        let [mut rows, mut columns] = kinds.map(turns);
+        if last == Some(kinds[0]) {
+            std::mem::swap(&mut rows, &mut columns);
+        }
+        let depth = self.sum.iter().fold(1usize, |all, (turns, _)| all.saturating_mul(*turns));
+        let again = columns.saturating_mul(depth);
+        let is_large = if matches!(*self.sum, [(_, [1, 1])]) {
+            depth >= LEAST_DOT && again >= FIRST_CACHE
+        } else {
+            depth >= LEAST[2]
+        };
+        (least < WORTH || is_large && rows >= LEAST[0] && columns >= LEAST[1]) && rows.saturating_mul(again) >= least
     }
 }
 
