@@ -35,6 +35,7 @@ mod mutants;
 mod nested;
 #[cfg(feature = "plot")]
 mod pictures;
+#[cfg(feature = "jit")]
 mod products;
 mod properties;
 mod random;
