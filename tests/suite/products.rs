@@ -165,6 +165,10 @@ const PROGRAMS: &[(&str, usize)] = &[
     ),
     ("param A[N,N], B[N,M]\nX = iterate X from B for t in 0..3 do [sum[k](A[i,k]*X[k,j])/N for i, j]\nX", 1),
     ("param A[3,N,K], B[3,K,M]\nX = iterate X from 0 for b in 0..3 do X + sum[i,j](sum[k](A[b,i,k]*B[b,k,j])^2)\nX", 1),
+    (
+        "param A[3,N,K], B[3,K,M]\nX = iterate X from 0 for b in 0..3 while X < 1 do X + sum[i,j](sum[k](A[b,i,k]*B[b,k,j])^2)\nX",
+        0,
+    ),
     // Under a condition, and where only some elements are.
     ("param A[N,K], B[K,M]\nC[i,j] = if(i < j, sum[k](A[i,k]*B[k,j]), 0)\nsum[i,j](C[i,j])", 1),
     ("param A[N,K], B[K,M]\nsum[i,j in 0..min(i,M)](sum[k](A[i,k]*B[k,j])^2)", 0),

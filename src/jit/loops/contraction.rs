@@ -322,6 +322,10 @@ struct Apart {
 
 /// The same function with large products in loops of their own. `None`: all are.
 pub fn apart(func: &Func, least: usize) -> Option<Func> {
+    let is_candidate = |region: &Region| region.reductions.iter().any(|sum| is_sum_of_products(func, region, sum));
+    if !func.regions().iter().any(is_candidate) {
+        return None;
+    }
     let found = Search::new(func).all(least);
     if found.is_empty() {
         return None;
@@ -393,7 +397,8 @@ impl<'a> Search<'a> {
             region.uses().for_each(|used| *search.uses.entry(used).or_default() += 1);
             region.binds().for_each(|name| search.binders.entry(name).or_default().push(val));
             for each in &region.loops {
-                let this = turns(func, each).map(|_| *each);
+                // Who knows how many turns a `while` makes.
+                let this = turns(func, each).filter(|_| region.going.is_none()).map(|_| *each);
                 let same = |known: &Loop| this.is_some_and(|this| (this.low, this.high) == (known.low, known.high));
                 search.loops.entry(each.index).and_modify(|known| *known = known.filter(same)).or_insert(this);
             }
