@@ -338,6 +338,8 @@ unsafe fn tile(
     b: *const f64,
     to: &[*mut f64; ROWS],
 ) {
+    #[cfg(not(target_arch = "x86_64"))]
+    unreachable!("vectors of {width:?}, with {:?}", (height, vectors, counts, a, b, to));
     // SAFETY: the caller's promise.
     #[cfg(target_arch = "x86_64")]
     unsafe {
