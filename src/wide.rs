@@ -14,7 +14,7 @@
 //!   [`pipeline`] lets a loop finish some points while it begins the next ones, [`schedule`] finds an order.
 //! - [`emit`] writes the code of each loop, [`registers`] knows which value is where, [`encode`] the bytes of instructions.
 //! - [`calls`] is what kernels call, [`frame`] the memory they work in, [`dump`] their code as text, and this file runs them.
-//! - [`rows`] makes loops over arrays, [`single`] functions of one point of the same programs.
+//! - [`rows`] makes loops over arrays, [`single`] functions of one point of the same programs; [`matrix`] multiplies matrices.
 //!
 //! A kernel knows neither masks nor lengths: columns are read and written in whole vectors. The last points, where they
 //! fill no turn of the loop, are computed in a copy, in which the last point stands for those that there aren't; so are the first
@@ -30,6 +30,7 @@ mod exact;
 mod frame;
 mod low;
 mod lower;
+pub mod matrix;
 mod pipeline;
 mod plan;
 mod range;

@@ -72,6 +72,30 @@ void dense(long n, const double *const *in, double *const *out) {
     for (long i = 0; i < n; i++) out[0][i] = sigmoid(out[0][i]);
 }
 
+void matmul(long n, const double *const *in, double *const *out) {
+    const double *restrict a = in[0], *restrict b = in[1];
+    double *restrict c = out[0];
+    memset(c, 0, n * n * sizeof(double));
+    for (long i = 0; i < n; i++)
+        for (long k = 0; k < n; k++)
+            for (long j = 0; j < n; j++) c[i * n + j] += a[i * n + k] * b[k * n + j];
+}
+
+// 784 to 256; the samples by fours, so that a row of weights is read for several.
+void layer(long n, const double *const *in, double *const *out) {
+    enum { D = 784, H = 256, BLOCK = 4 };
+    const double *restrict w = in[0], *restrict b = in[1], *restrict x = in[2];
+    double *restrict z = out[0];
+    for (long i = 0; i < n; i += BLOCK)
+        for (long h = 0; h < H; h++) {
+            double s[BLOCK] = {0};
+            for (long d = 0; d < D; d++)
+                for (long j = 0; j < BLOCK; j++) s[j] += w[h * D + d] * x[(i + j) * D + d];
+            for (long j = 0; j < BLOCK; j++) z[(i + j) * H + h] = b[h] + s[j];
+        }
+    for (long i = 0; i < n * H; i++) z[i] = sigmoid(z[i]);
+}
+
 // Value and gradient.
 void rosenbrock(long n, const double *const *in, double *const *out) {
     const double *restrict x = in[0];

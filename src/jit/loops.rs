@@ -8,13 +8,14 @@
 //! - [`emit`] writes numbers, [`address`] finds elements, [`nest`] writes loops, [`pair`] those that make two turns at once.
 //! - [`range`] knows which integers a value can be, [`linear`] how they move in loops.
 //! - [`split`] finds loops that are kernels of [`crate::wide::rows`] and puts off additions that no turn reads, [`kernel`] makes them,
-//!   [`call`] calls them.
+//!   [`call`] calls them; [`contraction`] finds products of matrices, kernels of [`crate::wide::matrix`].
 //!
 //! A call gets one piece of memory, the [`Workspace`]: the addresses of arguments and results, and every array in
 //! between. What is not alive at the same time shares its place.
 
 mod address;
 mod call;
+mod contraction;
 mod emit;
 mod kernel;
 mod linear;
@@ -44,6 +45,7 @@ use crate::ir::{Func, Inst, Val};
 use crate::math;
 use crate::ops::{Fault, Op};
 use crate::wide::Width;
+use crate::wide::matrix::Product;
 use crate::wide::rows::Kernel;
 use address::Count;
 use emit::{Layout, RECORD};
@@ -88,6 +90,7 @@ struct Owner {
     /// What the code calls, in memory of their own.
     kernels: Vec<Kernel>,
     batched: usize,
+    products: Vec<Arc<Product>>,
     /// The memory that the code lies in.
     module: Mutex<Option<JITModule>>,
 }
@@ -151,7 +154,15 @@ pub fn compile(func: &Func) -> Result<LoopCode, Error> {
 /// # Errors
 /// As [`compile`].
 pub fn compile_with(func: &Func, kernels: Option<Width>) -> Result<LoopCode, Error> {
-    let Prepared { func, plan, layout, target } = prepare(func, kernels)?;
+    compile_products(func, kernels, contraction::WORTH)
+}
+
+/// The same where sums of products are kernels of matrices if they have at least so many multiplications, which tells nothing but time.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_products(func: &Func, kernels: Option<Width>, least: usize) -> Result<LoopCode, Error> {
+    let Prepared { func, plan, layout, target } = prepare(func, kernels, least)?;
     let mut builder = JITBuilder::with_isa(target.isa.clone(), cranelift_module::default_libcall_names());
     builder.symbol_lookup_fn(Box::new(|name| Symbol::by_name(name)?.address()));
     let mut unfinished = Unfinished(Some(JITModule::new(builder)));
@@ -167,6 +178,7 @@ pub fn compile_with(func: &Func, kernels: Option<Width>) -> Result<LoopCode, Err
     // SAFETY: `emit` made the function at this address with `signature`, which says the types of `Entry` in the host's C calling
     // convention. `Owner` keeps the code in place for as long as it can be called.
     let entry = unsafe { std::mem::transmute::<*const u8, Entry>(address) };
+    let (kernels, products) = plan.kernels();
     Ok(LoopCode(Arc::new(Owner {
         entry,
         layout,
@@ -174,7 +186,8 @@ pub fn compile_with(func: &Func, kernels: Option<Width>) -> Result<LoopCode, Err
         results: func.results.iter().map(|result| Count::of(func.shape(result.value))).collect(),
         pieces: plan.buffers.iter().map(|&Buffer { region, role, bytes, .. }| Piece { region, role, bytes }).collect(),
         room: func.open_extent().map(room),
-        kernels: plan.kernels(),
+        kernels,
+        products,
         batched: plan.nests().filter(|nest| !nest.delayed.is_empty()).count(),
         func: func.into_owned(),
         module: Mutex::new(unfinished.0.take()),
@@ -195,25 +208,31 @@ pub fn clif(func: &Func) -> Result<String, Error> {
 /// # Errors
 /// As [`compile`].
 pub fn asm(func: &Func) -> Result<String, Error> {
-    let (target, kernels, mut context) = unlinked(func)?;
+    let (target, (kernels, products), mut context) = unlinked(func)?;
     let mut text = String::new();
     dump::assembly(&*target.isa, &mut context, &mut text)?;
     for kernel in kernels {
         text.push_str("kernel:\n");
         text.push_str(&kernel.asm());
     }
+    for product in products {
+        text.push_str(&format!("product: {product}\n"));
+    }
     Ok(text)
 }
 
 /// The code where functions are called by name.
-fn unlinked(func: &Func) -> Result<(Target, Vec<Kernel>, Context), Error> {
-    let Prepared { func, plan, layout, target } = prepare(func, Width::best())?;
+fn unlinked(func: &Func) -> Result<(Target, Kernels, Context), Error> {
+    let Prepared { func, plan, layout, target } = prepare(func, Width::best(), contraction::WORTH)?;
     let mut context = Context::new();
     context.func.name = UserFuncName::testcase(&func.name);
     context.func.signature = signature(&target);
     emit::emit(&func, &plan, &layout, &target, &mut context.func, &mut Imports::new(None));
     Ok((target, plan.kernels(), context))
 }
+
+/// What code calls.
+type Kernels = (Vec<Kernel>, Vec<Arc<Product>>);
 
 /// What code is made from.
 struct Prepared<'f> {
@@ -223,12 +242,16 @@ struct Prepared<'f> {
     target: Target,
 }
 
-fn prepare(func: &Func, kernels: Option<Width>) -> Result<Prepared<'_>, Error> {
-    let func = written_out(func);
+fn prepare(func: &Func, kernels: Option<Width>, least: usize) -> Result<Prepared<'_>, Error> {
+    let mut func = written_out(func);
+    let kernels = kernels.filter(|width| width.is_available()).map(|width| (width, least));
+    if let Some(apart) = kernels.and_then(|(_, least)| contraction::apart(&func, least)) {
+        func = Cow::Owned(apart);
+    }
     if func.operations() > LARGEST {
         return Err(Error::Backend(format!("more than {LARGEST} operations beside loops")));
     }
-    let plan = plan::plan(&func, kernels.filter(|width| width.is_available()));
+    let plan = plan::plan(&func, kernels);
     let layout = Layout::new(&func, &plan);
     if i32::try_from(layout.buffers).is_err() {
         return Err(Error::Backend("too many arguments and results".to_owned()));
@@ -269,6 +292,11 @@ impl LoopCode {
     /// In how many loops additions wait until those of several turns are made together.
     pub fn batched(&self) -> usize {
         self.0.batched
+    }
+
+    /// How many products of matrices the code calls.
+    pub fn products(&self) -> usize {
+        self.0.products.len()
     }
 
     /// What was compiled: failures name its instructions.

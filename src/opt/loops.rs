@@ -13,6 +13,9 @@ mod names;
 mod prune;
 mod pull;
 
+#[cfg(feature = "jit")]
+pub(crate) use prune::prune;
+
 use hashbrown::HashMap;
 
 use super::compact;

@@ -2,7 +2,7 @@
 
 use chainrule::interp;
 use chainrule::ir::{Builder, Func, Output};
-use chainrule::jit::loops::{LoopCode, Workspace, compile, compile_with};
+use chainrule::jit::loops::{LoopCode, Workspace, compile, compile_products, compile_with};
 use chainrule::ops::{Op, Type};
 use chainrule::wide::Width;
 use chainrule::{Binding, Program};
@@ -14,12 +14,17 @@ fn same(a: f64, b: f64) -> bool {
     a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
 }
 
-/// What is wrong with the code at arguments, if something is: without kernels, and with those of each width that the processor has.
+/// What is wrong with the code at arguments, if something is: without kernels, with those of each width that the processor has, and with
+/// kernels for the smallest products of matrices.
 pub fn difference(func: &Func, args: &[&[f64]]) -> Result<(), String> {
     let widths = Width::ALL.into_iter().filter(|width| width.is_available());
     for width in widths.map(Some).chain([None]) {
         let code = compile_with(func, width).map_err(|error| error.to_string())?;
         difference_of(&code, func, args).map_err(|message| format!("{width:?}: {message}"))?;
+    }
+    let code = compile_products(func, Width::best(), 1).map_err(|error| error.to_string())?;
+    if code.products() > 0 {
+        difference_of(&code, func, args).map_err(|message| format!("with products: {message}"))?;
     }
     Ok(())
 }

@@ -41,6 +41,8 @@ mod mutants;
 mod nested;
 #[cfg(feature = "plot")]
 mod pictures;
+#[cfg(feature = "jit")]
+mod products;
 mod properties;
 mod random;
 mod random_guards;

@@ -12,16 +12,16 @@ use proptest::prelude::*;
 use crate::bodies::body;
 use crate::random::{self, Random};
 
-fn widths() -> impl Iterator<Item = Width> {
+pub fn widths() -> impl Iterator<Item = Width> {
     Width::ALL.into_iter().filter(|width| width.is_available())
 }
 
-fn same(a: f64, b: f64) -> bool {
+pub fn same(a: f64, b: f64) -> bool {
     a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
 }
 
 /// Numbers whose first or last one lies at the end of accessible memory, where the system can do that.
-struct Guarded {
+pub struct Guarded {
     #[cfg(target_os = "linux")]
     memory: (*mut u8, usize),
     first: *mut f64,
@@ -39,7 +39,7 @@ unsafe extern "C" {
 
 impl Guarded {
     #[cfg(target_os = "linux")]
-    fn new(numbers: &[f64], at_end: bool) -> Guarded {
+    pub fn new(numbers: &[f64], at_end: bool) -> Guarded {
         const PAGE: usize = 4096;
         let bytes = (8 * numbers.len()).next_multiple_of(PAGE);
         let all = bytes + 2 * PAGE;
@@ -59,17 +59,17 @@ impl Guarded {
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn new(numbers: &[f64], _at_end: bool) -> Guarded {
+    pub fn new(numbers: &[f64], _at_end: bool) -> Guarded {
         let mut numbers = numbers.to_vec();
         Guarded { first: numbers.as_mut_ptr(), len: numbers.len(), _numbers: numbers }
     }
 
-    fn numbers(&self) -> &[f64] {
+    pub fn numbers(&self) -> &[f64] {
         // SAFETY: `new` put so many numbers there.
         unsafe { std::slice::from_raw_parts(self.first, self.len) }
     }
 
-    fn numbers_mut(&mut self) -> &mut [f64] {
+    pub fn numbers_mut(&mut self) -> &mut [f64] {
         // SAFETY: `new` put so many numbers there, and they are borrowed through `self`.
         unsafe { std::slice::from_raw_parts_mut(self.first, self.len) }
     }

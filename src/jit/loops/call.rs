@@ -104,7 +104,7 @@ impl Emitter<'_, '_, '_> {
     }
 
     /// An address.
-    fn spot(&mut self, spot: &Spot, cells: &[Array]) -> Value {
+    pub fn spot(&mut self, spot: &Spot, cells: &[Array]) -> Value {
         let array = match spot.base {
             Base::Array(array) => self.array(array),
             Base::Cell(number) => cells[number],

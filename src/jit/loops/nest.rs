@@ -291,6 +291,7 @@ impl Emitter<'_, '_, '_> {
             && level + split.loops == region.loops.len()
         {
             split.calls.iter().for_each(|call| self.call(call, &run.cells));
+            split.product.iter().for_each(|product| self.multiply(product, &run.cells));
             return;
         }
         let each = region.loops[level];

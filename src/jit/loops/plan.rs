@@ -9,13 +9,13 @@
 
 use hashbrown::{HashMap, HashSet};
 
+use super::Kernels;
 use super::split::{self, Delayed, Split};
 use crate::ir::places::Places;
 use crate::ir::rows::room;
 use crate::ir::{Cell, Func, Inst, Region, RegionId, Update, UpdateKind, Val};
 use crate::ops::Type;
 use crate::wide::Width;
-use crate::wide::rows::Kernel;
 
 /// The whole function.
 pub struct Plan {
@@ -144,8 +144,8 @@ pub const ALIGN: usize = 64;
 /// Every element is a number of so many bytes.
 pub const ELEMENT: usize = 8;
 
-/// The plan; with kernels where the processor has vectors of that width.
-pub fn plan(func: &Func, kernels: Option<Width>) -> Plan {
+/// The plan; with kernels where the processor has vectors of that width, and products of so many multiplications.
+pub fn plan(func: &Func, kernels: Option<(Width, usize)>) -> Plan {
     let mut guards: HashMap<Val, Vec<u32>> = HashMap::new();
     for (number, check) in func.checks.iter().enumerate() {
         guards.entry(check.site).or_default().push(number as u32);
@@ -173,8 +173,8 @@ pub fn plan(func: &Func, kernels: Option<Width>) -> Plan {
     };
     let mut top = planner.top();
     let mut buffers = planner.buffers;
-    if let Some(width) = kernels {
-        split::split(func, &planner.results, width, &mut top, &mut buffers);
+    if let Some(kernels) = kernels {
+        split::split(func, &planner.results, kernels, &mut top, &mut buffers);
     }
     let bytes = arrange(&mut buffers);
     Plan { top, buffers, bytes, results: planner.results, deferred: planner.deferred }
@@ -182,12 +182,15 @@ pub fn plan(func: &Func, kernels: Option<Width>) -> Plan {
 
 impl Plan {
     /// Everything that the code calls.
-    pub fn kernels(&self) -> Vec<Kernel> {
-        let calls = self.nests().flat_map(|nest| {
-            let split = nest.split.iter().flat_map(|split| &split.calls);
-            split.chain(nest.delayed.iter().flat_map(|delayed| &delayed.calls))
-        });
-        calls.map(|call| call.kernel.clone()).collect()
+    pub fn kernels(&self) -> Kernels {
+        let (mut kernels, mut products) = (Vec::new(), Vec::new());
+        for nest in self.nests() {
+            let calls = nest.split.iter().flat_map(|split| &split.calls);
+            let calls = calls.chain(nest.delayed.iter().flat_map(|delayed| &delayed.calls));
+            kernels.extend(calls.map(|call| call.kernel.clone()));
+            products.extend(nest.split.iter().filter_map(|split| Some(split.product.as_ref()?.product.clone())));
+        }
+        (kernels, products)
     }
 
     /// All regions.

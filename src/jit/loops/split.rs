@@ -27,6 +27,7 @@ use hashbrown::{HashMap, HashSet};
 
 pub use delay::Delayed;
 
+use super::contraction;
 use super::kernel::{Base, Call, Draft, Kept, Lows, Maker, Spot, Turns, Update, is_cheap};
 use super::linear::{Axes, Ranges};
 use super::plan::{Block, Buffer, BufferId, During, ELEMENT, Home, Nest, Place, Step};
@@ -43,6 +44,8 @@ pub struct Split {
     pub calls: Vec<Call>,
     /// Where the sums of the region are.
     pub sums: Vec<BufferId>,
+    /// All loops in the place of calls.
+    pub product: Option<contraction::Call>,
 }
 
 /// A call takes some time; it has at least so many operations to do.
@@ -59,15 +62,15 @@ const ROW_WORK: usize = 8;
 const AGAIN: (usize, u32) = (3, 1);
 const AT_ONCE: (usize, u32) = (16, 5);
 
-/// Finds the loops that are kernels in everything that is planned.
+/// Finds the loops that are kernels in everything that is planned, products of so many multiplications among them.
 pub fn split(
     func: &Func,
     results: &HashMap<(Val, u32), Val>,
-    width: Width,
+    (width, least): (Width, usize),
     top: &mut Block,
     buffers: &mut Vec<Buffer>,
 ) {
-    let mut splitter = Splitter { func, results, width, ranges: Ranges::new(func), buffers, around: Vec::new() };
+    let mut splitter = Splitter { func, results, width, least, ranges: Ranges::new(func), buffers, around: Vec::new() };
     splitter.steps(&mut top.steps);
 }
 
@@ -75,6 +78,7 @@ struct Splitter<'a, 'p> {
     func: &'a Func,
     results: &'p HashMap<(Val, u32), Val>,
     width: Width,
+    least: usize,
     ranges: Ranges<'a>,
     buffers: &'p mut Vec<Buffer>,
     around: Vec<Around>,
@@ -157,6 +161,9 @@ impl<'a> Splitter<'a, '_> {
             return None;
         }
         let being_made = self.being_made(nest)?;
+        if let Some(product) = self.product(nest, &being_made) {
+            return Some(Split { loops: depth, calls: Vec::new(), sums: Vec::new(), product: Some(product) });
+        }
         let batching = self.batching();
         let known = self.buffers.len();
         for loops in [2, 1] {
@@ -187,6 +194,12 @@ impl<'a> Splitter<'a, '_> {
             self.buffers.truncate(known);
         }
         None
+    }
+
+    fn product(&mut self, nest: &Nest, being_made: &[(Val, Vec<Val>)]) -> Option<contraction::Call> {
+        let Splitter { func, ranges, buffers, .. } = self;
+        let being_made: Vec<Val> = being_made.iter().map(|(name, _)| *name).collect();
+        contraction::product(func, ranges, nest, &being_made, (self.width, self.least), buffers)
     }
 
     /// The arrays that cells of a region are rows of, as the regions around call them, with the subscripts of the rows: of these arrays
@@ -295,7 +308,7 @@ impl<'s> Splitting<'_, 's> {
         let draft = self.draft(Some(rows), turns, &roots, &|_, _| false)?;
         let most = rows.most.saturating_mul(turns.most);
         let calls = self.compile(vec![Part { draft, rows: rows.turns, len: turns.turns, most }])?;
-        Some(Split { loops: 2, calls, sums: Vec::new() })
+        Some(Split { loops: 2, calls, sums: Vec::new(), product: None })
     }
 
     /// The innermost loop, with regions inside.
@@ -374,7 +387,7 @@ impl<'s> Splitting<'_, 's> {
             return None;
         }
         let calls = self.compile(parts.into_iter().flatten().collect())?;
-        Some(Split { loops: 1, calls, sums: std::mem::take(&mut self.sums) })
+        Some(Split { loops: 1, calls, sums: std::mem::take(&mut self.sums), product: None })
     }
 
     /// The phase of each value of a turn, and the regions inside with theirs.
