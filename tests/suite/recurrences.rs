@@ -114,7 +114,7 @@ fn conditions() {
     // Only the use of its elements says that this is an array of conditions: primes by those before.
     let text = "prime[n] = n > 1 and sum[k in 2..n if prime[k] and mod(n, k) == 0](1) == 0 for n in 0..50
                 sum[n](if(prime[n], n, 0))";
-    let is_prime = |n: usize| n > 1 && (2..n).all(|k| n % k != 0);
+    let is_prime = |n: usize| n > 1 && !(2..n).any(|k| n.is_multiple_of(k));
     gives(text, (0..50).filter(|&n| is_prime(n)).sum::<usize>() as f64);
 }
 
