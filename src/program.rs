@@ -728,7 +728,7 @@ macro_rules! kinds {
 
 kinds! {
     /// The value of each result.
-    Value, one result: false, build: |func, _wrt, _mode, _order| opt::loops::lean(func),
+    Value, one result: false, build: |func, _wrt, _mode, _order| opt::loops::tidy(func),
         counts: |m, _n, _k| [m, 0, 0];
     /// The value and the first derivatives of one result.
     Gradient, one result: true, build: |func, wrt, mode, _order| ad::gradient(func, wrt, mode),

@@ -13,7 +13,7 @@ use super::directions::{from_all_directions, in_all_directions, turned};
 use super::{adjoints, tangents};
 use crate::ir::{Builder, Func, Output, Val};
 use crate::ops::{Op, Type};
-use crate::opt::loops::tidy;
+use crate::opt::loops::{condition, tidy};
 
 /// The arguments to differentiate by, as indices into the parameters; each of type `f64`.
 pub type Wrt<'a> = &'a [usize];
@@ -277,6 +277,7 @@ impl<'a> Pass<'a> {
     }
 
     fn finish(self) -> Func {
-        tidy(&self.builder.finish(self.results))
+        let func = self.builder.finish(self.results);
+        tidy(&condition(&func).unwrap_or(func))
     }
 }

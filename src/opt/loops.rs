@@ -5,6 +5,7 @@
 
 mod absorb;
 mod accumulate;
+mod condition;
 mod contract;
 mod hoist;
 mod inline;
@@ -13,6 +14,7 @@ mod names;
 mod prune;
 mod pull;
 
+pub(crate) use condition::condition;
 #[cfg(feature = "jit")]
 pub(crate) use prune::prune;
 
@@ -56,17 +58,6 @@ pub fn tidy(func: &Func) -> Func {
         if let Some(new) = law(&func) {
             func = compact(&new);
         }
-    }
-    func
-}
-
-/// The same function without arrays that needn't be made, and without values that loops would compute again and again. Its loops stay
-/// as they are, which is enough for a value that is computed once.
-pub fn lean(func: &Func) -> Func {
-    let mut func = compact(func);
-    if func.has_regions() {
-        simplify(&mut func);
-        func = compact(&hoist::hoist(&func).unwrap_or(func));
     }
     func
 }

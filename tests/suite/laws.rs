@@ -127,6 +127,75 @@ fn derivatives_of_what_is_made_once_are_the_same_in_both_modes() {
     }
 }
 
+/// The offset of an element whose subscripts are some of three indices.
+fn offset(set: &[usize], at: [usize; 3]) -> usize {
+    set.iter().fold(0, |offset, &index| offset * EXTENTS[index] + at[index])
+}
+
+const EXTENTS: [usize; 3] = [2, 3, 2];
+
+#[test]
+fn factors_may_leave_out_any_index() {
+    let subsets: Vec<Vec<usize>> =
+        (1..8).map(|set: usize| (0..3).filter(|index| set >> index & 1 == 1).collect()).collect();
+    let element = |name: &str, set: &[usize]| {
+        let subscripts: Vec<&str> = set.iter().map(|&index| ["i", "j", "k"][index]).collect();
+        format!("{name}[{}]", subscripts.join(","))
+    };
+    let turns: Vec<[usize; 3]> = (0..12).map(|turn| [turn / 6, turn / 2 % 3, turn % 2]).collect();
+    for (a, b) in subsets.iter().flat_map(|a| subsets.iter().map(move |b| (a, b))) {
+        let made = format!("exp({})*sin({})", element("a", a), element("b", b));
+        let text = format!("z[i,j,k] = {made} for i in 0..2, j in 0..3, k in 0..2; sum[i,j,k](z[i,j,k]^2)");
+        let mut binding = Binding::new();
+        for (name, set) in [("a", a), ("b", b)] {
+            binding.shapes.insert(name.to_owned(), set.iter().map(|&index| EXTENTS[index]).collect());
+        }
+        let program = Program::parse(&text).unwrap().bind(&binding).unwrap();
+        let args = numbers(program.graph());
+        let mut slopes = [vec![0.0; args[0].len()], vec![0.0; args[1].len()]];
+        for &at in &turns {
+            let (in_a, in_b) = (offset(a, at), offset(b, at));
+            let (exp, (sin, cos)) = (args[0][in_a].exp(), args[1][in_b].sin_cos());
+            slopes[0][in_a] += 2.0 * (exp * sin).powi(2);
+            slopes[1][in_b] += 2.0 * exp * exp * sin * cos;
+        }
+        for mode in [Mode::Forward, Mode::Reverse] {
+            let found = results(&program.gradient().mode(mode).graph().unwrap(), &args);
+            for (found, expected) in found[1..].iter().flatten().zip(slopes.iter().flatten()) {
+                assert!((found - expected).abs() < 1e-12 * expected.abs(), "{text}, {mode:?}: {found}, not {expected}");
+            }
+        }
+    }
+}
+
+/// No turn makes a whole array only to add it under a condition.
+#[test]
+fn what_is_added_under_a_condition_is_added_in_place() {
+    let texts = [
+        "param z[N, D]; sum[i, j in 0..N if j != i](sum[k](z[i, k]*z[j, k])^2)",
+        "param z[N, D]; sum[i, j](if(j != i, sum[k](z[i, k]*z[j, k])^2, 0))",
+        "param A[N, N]
+         L[i, j] = A[i, j] - sum[k in 0..j](L[i, k]*L[j, k]) for i in 0..N, j in 0..i
+         sum[i in 0..N, j in 0..i](L[i, j])",
+    ];
+    for text in texts {
+        let program = bound(text, &[("N", 5), ("D", 3)][..if text.contains('D') { 2 } else { 1 }]);
+        let func = program.gradient().mode(Mode::Reverse).graph().unwrap();
+        let live = chainrule::opt::compact(&func);
+        let updates = live.regions().iter().flat_map(|region| region.cells.iter()).flat_map(|cell| cell.updates.iter());
+        let whole = |value| live.shape(value).len() == 2;
+        for update in updates.filter(|update| whole(update.value)) {
+            assert_eq!(live.inst(update.guard), Inst::Bool(true), "{live}");
+        }
+        let args = numbers(&func);
+        let forward = results(&program.gradient().mode(Mode::Forward).graph().unwrap(), &args);
+        let reverse = results(&func, &args);
+        for (a, b) in forward.iter().flatten().zip(reverse.iter().flatten()) {
+            assert!((a - b).abs() <= 1e-12 * (1.0 + a.abs()), "{text}: {a} and {b}");
+        }
+    }
+}
+
 #[test]
 fn what_is_not_evaluated_has_no_slope_after_hoisting_either() {
     // The root has an infinite slope at 0, where it isn't asked for.

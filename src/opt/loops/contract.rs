@@ -199,6 +199,9 @@ impl Contraction {
     fn of(func: &Func, val: Val, cell: usize) -> Option<Contraction> {
         let nest = Nest::of(func, val, cell)?;
         let indices: Vec<Val> = nest.loops.iter().map(|each| each.index).collect();
+        if indices.iter().collect::<HashSet<_>>().len() < indices.len() {
+            return None;
+        }
         let shape = func.region_of(val)?.cells[cell].shape.clone();
         let spans = |each: &Loop, size: usize| {
             func.inst(each.low) == Inst::Int(0) && func.inst(each.high) == Inst::Int(size as i64)

@@ -171,13 +171,21 @@ impl<'a> Plan<'a> {
         regions.push(region);
         regions.sort_by_key(|&region| scopes.level(region));
         let mut names = Vec::new();
-        for region in regions.into_iter().filter_map(|region| self.func.region_of(region)) {
-            names.extend(region.loops.iter().map(|each| {
+        for (place, &val) in regions.iter().enumerate() {
+            let Some(region) = self.func.region_of(val) else { continue };
+            let others: Vec<Val> = region.binds().skip(region.loops.len()).collect();
+            // What stands inside is computed in the loop whose index it depends on; those further in aren't around it, and may share a name.
+            let around = match regions.get(place + 1).map(|&inner| self.func.free(inner)) {
+                Some(free) if !others.iter().any(|name| free.contains(name)) => {
+                    region.loops.iter().rposition(|each| free.contains(&each.index)).map_or(0, |last| last + 1)
+                }
+                _ => region.loops.len(),
+            };
+            names.extend(region.loops[..around].iter().map(|each| {
                 let turns = bounds(self.func, each).map(|(low, high)| high - low);
                 Name { name: each.index, turns, is_index: true }
             }));
-            let others = region.binds().skip(region.loops.len());
-            names.extend(others.map(|name| Name { name, turns: None, is_index: false }));
+            names.extend(others.into_iter().map(|name| Name { name, turns: None, is_index: false }));
         }
         names
     }
