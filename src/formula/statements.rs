@@ -101,9 +101,15 @@ impl Statements {
         let reserved: Vec<String> = arrays.hints.values().cloned().collect();
         let mut things: Vec<Thing> = shared.iter().map(|&id| Thing::Expression(id)).collect();
         things.extend(defs.iter().map(|&def| Thing::Def(def)));
+        // An array and the last state of a loop have their names from the line that makes them.
+        let is_made = |root: Id| match dag.node(root) {
+            Node::Defined(_) => true,
+            Node::Last(_, _, around) => around.is_empty(),
+            _ => shared.contains(&root),
+        };
         let unwritten = results.iter().enumerate().filter(|(place, (_, root))| {
             let is_first = results.iter().position(|(_, other)| other == root) == Some(*place);
-            !(is_first && (shared.contains(root) || matches!(dag.node(*root), Node::Defined(_))))
+            !(is_first && is_made(*root))
         });
         things.extend(unwritten.map(|(place, _)| Thing::Result(place)));
 

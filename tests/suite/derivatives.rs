@@ -40,6 +40,7 @@ const CASES: &[Case] = &[
     case("param a, b\nx[0] = a\nx[1] = b\nx[n] = x[n-1]*x[n-2] + sin(n) for n in 2..8\nx[7]", &[]),
     case("param c[N]\nb[N] = 0\nb[k] = c[k] + b[k+1]*0.5 for k in 0..N\nb[0]^2", &[("N", 5)]),
     case("param a; iterate r from 1 for k in 0..20 do r - (r^2 - a)/(2*r)", &[]),
+    case("param a, h; iterate y from 1 while y < 3 do y + (h + a)*y", &[]),
     case("param a; iterate r from 1 while abs(r^2 - a) > 1e-12 do r - (r^2 - a)/(2*r)", &[]),
     case("param a[2]; iterate r from 1 while abs(r^2 - a[0] - a[1]) > 1e-12 do r - (r^2 - a[0] - a[1])/(2*r)", &[]),
     case("param x0, v0, dt; (x, v) = iterate (x, v) from (x0, v0) for k in 0..7 do (x + dt*v, v - dt*x); x*v", &[]),
