@@ -278,6 +278,8 @@ impl<'a> Pass<'a> {
 
     fn finish(self) -> Func {
         let func = self.builder.finish(self.results);
-        tidy(&condition(&func).unwrap_or(func))
+        let func = tidy(&condition(&func).unwrap_or(func));
+        // Fuller loops know more of each other's conditions.
+        condition(&func).map_or(func, |func| tidy(&func))
     }
 }

@@ -84,6 +84,8 @@ struct Name {
     /// How often it takes another value, if it is an index with constant bounds.
     turns: Option<usize>,
     is_index: bool,
+    /// Where the names of its region begin.
+    first: usize,
 }
 
 struct Plan<'a> {
@@ -181,11 +183,12 @@ impl<'a> Plan<'a> {
                 }
                 _ => region.loops.len(),
             };
+            let first = names.len();
             names.extend(region.loops[..around].iter().map(|each| {
                 let turns = bounds(self.func, each).map(|(low, high)| high - low);
-                Name { name: each.index, turns, is_index: true }
+                Name { name: each.index, turns, is_index: true, first }
             }));
-            names.extend(others.into_iter().map(|name| Name { name, turns: None, is_index: false }));
+            names.extend(others.into_iter().map(|name| Name { name, turns: None, is_index: false, first }));
         }
         names
     }
@@ -198,7 +201,8 @@ impl<'a> Plan<'a> {
         let turns = |name: &Name| name.turns.map_or(!is_steep, |turns| turns > 1);
         let again = |name: &Name| name.is_index && !free.contains(&name.name) && turns(name);
         let outer = names[..last].iter().position(again)?;
-        let inner = names[outer..].iter().filter(|name| free.contains(&name.name));
+        // Before the whole region: between its loops it would be made, for a derivative, in every turn of the innermost.
+        let inner = names[names[outer].first..].iter().filter(|name| free.contains(&name.name));
         inner.map(|name| self.loops.get(&name.name).copied()).collect()
     }
 
