@@ -303,13 +303,7 @@ impl Inner {
     /// Every argument, seed and result has a slice of its length.
     fn check_slices(&self, args: &[&[f64]], outs: &[&mut [f64]]) -> Result<(), Error> {
         let (params, results) = (&self.func.params, &self.func.results);
-        let counts =
-            [("slices of arguments", params.len(), args.len()), ("slices of results", results.len(), outs.len())];
-        for (what, expected, found) in counts {
-            if expected != found {
-                return Err(Error::Slices { what, expected, found });
-            }
-        }
+        slices::check_counts(&self.func, args.len(), outs.len())?;
         let args = params.iter().zip(args).map(|(param, arg)| (&param.name, param.shape.iter().product(), arg.len()));
         let result_len = |result: &Output| self.func.shape(result.value).iter().product();
         let outs = results.iter().zip(outs).map(|(result, out)| (&result.name, result_len(result), out.len()));

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::slices::check_counts;
 use super::{Compiled, Loops};
 use crate::array::ArrayView;
 use crate::call::Call;
@@ -245,13 +246,7 @@ impl<K> Inner<K> {
     /// The number of rows, if all slices have it.
     fn check_slices(&self, args: &[&[f64]], outs: &[&mut [f64]]) -> Result<usize, Error> {
         let (params, results) = (&self.func.params, &self.func.results);
-        let counts =
-            [("slices of arguments", params.len(), args.len()), ("slices of results", results.len(), outs.len())];
-        for (what, expected, found) in counts {
-            if expected != found {
-                return Err(Error::Slices { what, expected, found });
-            }
-        }
+        check_counts(&self.func, args.len(), outs.len())?;
         let told = |(len, arg): (&Len, &&[f64])| if len.is_open { arg.len().checked_div(len.each) } else { None };
         let rows = self.args.iter().zip(args).find_map(told).unwrap_or(0);
         let is_wrong = |(len, found): (&Len, usize)| len.at(rows) != found;

@@ -18,7 +18,7 @@ pub(crate) use condition::condition;
 #[cfg(feature = "jit")]
 pub(crate) use prune::prune;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::compact;
 use crate::ir::{Bodies, Func, Inst, Val};
@@ -68,6 +68,20 @@ fn simplify(func: &mut Func) {
             *func = new;
         }
     }
+}
+
+/// Whether a value is computed from another one in the same turn.
+fn reaches(func: &Func, from: Val, to: Val) -> bool {
+    let (mut seen, mut stack) = (HashSet::new(), vec![from]);
+    while let Some(val) = stack.pop() {
+        if val == to {
+            return true;
+        }
+        if !func.free(val).is_empty() && seen.insert(val) {
+            stack.extend(func.operands(val).iter());
+        }
+    }
+    false
 }
 
 /// Where regions stand.

@@ -11,6 +11,7 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::super::{needs, order, rebuild_in};
+use super::reaches;
 use crate::ir::{Bodies, Func, Inst, Update, UpdateKind, Val};
 use crate::ops::Op;
 
@@ -96,18 +97,4 @@ fn inside(func: &Func, update: &Update) -> Option<(Val, usize)> {
     let is_plain = update.kind == UpdateKind::Add && update.factor.is_none();
     let is_new = cell.init.is_none() && cell.bound.is_none() && !region.loops.is_empty();
     (is_plain && is_new && !func.free(inner).is_empty()).then_some((inner, place))
-}
-
-/// Whether a value is computed from another one in the same turn.
-fn reaches(func: &Func, from: Val, to: Val) -> bool {
-    let (mut seen, mut stack) = (HashSet::new(), vec![from]);
-    while let Some(val) = stack.pop() {
-        if val == to {
-            return true;
-        }
-        if !func.free(val).is_empty() && seen.insert(val) {
-            stack.extend(func.operands(val).iter());
-        }
-    }
-    false
 }

@@ -19,6 +19,7 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::super::{Rebuild, rebuild};
+use super::reaches;
 use crate::ir::{Cell, Func, Inst, Loop, Reduction, Region, Update, UpdateKind, Val};
 use crate::ops::{Op, Type};
 
@@ -370,18 +371,4 @@ fn add(func: &Func, val: Val, made: &mut Vec<Val>) -> Option<()> {
         made.push(val);
     }
     Some(())
-}
-
-/// Whether a value is computed from another one that depends on names.
-fn reaches(func: &Func, from: Val, to: Val) -> bool {
-    let (mut seen, mut stack) = (HashSet::new(), vec![from]);
-    while let Some(val) = stack.pop() {
-        if val == to {
-            return true;
-        }
-        if !func.free(val).is_empty() && seen.insert(val) {
-            stack.extend(func.operands(val).iter());
-        }
-    }
-    false
 }
